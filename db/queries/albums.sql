@@ -1,0 +1,99 @@
+-- name: CreateAlbum :one
+-- CreateAlbum inserts an album together with its tracks, in the order given, and returns the id of the album and
+-- those of the tracks. An empty URL of a track stands for none.
+WITH album AS (
+    INSERT INTO albums (name, url, year, price_cents, image_url, has_preview, is_published)
+    VALUES (@name, @url, @year, @price_cents, @image_url, @has_preview, @is_published)
+    RETURNING id
+), listed AS (
+    SELECT
+        generate_series(1, cardinality(@track_names::text[])) AS display_order,
+        unnest(@track_names::text[]) AS name,
+        unnest(@track_lengths::integer[]) AS length_seconds,
+        nullif(unnest(@track_audio_urls::text[]), '') AS audio_url,
+        nullif(unnest(@track_video_urls::text[]), '') AS video_url
+), inserted AS (
+    INSERT INTO tracks (album_id, name, length_seconds, audio_url, video_url, display_order)
+    SELECT album.id, listed.name, listed.length_seconds, listed.audio_url, listed.video_url, listed.display_order
+    FROM album
+    CROSS JOIN listed
+    ORDER BY listed.display_order
+    RETURNING id, display_order
+)
+SELECT
+    album.id,
+    coalesce((SELECT array_agg(inserted.id ORDER BY inserted.display_order) FROM inserted), '{}')::bigint[] AS track_ids
+FROM album;
+
+-- name: GetAlbum :one
+-- GetAlbum returns the album with this id, without its tracks; no row when there is none.
+SELECT *
+FROM albums
+WHERE id = @id;
+
+-- name: GetAlbumByURL :one
+-- GetAlbumByURL returns the album at this URL, without its tracks; no row when there is none.
+SELECT *
+FROM albums
+WHERE url = @url;
+
+-- name: ListPublishedAlbums :many
+-- ListPublishedAlbums returns up to page_size published albums without their tracks, newest year first, those
+-- before the given year and id.
+SELECT *
+FROM albums
+WHERE is_published AND (year, id) < (@before_year::integer, @before_id::bigint)
+ORDER BY year DESC, id DESC
+LIMIT @page_size;
+
+-- name: ListAlbums :many
+-- ListAlbums returns up to page_size albums in the order of their ids, published or not, without their tracks,
+-- those after the given id.
+SELECT *
+FROM albums
+WHERE id > @after_id
+ORDER BY id
+LIMIT @page_size;
+
+-- name: UpdateAlbum :one
+-- UpdateAlbum replaces what is known of the album, all but its tracks, and returns it; no row when there is none.
+UPDATE albums
+SET
+    name = @name,
+    url = @url,
+    year = @year,
+    price_cents = @price_cents,
+    image_url = @image_url,
+    has_preview = @has_preview,
+    is_published = @is_published
+WHERE id = @id
+RETURNING *;
+
+-- name: PublishAlbum :one
+-- PublishAlbum puts the album on sale, and returns it; no row when there is none.
+UPDATE albums
+SET is_published = true
+WHERE id = @id
+RETURNING *;
+
+-- name: UnpublishAlbum :one
+-- UnpublishAlbum takes the album off sale, and returns it; no row when there is none.
+UPDATE albums
+SET is_published = false
+WHERE id = @id
+RETURNING *;
+
+-- name: DeleteAlbum :one
+-- DeleteAlbum deletes the album and its tracks, and returns it; no row when there is none. An album that somebody
+-- bought cannot be deleted.
+DELETE FROM albums
+WHERE id = @id
+RETURNING *;
+
+-- name: LockAlbum :one
+-- LockAlbum holds the album until the transaction ends, so that its tracks are renumbered by one at a time; no row
+-- when there is none.
+SELECT id
+FROM albums
+WHERE id = @id
+FOR NO KEY UPDATE;

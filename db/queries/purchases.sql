@@ -1,0 +1,46 @@
+-- name: RecordPurchase :one
+-- RecordPurchase inserts a purchase and returns it. The same payment reference once more returns the purchase that is
+-- there; no row when that is of another account, album or amount.
+INSERT INTO purchases (account_id, album_id, payment_ref, description, amount_paid_cents, created_at)
+VALUES (@account_id, @album_id, @payment_ref, @description, @amount_paid_cents, @created_at)
+ON CONFLICT (payment_ref) DO UPDATE
+SET payment_ref = EXCLUDED.payment_ref
+WHERE (purchases.account_id, purchases.album_id, purchases.amount_paid_cents)
+    = (EXCLUDED.account_id, EXCLUDED.album_id, EXCLUDED.amount_paid_cents)
+RETURNING *;
+
+-- name: GetPurchase :one
+-- GetPurchase returns the purchase with this id; no row when there is none.
+SELECT *
+FROM purchases
+WHERE id = @id;
+
+-- name: ListPurchases :many
+-- ListPurchases returns up to page_size purchases of an account, newest first, those before the given time and id.
+SELECT *
+FROM purchases
+WHERE account_id = @account_id AND (created_at, id) < (@before_created_at::timestamptz, @before_id::bigint)
+ORDER BY created_at DESC, id DESC
+LIMIT @page_size;
+
+-- name: ListPurchasedAlbumIDs :many
+-- ListPurchasedAlbumIDs returns the ids of the albums that an account has bought, each once, in order.
+SELECT DISTINCT album_id
+FROM purchases
+WHERE account_id = @account_id
+ORDER BY album_id;
+
+-- name: DailySales :many
+-- DailySales counts and adds up the purchases of each day. The days come as their bounds: day n lasts from starts[n]
+-- until before ends[n]. One row a day, in order; a day without purchases counts 0.
+SELECT
+    d.day_start::timestamptz AS day,
+    sold.purchases::bigint AS purchases,
+    sold.amount_paid_cents::bigint AS amount_paid_cents
+FROM (SELECT unnest(@starts::timestamptz[]) AS day_start, unnest(@ends::timestamptz[]) AS day_end) AS d
+CROSS JOIN LATERAL (
+    SELECT count(*) AS purchases, coalesce(sum(p.amount_paid_cents), 0)::bigint AS amount_paid_cents
+    FROM purchases AS p
+    WHERE p.created_at >= d.day_start AND p.created_at < d.day_end
+) AS sold
+ORDER BY d.day_start;

@@ -1,0 +1,68 @@
+-- name: GetTrack :one
+-- GetTrack returns the track with this id; no row when there is none.
+SELECT *
+FROM tracks
+WHERE id = @id;
+
+-- name: ListTracksOfAlbums :many
+-- ListTracksOfAlbums returns the tracks of all these albums, album by album, in display order.
+SELECT *
+FROM tracks
+WHERE album_id = ANY(@album_ids::bigint[])
+ORDER BY album_id, display_order;
+
+-- name: AddTrack :one
+-- AddTrack makes room at a position of a locked album, puts a track there, and returns it. Position 0 is the end.
+-- No row when the position is beyond the end.
+WITH place AS (
+    SELECT
+        coalesce(nullif(@position::integer, 0), count(*) + 1)::integer AS display_order,
+        count(*) AS tracks
+    FROM tracks
+    WHERE album_id = @album_id
+), shifted AS (
+    UPDATE tracks
+    SET display_order = tracks.display_order + 1
+    FROM place
+    WHERE tracks.album_id = @album_id AND tracks.display_order >= place.display_order
+)
+INSERT INTO tracks (album_id, name, length_seconds, audio_url, video_url, display_order)
+SELECT @album_id, @name, @length_seconds, @audio_url, @video_url, place.display_order
+FROM place
+WHERE place.display_order BETWEEN 1 AND place.tracks + 1
+RETURNING *;
+
+-- name: MoveTrack :execrows
+-- MoveTrack gives a track of a locked album another position, shifts those in between, and returns how many
+-- tracks have a new number: none when the position is the track's own or beyond the end.
+WITH moved AS (
+    SELECT tracks.id, tracks.album_id, tracks.display_order
+    FROM tracks
+    WHERE tracks.id = @id
+)
+UPDATE tracks
+SET display_order = CASE
+    WHEN tracks.id = moved.id THEN @position::integer
+    WHEN moved.display_order < @position::integer THEN tracks.display_order - 1
+    ELSE tracks.display_order + 1
+END
+FROM moved
+WHERE tracks.album_id = moved.album_id
+    AND tracks.display_order BETWEEN
+        least(moved.display_order, @position::integer) AND greatest(moved.display_order, @position::integer)
+    AND @position::integer <= (SELECT count(*) FROM tracks AS t WHERE t.album_id = moved.album_id);
+
+-- name: DeleteTrack :one
+-- DeleteTrack deletes a track of a locked album, closes the gap, and returns it; no row when there is none.
+WITH gone AS (
+    DELETE FROM tracks
+    WHERE tracks.id = @id
+    RETURNING *
+), shifted AS (
+    UPDATE tracks
+    SET display_order = tracks.display_order - 1
+    FROM gone
+    WHERE tracks.album_id = gone.album_id AND tracks.display_order > gone.display_order
+)
+SELECT *
+FROM gone;

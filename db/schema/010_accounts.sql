@@ -1,0 +1,20 @@
+-- People who can sign in. The id is made in Go, like every default; no column has one here.
+CREATE TABLE IF NOT EXISTS accounts (
+    id              text COLLATE "C" NOT NULL,
+    email           text             NOT NULL, -- as typed, for writing to its owner
+    email_key       text COLLATE "C" NOT NULL, -- what uniqueness and look-ups go by
+    password_hash   text             NOT NULL, -- a PHC string, never a password
+    created_at      timestamptz      NOT NULL,
+    email_confirmed boolean          NOT NULL,
+    is_super_user   boolean          NOT NULL,
+
+    CONSTRAINT accounts_pkey PRIMARY KEY (id),
+    CONSTRAINT accounts_email_key UNIQUE (email_key),
+    CONSTRAINT accounts_id_check CHECK (id ~ '^[0-9a-f]{32}$'),
+    CONSTRAINT accounts_email_check CHECK (char_length(email) BETWEEN 3 AND 320),
+    CONSTRAINT accounts_email_key_check CHECK (email_key ~ '^[^\s@]+@[^\s@]+$' AND char_length(email_key) <= 320),
+    CONSTRAINT accounts_password_hash_check CHECK (password_hash ~ '^\$[a-z0-9-]{1,32}(\$[A-Za-z0-9/+.=,-]+){2,}$' AND char_length(password_hash) <= 512)
+);
+
+-- Accounts by time of sign-up: the pages of ListAccounts, the days of DailyNewAccounts.
+CREATE INDEX IF NOT EXISTS accounts_created_at_id_idx ON accounts (created_at, id);

@@ -1,0 +1,27 @@
+-- Requests to set a new password. Only the digest of the secret in the link is here, so that a leaked table
+-- resets nobody's password. An account has at most one open reset; used ones stay as its history.
+CREATE TABLE IF NOT EXISTS password_resets (
+    id         text COLLATE "C" NOT NULL,
+    account_id text COLLATE "C" NOT NULL,
+    token_hash bytea            NOT NULL, -- SHA-256
+    created_at timestamptz      NOT NULL,
+    expires_at timestamptz      NOT NULL,
+    used_at    timestamptz,
+    used_ip    inet,
+
+    CONSTRAINT password_resets_pkey PRIMARY KEY (id),
+    CONSTRAINT password_resets_token_hash_key UNIQUE (token_hash),
+    CONSTRAINT password_resets_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts (id) ON DELETE CASCADE,
+    CONSTRAINT password_resets_id_check CHECK (id ~ '^[0-9a-f]{32}$'),
+    CONSTRAINT password_resets_token_hash_check CHECK (octet_length(token_hash) = 32),
+    CONSTRAINT password_resets_expires_at_check CHECK (expires_at > created_at),
+    CONSTRAINT password_resets_used_at_check CHECK (used_at >= created_at AND used_at < expires_at),
+    CONSTRAINT password_resets_used_ip_check CHECK (used_ip IS NULL OR used_at IS NOT NULL)
+);
+
+-- One open reset an account: a newer request takes the older one's place.
+CREATE UNIQUE INDEX IF NOT EXISTS password_resets_account_id_key ON password_resets (account_id) WHERE used_at IS NULL;
+-- The foreign key.
+CREATE INDEX IF NOT EXISTS password_resets_account_id_idx ON password_resets (account_id);
+-- What DeleteExpiredPasswordResets clears away.
+CREATE INDEX IF NOT EXISTS password_resets_expires_at_idx ON password_resets (expires_at);
