@@ -1,0 +1,262 @@
+package localpg
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	runPrefix     = "musicstore-pg-"
+	maxSocketPath = 103 // of macOS; Linux has 107
+)
+
+// initdbOptions make a template. Not to sync is right, because a kept copy is synced itself. Small segments of the
+// write-ahead log halve what is copied.
+var initdbOptions = []string{
+	"--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync", "--wal-segsize=1",
+}
+
+// host is where servers run and as whom. PostgreSQL refuses to run as root, so root lets another user run it, who owns
+// the data and the run folders; the folders above them stay root's.
+type host struct {
+	uid, gid int                 // who runs PostgreSQL
+	as       *syscall.Credential // nil if that is who we are
+	cache    string              // the templates and the kept data
+	temp     string              // the run folders
+	path     string              // PATH
+	globs    []string            // the distributions' folders
+}
+
+// newHost returns the host of this process and makes its cache folder.
+func newHost() (h host, err error) {
+	h = host{uid: os.Geteuid(), gid: os.Getegid(), path: os.Getenv("PATH"), globs: distributions}
+	caches, _ := os.UserCacheDir()
+
+	if h.uid == 0 {
+		caches = "/var/cache" // because the server's user cannot enter root's home
+
+		if h.uid, h.gid, err = serverUser("postgres", "nobody"); err != nil {
+			return host{}, err
+		}
+
+		h.as = &syscall.Credential{Uid: uint32(h.uid), Gid: uint32(h.gid)} //nolint:gosec // ids; no supplementary groups
+	}
+
+	if h.temp, err = h.tempFolder(os.TempDir()); err != nil {
+		return host{}, err
+	}
+
+	if h.cache, err = h.cacheFolder(caches); err != nil {
+		return host{}, fmt.Errorf("cache folder: %w", err)
+	}
+
+	return h, nil
+}
+
+// serverUser returns the first of the named users that there is.
+func serverUser(names ...string) (uid, gid int, err error) {
+	for _, name := range names {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+
+		uid, err1 := strconv.Atoi(u.Uid)
+		gid, err2 := strconv.Atoi(u.Gid)
+
+		return uid, gid, errors.Join(err1, err2)
+	}
+
+	return 0, 0, fmt.Errorf("PostgreSQL does not run as root, and there is no user %s", strings.Join(names, " or "))
+}
+
+// cacheFolder makes and returns the folder for what is kept between runs, without symbolic links in its path: in the
+// parent or, where there is none or it cannot be made, as without a home, in the folder for temporary files.
+func (h host) cacheFolder(parent string) (string, error) {
+	if dir := filepath.Join(parent, "musicstore"); filepath.IsAbs(dir) && h.mkdirShared(dir) == nil {
+		return filepath.EvalSymlinks(dir)
+	}
+
+	dir := filepath.Join(h.temp, fmt.Sprintf("musicstore-%d", os.Geteuid()))
+	_ = os.Mkdir(dir, 0o700)
+
+	// Anybody can make a folder of that name there, and would then own what is in it.
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return "", err
+	}
+
+	if !info.IsDir() || !ownedBy(info, os.Geteuid()) || info.Mode()&0o022 != 0 {
+		return "", fmt.Errorf("%s is not only ours", dir)
+	}
+
+	return dir, h.mkdirShared(dir)
+}
+
+// tempFolder returns the folder to make run folders in, without symbolic links in its path: the given one or, if a
+// socket's path would be too long there or the server's user could not remove a run folder from it, /tmp.
+func (h host) tempFolder(dir string) (string, error) {
+	dir, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return "", err
+	}
+
+	socket := filepath.Join(dir, runPrefix+"4294967295", ".s.PGSQL."+port)
+	if len(socket) > maxSocketPath || !filepath.IsAbs(dir) || h.as != nil && !openToAll(dir) {
+		return filepath.EvalSymlinks("/tmp")
+	}
+
+	return dir, nil
+}
+
+// openToAll reports whether every user can enter a folder and change it.
+func openToAll(dir string) bool {
+	for want := os.FileMode(0o003); ; want = 0o001 {
+		info, err := os.Stat(dir)
+		if err != nil || info.Mode()&want != want {
+			return false
+		}
+
+		if dir == "/" {
+			return true
+		}
+
+		dir = filepath.Dir(dir)
+	}
+}
+
+func ownedBy(info os.FileInfo, uid int) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+
+	return ok && int(stat.Uid) == uid
+}
+
+// mkdirShared makes a folder of ours, with its parents. The server's user, if another, can enter but not change it.
+func (h host) mkdirShared(dir string) error {
+	if h.as == nil {
+		return os.MkdirAll(dir, 0o700)
+	}
+
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // others enter it on purpose
+		return err
+	}
+
+	return os.Chmod(dir, 0o755) //nolint:gosec // whatever the umask
+}
+
+// give makes a folder the server's user's.
+func (h host) give(dir string) error {
+	if h.as == nil {
+		return nil
+	}
+
+	return os.Chown(dir, h.uid, h.gid)
+}
+
+// command returns a command to be run as the server's user, in a folder that every user can enter, with a session of
+// its own so that a terminal's Ctrl-C does not reach it. The end of the context kills it and what it has started.
+func (h host) command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: h.as}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
+
+	// PostgreSQL takes settings from PG… variables, and its messages' language from the locale's.
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "PG") })
+	cmd.Env = append(cmd.Env, "LC_ALL=C", "PATH="+h.path+":/usr/bin:/bin")
+
+	if h.as != nil {
+		cmd.Env = append(cmd.Env, "HOME=/")
+	}
+
+	return cmd
+}
+
+// run runs a command to its end. The error is the context's, or has the last lines of what the command printed.
+func (h host) run(ctx context.Context, name string, args ...string) error {
+	out, err := h.command(ctx, name, args...).CombinedOutput()
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", filepath.Base(name), ctx.Err())
+	}
+
+	if err != nil {
+		return fmt.Errorf("%s: %w: %s", filepath.Base(name), err, lastLines(string(out)))
+	}
+
+	return nil
+}
+
+// copyTemplate makes a folder that holds a new database cluster. It copies one, which is faster than to make one.
+func (h host) copyTemplate(ctx context.Context, pg installation, dir string) error {
+	template, err := h.template(ctx, pg)
+	if err != nil {
+		return err
+	}
+
+	return h.run(ctx, "/bin/cp", "-R", template, dir)
+}
+
+// template returns the cluster to copy. The first call for an installation makes it; others, of whatever process, wait.
+func (h host) template(ctx context.Context, pg installation) (string, error) {
+	sum := sha256.Sum256(fmt.Append(nil, h.uid, initdbOptions))
+	dir := filepath.Join(h.cache, fmt.Sprintf("template-%s-%x", pg.version, sum[:4]))
+
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+
+	lock, err := waitLock(ctx, filepath.Join(h.cache, "template.lock"))
+	if err != nil {
+		return "", err
+	}
+	defer unlock(lock)
+
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+
+	return dir, h.build(dir, func(dir string) error {
+		return h.run(ctx, filepath.Join(pg.bin, "initdb"), append(slices.Clone(initdbOptions), "-D", dir)...)
+	})
+}
+
+// build makes a folder that is there in full or not at all: create makes it under another name. The caller holds a lock
+// for the path, so that what else was begun for it is left over.
+func (h host) build(path string, create func(dir string) error) error {
+	pattern := filepath.Base(path) + ".new-*"
+
+	left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), pattern))
+	for _, dir := range left {
+		_ = os.RemoveAll(dir)
+	}
+
+	// Every time another name, because an initdb or cp whose process was killed may still write to the last.
+	parent, err := os.MkdirTemp(filepath.Dir(path), pattern)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(parent)
+
+	if err := h.give(parent); err != nil {
+		return err
+	}
+
+	dir := filepath.Join(parent, "data")
+	if err := create(dir); err != nil {
+		return err
+	}
+
+	return os.Rename(dir, path)
+}
