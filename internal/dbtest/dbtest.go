@@ -1,0 +1,138 @@
+// Package dbtest gives every test a database of its own on a real PostgreSQL: the server that DATABASE_URL names, or a
+// private one that lives as long as the test binary.
+//
+// The schema is bootstrapped once into a template, of which each test gets a clone. The clone is dropped at the end; a
+// test that failed keeps it (on a server of the user's) and prints how to open it.
+package dbtest
+
+import (
+	"context"
+	"database/sql"
+	"net/url"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+
+	"musicstore/internal/localpg"
+	"musicstore/internal/repo"
+	"musicstore/internal/schema"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	_ "github.com/jackc/pgx/v5/stdlib" // the database/sql driver that pgtestdb opens
+	"github.com/peterldowns/pgtestdb"
+	"github.com/stretchr/testify/require"
+)
+
+// timeZone is the time zone of every test's sessions: half an hour off, so that a bug that depends on it shows.
+const timeZone = "America/St_Johns"
+
+// New returns an empty store on a database of its own. Both end with the test.
+func New(tb testing.TB, opts ...repo.Option) *repo.Repo {
+	tb.Helper()
+	r, err := repo.Open(tb.Context(), URL(tb), opts...)
+	require.NoError(tb, err)
+	tb.Cleanup(r.Close)
+
+	return r
+}
+
+// Pool returns a pool on a database of its own that has the schema and no rows. Both end with the test.
+func Pool(tb testing.TB) *pgxpool.Pool {
+	tb.Helper()
+	pool, err := pgxpool.New(tb.Context(), URL(tb))
+	require.NoError(tb, err)
+	tb.Cleanup(pool.Close)
+
+	return pool
+}
+
+// URL returns the URL of a database that has the schema and no rows, for this test alone.
+func URL(tb testing.TB) string {
+	tb.Helper()
+
+	return clone(tb, bootstrapped{})
+}
+
+// EmptyURL returns the URL of a database with nothing in it, for this test alone.
+func EmptyURL(tb testing.TB) string {
+	tb.Helper()
+
+	return clone(tb, empty{})
+}
+
+// AdminURL returns the URL of a database on the tests' server as a role that may end other sessions.
+func AdminURL(tb testing.TB) string {
+	tb.Helper()
+	base, err := server()
+	require.NoError(tb, err)
+
+	return base
+}
+
+func clone(tb testing.TB, m pgtestdb.Migrator) string {
+	tb.Helper()
+	base, err := server()
+	require.NoError(tb, err)
+	config, err := pgx.ParseConfig(base)
+	require.NoError(tb, err)
+	u, err := url.Parse(base)
+	require.NoError(tb, err, "DATABASE_URL must be a URL for the tests: postgres://user:password@host:port/database")
+
+	query := u.Query()
+	query.Set("timezone", timeZone)
+	port := ""
+	if u.Port() != "" {
+		port = strconv.Itoa(int(config.Port))
+	}
+	if u.Hostname() == "" { // a folder with a socket
+		query.Set("host", config.Host)
+		query.Set("port", strconv.Itoa(int(config.Port)))
+	}
+
+	return pgtestdb.Custom(tb, pgtestdb.Config{
+		DriverName: "pgx", Host: u.Hostname(), Port: port, Database: config.Database,
+		User: url.QueryEscape(config.User), Password: url.QueryEscape(config.Password), Options: query.Encode(),
+	}, m).URL()
+}
+
+// private is the server that the tests started, if they did.
+var private *localpg.Server
+
+// server returns the URL of the tests' server, which it starts if there is none.
+var server = sync.OnceValues(func() (string, error) {
+	if u := os.Getenv("DATABASE_URL"); u != "" {
+		return u, nil
+	}
+	var err error
+	if private, err = localpg.Temp(context.Background()); err != nil {
+		return "", err
+	}
+
+	return private.URL("postgres"), nil
+})
+
+// bootstrapped is the template with the schema in it.
+type bootstrapped struct{}
+
+// Hash names the template. It is made of the SQL and of the code that applies it: a template from before either changed
+// is never used, so that a broken bootstrap cannot hide behind it.
+func (bootstrapped) Hash() (string, error) { return schema.Version() }
+
+func (bootstrapped) Migrate(ctx context.Context, _ *sql.DB, c pgtestdb.Config) error {
+	conn, err := pgx.Connect(ctx, c.URL())
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	_, err = schema.Bootstrap(ctx, conn)
+
+	return err
+}
+
+type empty struct{}
+
+func (empty) Hash() (string, error) { return "empty", nil }
+
+func (empty) Migrate(context.Context, *sql.DB, pgtestdb.Config) error { return nil }

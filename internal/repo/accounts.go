@@ -1,0 +1,90 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"musicstore/internal/dbgen"
+)
+
+// NewAccount is what CreateAccount takes. Email and PasswordHash, a PHC string such as "$argon2id$…", are needed. ID and
+// CreatedAt have defaults: a new id, the present time. EmailKey is made of Email and must be left empty.
+type NewAccount = dbgen.CreateAccountParams
+
+// CreateAccount inserts an account and returns it as stored. ErrEmailTaken when the address, in any of its spellings,
+// has an account; ErrInvalid when something can't be; ErrAccountIDTaken when the id that the caller set is another
+// account's. The very same account, id, time and all, once more is returned as it stands.
+func (r *Repo) CreateAccount(ctx context.Context, a NewAccount) (Account, error) {
+	const op = "create account"
+	if a.EmailKey != "" {
+		return Account{}, derived(op, "email_key")
+	}
+	var err error
+	if a.Email, a.EmailKey, err = emailAndKey(op, a.Email); err != nil {
+		return Account{}, err
+	}
+	a.ID = r.opts.idOr(a.ID)
+	a.CreatedAt = r.opts.timeOr(a.CreatedAt)
+
+	account, err := r.keyed.CreateAccount(ctx, a)
+	if errors.Is(err, ErrNotFound) {
+		return Account{}, taken(op, "accounts", ErrAccountIDTaken)
+	}
+
+	return account, err
+}
+
+// GetAccountByEmail returns the account that an address belongs to, however it is spelled; ErrNotFound when there is
+// none, ErrInvalid when it is no address.
+func (r *Repo) GetAccountByEmail(ctx context.Context, email string) (Account, error) {
+	_, key, err := emailAndKey("get account by email", Email(email))
+	if err != nil {
+		return Account{}, err
+	}
+
+	return r.Querier.GetAccountByEmail(ctx, key)
+}
+
+// SetPasswordHash replaces the account's password and ends its open reset, in one statement. ErrNotFound when there is
+// no such account, ErrInvalid when the hash is no PHC string.
+func (r *Repo) SetPasswordHash(ctx context.Context, accountID string, hash PasswordHash) error {
+	_, err := r.Querier.SetPasswordHash(ctx, dbgen.SetPasswordHashParams{ID: accountID, PasswordHash: hash})
+
+	return err
+}
+
+// ListAccounts returns a page of the accounts, in the order of their sign-up. The page after it is at
+// AfterAccount(last).
+func (r *Repo) ListAccounts(ctx context.Context, page Page) ([]Account, error) {
+	at, limit, err := page.read("list accounts", position{time.Time{}.UnixMicro(), ""})
+	if err != nil {
+		return nil, err
+	}
+
+	return r.Querier.ListAccounts(ctx, dbgen.ListAccountsParams{
+		AfterCreatedAt: time.UnixMicro(at.order).UTC(), AfterID: at.id, PageSize: limit,
+	})
+}
+
+// AfterAccount is the place in ListAccounts behind an account.
+func AfterAccount(a Account) string { return position{a.CreatedAt.UnixMicro(), a.ID}.String() }
+
+// AllAccounts walks all accounts in the order of their sign-up, a page at a time. An error ends the walk, as its last
+// pair.
+func (r *Repo) AllAccounts(ctx context.Context) iter.Seq2[Account, error] {
+	return walk(AfterAccount, func(page Page) ([]Account, error) { return r.ListAccounts(ctx, page) })
+}
+
+// derived refuses a value that the caller set and the layer makes.
+func derived(op, field string) error {
+	return &InvalidError{Op: op, Field: field, Reason: "is made by the store: leave it empty"}
+}
+
+// taken is the error of a unique constraint that the statement itself looked at.
+func taken(op, table string, c Constraint) error {
+	return &ConstraintError{
+		Op: op, Kind: ErrUnique, Table: table, Column: columnOf(table, string(c)), Constraint: string(c),
+	}
+}

@@ -1,0 +1,228 @@
+package repo
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math"
+	"strconv"
+
+	"musicstore/internal/dbgen"
+
+	"github.com/gosimple/slug"
+)
+
+// NewAlbum is what CreateAlbum takes, and a line of a catalogue.
+type NewAlbum struct {
+	Name        string     `json:"name"`
+	URL         string     `json:"url"` // its segment of a path; made from the name when empty
+	Year        int32      `json:"year"`
+	PriceCents  int64      `json:"price_cents"`
+	ImageURL    *string    `json:"image_url"`
+	HasPreview  bool       `json:"has_preview"`
+	IsPublished bool       `json:"is_published"`
+	Tracks      []NewTrack `json:"tracks"` // in display order
+}
+
+// NewTrack is a track to be. A URL of nil is none.
+type NewTrack struct {
+	Name          string  `json:"name"`
+	LengthSeconds int32   `json:"length_seconds"`
+	AudioURL      *string `json:"audio_url"`
+	VideoURL      *string `json:"video_url"`
+}
+
+// AlbumWithTracks is an album with its tracks in display order; Tracks is never nil.
+type AlbumWithTracks struct {
+	Album
+
+	Tracks []Track `json:"tracks"`
+}
+
+// MaxTracks is how many tracks an album can have.
+const MaxTracks = 999
+
+// CreateAlbum inserts an album with its tracks, in one statement, and returns them as stored. ErrAlbumNameTaken,
+// ErrAlbumURLTaken; ErrInvalid when something can't be. Two albums are never one: when the reply is lost, the error is
+// ErrOutcomeUnknown, and a second call returns ErrAlbumNameTaken if the first had been kept.
+func (r *Repo) CreateAlbum(ctx context.Context, a NewAlbum) (AlbumWithTracks, error) {
+	const op = "create album"
+	if a.URL == "" {
+		if a.URL = AlbumURL(a.Name); a.URL == "" {
+			const why = "is missing, and can't be made from the name"
+
+			return AlbumWithTracks{}, &InvalidError{Op: op, Field: "url", Reason: why}
+		}
+	}
+	if len(a.Tracks) > MaxTracks {
+		why := fmt.Sprintf("%d are too many: an album has %d at most", len(a.Tracks), MaxTracks)
+
+		return AlbumWithTracks{}, &InvalidError{Op: op, Field: "tracks", Reason: why}
+	}
+	n := len(a.Tracks)
+	names, lengths := make([]string, n), make([]int32, n)
+	urls := make([]string, 2*n)
+	audio, video := urls[:n], urls[n:]
+	for i, t := range a.Tracks {
+		names[i], lengths[i] = t.Name, t.LengthSeconds
+		for _, u := range []struct {
+			field string
+			from  *string
+			to    *string
+		}{{"audio_url", t.AudioURL, &audio[i]}, {"video_url", t.VideoURL, &video[i]}} {
+			switch {
+			case u.from == nil: // "" stands for none in the arrays
+			case *u.from == "":
+				field := "tracks[" + strconv.Itoa(i) + "]." + u.field
+
+				return AlbumWithTracks{}, &InvalidError{Op: op, Field: field, Reason: "is empty: leave it out"}
+			default:
+				*u.to = *u.from
+			}
+		}
+	}
+	ids, err := r.Querier.CreateAlbum(ctx, dbgen.CreateAlbumParams{
+		Name: a.Name, URL: a.URL, Year: a.Year, PriceCents: a.PriceCents, ImageURL: a.ImageURL,
+		HasPreview: a.HasPreview, IsPublished: a.IsPublished,
+		TrackNames: names, TrackLengths: lengths, TrackAudioURLs: audio, TrackVideoURLs: video,
+	})
+	if err != nil {
+		return AlbumWithTracks{}, err
+	}
+
+	return a.stored(ids), nil
+}
+
+// stored is the album as the database holds it: what was sent, with the ids that came back.
+func (a NewAlbum) stored(ids dbgen.CreateAlbumRow) AlbumWithTracks {
+	album := AlbumWithTracks{Tracks: make([]Track, len(a.Tracks)), Album: Album{
+		ID: ids.ID, Name: a.Name, URL: a.URL, Year: a.Year, PriceCents: a.PriceCents, ImageURL: a.ImageURL,
+		HasPreview: a.HasPreview, IsPublished: a.IsPublished,
+	}}
+	for i, t := range a.Tracks {
+		album.Tracks[i] = Track{
+			ID: ids.TrackIDs[i], AlbumID: ids.ID, Name: t.Name, LengthSeconds: t.LengthSeconds,
+			AudioURL: t.AudioURL, VideoURL: t.VideoURL, DisplayOrder: int32(i + 1),
+		}
+	}
+
+	return album
+}
+
+// AlbumURL makes the URL of an album from its name: lower-case ASCII letters, digits and hyphens, with other letters
+// transliterated ("Ágætis byrjun" gives "agaetis-byrjun"). It is "" when nothing of the name is left.
+func AlbumURL(name string) string { return slug.Make(name) }
+
+// GetAlbum returns an album with its tracks; ErrNotFound when there is none.
+func (r *Repo) GetAlbum(ctx context.Context, id int64) (AlbumWithTracks, error) {
+	album, err := r.Querier.GetAlbum(ctx, id)
+
+	return r.withItsTracks(ctx, album, err)
+}
+
+// GetAlbumByURL returns the album at a URL with its tracks; ErrNotFound when there is none.
+func (r *Repo) GetAlbumByURL(ctx context.Context, url string) (AlbumWithTracks, error) {
+	album, err := r.Querier.GetAlbumByURL(ctx, url)
+
+	return r.withItsTracks(ctx, album, err)
+}
+
+// ListPublishedAlbums returns a page of the published albums with their tracks, the newest year first, in two
+// statements. The page after it is at AfterPublishedAlbum(last).
+func (r *Repo) ListPublishedAlbums(ctx context.Context, page Page) ([]AlbumWithTracks, error) {
+	const op = "list published albums"
+	at, limit, err := page.read(op, position{math.MaxInt32, strconv.FormatInt(math.MaxInt64, 10)})
+	if err != nil {
+		return nil, err
+	}
+	id, err := at.number(op)
+	if err != nil || at.order != int64(int32(at.order)) { //nolint:gosec // that is what is checked
+		return nil, badPlace(op)
+	}
+	albums, err := r.Querier.ListPublishedAlbums(ctx, dbgen.ListPublishedAlbumsParams{
+		BeforeYear: int32(at.order), BeforeID: id, PageSize: limit, //nolint:gosec // checked above
+	})
+	if err != nil {
+		return nil, err
+	}
+
+	return r.withTracks(ctx, albums)
+}
+
+// AfterPublishedAlbum is the place in ListPublishedAlbums behind an album.
+func AfterPublishedAlbum(a AlbumWithTracks) string {
+	return position{int64(a.Year), strconv.FormatInt(a.ID, 10)}.String()
+}
+
+// AllPublishedAlbums walks all published albums, the newest year first, a page at a time. An error ends the walk, as
+// its last pair.
+func (r *Repo) AllPublishedAlbums(ctx context.Context) iter.Seq2[AlbumWithTracks, error] {
+	list := func(page Page) ([]AlbumWithTracks, error) { return r.ListPublishedAlbums(ctx, page) }
+
+	return walk(AfterPublishedAlbum, list)
+}
+
+// ListAlbums returns a page of all albums with their tracks, published or not, in the order they were created, in two
+// statements. The page after it is at AfterAlbum(last).
+func (r *Repo) ListAlbums(ctx context.Context, page Page) ([]AlbumWithTracks, error) {
+	at, limit, err := page.read("list albums", position{math.MinInt64, ""})
+	if err != nil {
+		return nil, err
+	}
+	albums, err := r.Querier.ListAlbums(ctx, dbgen.ListAlbumsParams{AfterID: at.order, PageSize: limit})
+	if err != nil {
+		return nil, err
+	}
+
+	return r.withTracks(ctx, albums)
+}
+
+// AfterAlbum is the place in ListAlbums behind an album.
+func AfterAlbum(a AlbumWithTracks) string { return position{a.ID, ""}.String() }
+
+// AllAlbums walks all albums in the order they were created, a page at a time. An error ends the walk, as its last
+// pair.
+func (r *Repo) AllAlbums(ctx context.Context) iter.Seq2[AlbumWithTracks, error] {
+	return walk(AfterAlbum, func(page Page) ([]AlbumWithTracks, error) { return r.ListAlbums(ctx, page) })
+}
+
+func (r *Repo) withItsTracks(ctx context.Context, album Album, err error) (AlbumWithTracks, error) {
+	if err != nil {
+		return AlbumWithTracks{}, err
+	}
+	tracks, err := r.ListTracksOfAlbums(ctx, []int64{album.ID})
+
+	return AlbumWithTracks{Album: album, Tracks: tracks}, err
+}
+
+// withTracks loads the tracks of all albums with one statement, and shares them out.
+func (r *Repo) withTracks(ctx context.Context, albums []Album) ([]AlbumWithTracks, error) {
+	full := make([]AlbumWithTracks, len(albums))
+	if len(albums) == 0 {
+		return full, nil
+	}
+	ids := make([]int64, len(albums))
+	for i, a := range albums {
+		ids[i] = a.ID
+	}
+	tracks, err := r.ListTracksOfAlbums(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	byAlbum := make(map[int64][]Track, len(albums))
+	for len(tracks) > 0 { // they come album by album: each has a run of its own
+		id, n := tracks[0].AlbumID, 1
+		for n < len(tracks) && tracks[n].AlbumID == id {
+			n++
+		}
+		byAlbum[id], tracks = tracks[:n:n], tracks[n:]
+	}
+	for i, a := range albums {
+		full[i] = AlbumWithTracks{Album: a, Tracks: byAlbum[a.ID]}
+		if full[i].Tracks == nil {
+			full[i].Tracks = []Track{}
+		}
+	}
+
+	return full, nil
+}

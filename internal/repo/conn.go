@@ -1,0 +1,401 @@
+package repo
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+	"unicode/utf8"
+
+	"musicstore/internal/private"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// conn is the DBTX that the generated queries run on, and the one place for what holds for every statement: text that
+// PostgreSQL can't hold is refused before it is sent, lost connections are retried where that is safe, errors get their
+// types, times come back in UTC, and the echo sees it all.
+type conn struct {
+	db     DB
+	inTx   bool // db is a transaction: only the closure as a whole can be tried again
+	pooled bool // db is a pool: another try gets another connection
+	keyed  bool // a write may be tried again: it carries its own key
+	echo   *echo
+}
+
+// Exec runs a statement that returns no rows.
+func (c *conn) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	if err := checkText(sql, args); err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	for try := 1; ; try++ {
+		start := c.echo.start()
+		tag, err := c.db.Exec(ctx, sql, args...)
+		c.echo.statement(start, sql, args, tag.RowsAffected(), err)
+		if err == nil {
+			return tag, nil
+		}
+		if !c.again(ctx, sql, err, try) {
+			return tag, c.fail(ctx, sql, err)
+		}
+	}
+}
+
+// Query runs a statement that returns rows.
+func (c *conn) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if err := checkText(sql, args); err != nil {
+		return nil, err
+	}
+	r := &rows{call: call{c: c, ctx: ctx, sql: sql, args: args}}
+	if err := r.send(); err != nil {
+		return nil, err
+	}
+
+	return r, nil
+}
+
+// QueryRow runs a statement of which one row is wanted; its error comes with Scan.
+func (c *conn) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	r := &row{call: call{c: c, ctx: ctx, sql: sql, args: args}}
+	if r.refused = checkText(sql, args); r.refused == nil {
+		r.send()
+	}
+
+	return r
+}
+
+// CopyFrom loads rows by COPY. It is never tried again: the source has been read.
+func (c *conn) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
+	sql := copySQL(table, columns)
+	start := c.echo.start()
+	n, err := c.db.CopyFrom(ctx, table, columns, &checkedSource{CopyFromSource: src, table: table, columns: columns})
+	c.echo.statement(start, sql, nil, n, err)
+	if err != nil {
+		return n, c.fail(ctx, sql, err)
+	}
+
+	return n, nil
+}
+
+// SendBatch sends several statements in one round trip. It is never tried again.
+func (c *conn) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	for _, q := range b.QueuedQueries {
+		if err := checkText(q.SQL, q.Arguments); err != nil {
+			return refusedBatch{err}
+		}
+	}
+
+	return &batch{BatchResults: c.db.SendBatch(ctx, b), c: c, ctx: ctx, queued: b.QueuedQueries, start: c.echo.start()}
+}
+
+// call is a statement under way.
+type call struct {
+	c     *conn
+	ctx   context.Context //nolint:containedctx // as pgx's own rows do: it lives as long as the statement
+	sql   string
+	args  []any
+	start time.Time
+	try   int
+}
+
+type row struct {
+	call
+	pgx.Row
+
+	refused error
+}
+
+func (r *row) send() {
+	r.try++
+	r.start = r.c.echo.start()
+	r.Row = r.c.db.QueryRow(r.ctx, r.sql, r.args...)
+}
+
+// Scan reads the row; ErrNotFound when there is none.
+func (r *row) Scan(dest ...any) error {
+	if r.refused != nil {
+		return r.refused
+	}
+	for {
+		err := r.Row.Scan(dest...)
+		r.c.echo.row(r.start, r.sql, r.args, err)
+		if err == nil {
+			inUTC(dest)
+
+			return nil
+		}
+		if !r.c.again(r.ctx, r.sql, err, r.try) {
+			return r.c.fail(r.ctx, r.sql, err)
+		}
+		r.send()
+	}
+}
+
+type rows struct {
+	call
+	pgx.Rows
+
+	read   int64
+	closed bool
+}
+
+// send runs the statement until the server takes it or trying again is no use.
+func (r *rows) send() error {
+	for {
+		r.try++
+		r.start = r.c.echo.start()
+		var err error
+		if r.Rows, err = r.c.db.Query(r.ctx, r.sql, r.args...); err == nil {
+			return nil
+		}
+		r.c.echo.statement(r.start, r.sql, r.args, 0, err)
+		if !r.c.again(r.ctx, r.sql, err, r.try) {
+			r.closed = true
+
+			return r.c.fail(r.ctx, r.sql, err)
+		}
+	}
+}
+
+// Next moves to the next row. A statement that failed before its first row is tried again where that is safe; rows that
+// the caller has seen are never shown twice.
+func (r *rows) Next() bool {
+	for {
+		if r.Rows.Next() {
+			r.read++
+
+			return true
+		}
+		err := r.Rows.Err()
+		if err == nil || r.read > 0 || !r.c.again(r.ctx, r.sql, err, r.try) {
+			r.Close()
+
+			return false
+		}
+		r.c.echo.statement(r.start, r.sql, r.args, 0, err)
+		if r.send() != nil {
+			return false
+		}
+	}
+}
+
+// Scan reads the row that Next moved to.
+func (r *rows) Scan(dest ...any) error {
+	if err := r.Rows.Scan(dest...); err != nil {
+		return r.c.fail(r.ctx, r.sql, err)
+	}
+	inUTC(dest)
+
+	return nil
+}
+
+// Err is the error that ended the rows, if one did.
+func (r *rows) Err() error {
+	if err := r.Rows.Err(); err != nil {
+		return r.c.fail(r.ctx, r.sql, err)
+	}
+
+	return nil
+}
+
+// Close ends the statement; a second call does nothing.
+func (r *rows) Close() {
+	r.Rows.Close()
+	if !r.closed {
+		r.closed = true
+		r.c.echo.statement(r.start, r.sql, r.args, r.read, r.Rows.Err())
+	}
+}
+
+type batch struct {
+	pgx.BatchResults
+
+	c      *conn
+	ctx    context.Context //nolint:containedctx // as pgx's own results do
+	queued []*pgx.QueuedQuery
+	start  time.Time
+}
+
+// next is the statement whose result comes next.
+func (b *batch) next() call {
+	cl := call{c: b.c, ctx: b.ctx, start: b.start, try: lastTry}
+	if len(b.queued) > 0 {
+		cl.sql, cl.args = b.queued[0].SQL, b.queued[0].Arguments
+		b.queued = b.queued[1:]
+	}
+
+	return cl
+}
+
+func (b *batch) Exec() (pgconn.CommandTag, error) {
+	cl := b.next()
+	tag, err := b.BatchResults.Exec()
+	b.c.echo.statement(cl.start, cl.sql, cl.args, tag.RowsAffected(), err)
+	if err != nil {
+		return tag, b.c.fail(b.ctx, cl.sql, err)
+	}
+
+	return tag, nil
+}
+
+func (b *batch) Query() (pgx.Rows, error) {
+	cl := b.next()
+	rs, err := b.BatchResults.Query()
+	if err != nil {
+		b.c.echo.statement(cl.start, cl.sql, cl.args, 0, err)
+
+		return nil, b.c.fail(b.ctx, cl.sql, err)
+	}
+
+	return &rows{call: cl, Rows: rs}, nil
+}
+
+func (b *batch) QueryRow() pgx.Row {
+	return &row{call: b.next(), Row: b.BatchResults.QueryRow()}
+}
+
+// Close ends the batch, those of its statements included whose results nobody asked for.
+func (b *batch) Close() error {
+	err := b.BatchResults.Close()
+	for len(b.queued) > 0 {
+		cl := b.next()
+		b.c.echo.statement(cl.start, cl.sql, cl.args, 0, err)
+	}
+	if err != nil {
+		return b.c.fail(b.ctx, "", err)
+	}
+
+	return nil
+}
+
+// refusedBatch is the result of a batch that was not sent.
+type refusedBatch struct{ err error }
+
+func (b refusedBatch) Exec() (pgconn.CommandTag, error) { return pgconn.CommandTag{}, b.err }
+func (b refusedBatch) Query() (pgx.Rows, error)         { return nil, b.err }
+func (b refusedBatch) QueryRow() pgx.Row                { return &row{refused: b.err} }
+func (b refusedBatch) Close() error                     { return b.err }
+func (b refusedBatch) Tx() pgx.Tx                       { return nil }
+
+// checkedSource is the source of a COPY whose text is checked like every argument.
+type checkedSource struct {
+	pgx.CopyFromSource
+
+	table   pgx.Identifier
+	columns []string
+}
+
+func (s *checkedSource) Values() ([]any, error) {
+	values, err := s.CopyFromSource.Values()
+	if err != nil {
+		return nil, err
+	}
+	for i, v := range values {
+		if reason := badText(v); reason != "" {
+			return nil, &InvalidError{Op: "copy " + s.table.Sanitize(), Field: s.columns[i], Reason: reason}
+		}
+	}
+
+	return values, nil
+}
+
+// checkText refuses what PostgreSQL would: text that is not UTF-8, or that has a NUL in it (SQLSTATE 22021).
+// https://www.postgresql.org/docs/current/datatype-character.html
+func checkText(sql string, args []any) error {
+	for i, arg := range args {
+		if reason := badText(arg); reason != "" {
+			return &InvalidError{Op: operation(sql), Field: param(sql, i), Reason: reason}
+		}
+	}
+
+	return nil
+}
+
+func badText(arg any) string {
+	switch v := arg.(type) {
+	case string:
+		return badString(v)
+	case private.Email:
+		return badString(string(v))
+	case *string:
+		if v != nil {
+			return badString(*v)
+		}
+	case []string:
+		for _, s := range v {
+			if reason := badString(s); reason != "" {
+				return reason
+			}
+		}
+	}
+
+	return ""
+}
+
+func badString(s string) string {
+	ascii := true
+	for i := range len(s) {
+		switch b := s[i]; {
+		case b == 0:
+			return "has a NUL character"
+		case b >= utf8.RuneSelf:
+			ascii = false
+		}
+	}
+	if !ascii && !utf8.ValidString(s) {
+		return "is not valid UTF-8"
+	}
+
+	return ""
+}
+
+// inUTC turns the times that were read, which pgx gives in the local zone, to UTC.
+func inUTC(dest []any) {
+	for _, d := range dest {
+		switch t := d.(type) {
+		case *time.Time:
+			*t = t.UTC()
+		case **time.Time:
+			if *t != nil {
+				**t = (*t).UTC()
+			}
+		}
+	}
+}
+
+// A statement is tried up to lastTry times. The pauses double from firstPause to longestPause, each cut at random
+// between half and whole: four seconds in all, enough for a server that restarts.
+const (
+	lastTry      = 24
+	firstPause   = 2 * time.Millisecond
+	longestPause = 250 * time.Millisecond
+)
+
+// again says whether to send a statement once more after err, and pauses before it does.
+//
+// A lost connection is tried again for a read, for a write that carries its own key, and for anything that never left.
+// pgconn.SafeToRetry alone would not do: it is not true of a backend that was killed. A plan that a change of the
+// schema made invalid, or that a pooler forgot, is tried again once: nothing of it ran.
+func (c *conn) again(ctx context.Context, sql string, err error, try int) bool {
+	if c.inTx || !c.pooled || try >= lastTry || ctx.Err() != nil {
+		return false
+	}
+	switch code(err) {
+	case codeFeatureNotSupported, codeInvalidStatementName:
+		return try == 1
+	}
+	safe := c.keyed || unsent(err) || reads(sql)
+
+	return lost(err) && safe && pause(ctx, try)
+}
+
+// pause waits longer at each try, and says whether ctx is still alive.
+func pause(ctx context.Context, try int) bool {
+	d := min(firstPause<<min(try-1, 10), longestPause)
+	select {
+	case <-time.After(d/2 + rand.N(d/2)): //nolint:gosec // spreading retries needs no secrecy
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,43 @@
+package repo
+
+import (
+	"encoding/hex"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Defaults are functions, called once per row at the time of the call. What the caller has set is kept. The schema has
+// no default of its own for these columns.
+
+// NewID returns a random id of 32 lower-case hexadecimal characters: a version 4 UUID (RFC 9562, section 5.4) from
+// crypto/rand, without the dashes. Of its 128 bits 122 are random, so nobody can guess one.
+func NewID() string {
+	id := uuid.New()
+	var text [32]byte
+	hex.Encode(text[:], id[:])
+
+	return string(text[:])
+}
+
+// idOr returns the id that the caller set, or a new one.
+func (o *options) idOr(id string) string {
+	if id != "" {
+		return id
+	}
+
+	return o.newID()
+}
+
+// timeOr returns the time that the caller set, or the present one; either as the database will give it back.
+func (o *options) timeOr(t time.Time) time.Time {
+	if t.IsZero() {
+		t = o.now()
+	}
+
+	return stored(t)
+}
+
+// stored returns t in UTC and cut to the microseconds that PostgreSQL keeps, so that what the caller holds equals what
+// is stored.
+func stored(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

@@ -1,0 +1,287 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+
+	"musicstore/internal/private"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// What the methods of a Repo return beside the errors of the context, which stay themselves: errors.Is tells these
+// apart. Constraints have sentinels of their own, in constraints.go.
+var (
+	// ErrNotFound: there is no such row.
+	ErrNotFound = errors.New("not found")
+
+	// ErrInvalid: something that the caller gave can't be; an *InvalidError or a *ConstraintError says what and why.
+	ErrInvalid = errors.New("invalid")
+
+	// ErrResetInvalid: the reset token is unknown, used, expired or superseded. Which one it is, is not said.
+	ErrResetInvalid = errors.New("reset token is not valid")
+
+	// ErrOutcomeUnknown: the connection was lost, or the context ended, while a write was on its way. It may have
+	// happened or not, and it was not sent again, because twice could be wrong: look before you repeat it.
+	ErrOutcomeUnknown = errors.New("the outcome is unknown")
+
+	// ErrUnavailable: the server could not be reached, or ended the connection. Nothing was written.
+	ErrUnavailable = errors.New("the database is not available")
+)
+
+// The kinds of constraints, each an error that every *ConstraintError of that kind is.
+var (
+	ErrUnique     = errors.New("unique constraint")      // such a row is there already
+	ErrForeignKey = errors.New("foreign key")            // the row that is referred to is not there
+	ErrReferenced = errors.New("foreign key from a row") // another row refers to this one
+	ErrCheck      = errors.New("check constraint")       // the value can't be
+	ErrNotNull    = errors.New("not-null constraint")    // the value is missing
+	ErrExclusion  = errors.New("exclusion constraint")   // the row conflicts with another
+)
+
+// InvalidError is input that was refused before it was sent. It is ErrInvalid.
+type InvalidError struct {
+	Op     string // the operation, in words
+	Field  string // the column or parameter
+	Reason string // what is wrong with it; never the value
+}
+
+func (e *InvalidError) Error() string { return prefixed(e.Op, e.Field+": "+e.Reason) }
+
+// Is reports that e is ErrInvalid.
+func (*InvalidError) Is(target error) bool { return target == ErrInvalid }
+
+// ConstraintError is a write that a constraint of the database refused; nothing of it was kept. It is its Kind (say
+// ErrUnique), its constraint's sentinel (say ErrEmailTaken) and, when the value itself can't be, ErrInvalid.
+type ConstraintError struct {
+	Op         string // the operation, in words
+	Kind       error  // ErrUnique, ErrForeignKey, ErrReferenced, ErrCheck, ErrNotNull or ErrExclusion
+	Table      string // the constraint's table
+	Column     string // the column that the constraint is about, as its name has it
+	Constraint string // the constraint's name
+
+	pg *pgconn.PgError
+}
+
+func (e *ConstraintError) Error() string { return prefixed(e.Op, e.sentinel().Error()) }
+
+// Is reports whether target is the kind or the sentinel of e.
+func (e *ConstraintError) Is(target error) bool {
+	switch target {
+	case e.Kind, e.sentinel():
+		return true
+	case ErrInvalid:
+		return errors.Is(e.Kind, ErrCheck) || errors.Is(e.Kind, ErrNotNull)
+	default:
+		return false
+	}
+}
+
+// Unwrap gives the server's error, for its code; what it holds of the row is left out.
+func (e *ConstraintError) Unwrap() error {
+	if e.pg == nil {
+		return nil
+	}
+
+	return e.pg
+}
+
+func (e *ConstraintError) sentinel() error {
+	if errors.Is(e.Kind, ErrReferenced) {
+		return Constraint(e.Constraint).Referenced()
+	}
+
+	return Constraint(e.Constraint)
+}
+
+// opError is any other error of an operation.
+type opError struct {
+	op   string
+	errs []error // the kind first
+	text string
+}
+
+func (e *opError) Error() string { return prefixed(e.op, e.text) }
+
+func (e *opError) Unwrap() []error { return e.errs }
+
+func prefixed(op, text string) string {
+	if op == "" {
+		return text
+	}
+
+	return op + ": " + text
+}
+
+// The codes that something is done about. https://www.postgresql.org/docs/current/errcodes-appendix.html
+const (
+	codeFeatureNotSupported  = "0A000" // of a cached statement: its result type has changed
+	codeInvalidStatementName = "26000" // the prepared statement is gone
+	codeRestrictViolation    = "23001" // ON DELETE RESTRICT, since PostgreSQL 18
+	codeNotNullViolation     = "23502"
+	codeForeignKeyViolation  = "23503"
+	codeUniqueViolation      = "23505"
+	codeCheckViolation       = "23514"
+	codeExclusionViolation   = "23P01"
+	codeSerializationFailure = "40001"
+	codeDeadlockDetected     = "40P01"
+	classConnection          = "08"
+	classDataException       = "22"
+	classIntegrity           = "23"
+	classShutdown            = "57P"
+)
+
+// code returns the SQLSTATE in err, or "".
+func code(err error) string {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return pg.Code
+	}
+
+	return ""
+}
+
+// unsent reports that nothing of the statement has left.
+func unsent(err error) bool {
+	var connect *pgconn.ConnectError
+
+	return pgconn.SafeToRetry(err) || errors.As(err, &connect)
+}
+
+// lost reports that the connection ended, or could not be made.
+func lost(err error) bool {
+	if c := code(err); c != "" {
+		return strings.HasPrefix(c, classConnection) || strings.HasPrefix(c, classShutdown)
+	}
+	var network net.Error
+
+	return unsent(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) || errors.As(err, &network)
+}
+
+// fail gives the error of a statement its type.
+func (c *conn) fail(ctx context.Context, sql string, err error) error {
+	op := operation(sql)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return &opError{op: op, errs: []error{ErrNotFound}, text: ErrNotFound.Error()}
+	case errors.Is(err, private.ErrNotPHC):
+		return &InvalidError{Op: op, Field: "password_hash", Reason: private.ErrNotPHC.Error()}
+	}
+	written := !c.inTx && !unsent(err) && !reads(sql) // and perhaps kept
+
+	return typed(ctx, op, err, deletes(sql), written)
+}
+
+// typed gives an error its type. written says that a write was under way which the server may have kept.
+func typed(ctx context.Context, op string, err error, deletes, written bool) error {
+	cause := context.Cause(ctx)
+	if cause == nil || ctx.Err() == nil {
+		cause = contextError(err)
+	}
+	var pg *pgconn.PgError
+	switch {
+	case errors.As(err, &pg) && !lost(err) && cause == nil:
+		return serverError(op, pg, deletes)
+	case cause == nil && !lost(err):
+		return &opError{op: op, errs: []error{err}, text: err.Error()}
+	case cause != nil && written:
+		text := ErrOutcomeUnknown.Error() + ": " + cause.Error()
+
+		return &opError{op: op, errs: []error{ErrOutcomeUnknown, cause}, text: text}
+	case cause != nil:
+		return &opError{op: op, errs: []error{cause}, text: cause.Error()}
+	case written:
+		text := ErrOutcomeUnknown.Error() + ": " + reason(err)
+
+		return &opError{op: op, errs: []error{ErrOutcomeUnknown, bare(err)}, text: text}
+	default:
+		text := ErrUnavailable.Error() + ": " + reason(err)
+
+		return &opError{op: op, errs: []error{ErrUnavailable, bare(err)}, text: text}
+	}
+}
+
+// contextError returns the error of a context that err is about, if it is about one.
+func contextError(err error) error {
+	for _, of := range []error{context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, of) {
+			return of
+		}
+	}
+
+	return nil
+}
+
+func serverError(op string, pg *pgconn.PgError, deletes bool) error {
+	kinds := map[string]error{
+		codeRestrictViolation:   ErrReferenced,
+		codeNotNullViolation:    ErrNotNull,
+		codeForeignKeyViolation: ErrForeignKey,
+		codeUniqueViolation:     ErrUnique,
+		codeCheckViolation:      ErrCheck,
+		codeExclusionViolation:  ErrExclusion,
+	}
+	kind := kinds[pg.Code]
+	if kind == nil {
+		return &opError{op: op, errs: []error{withoutValues(pg)}, text: reason(pg)}
+	}
+	if pg.Code == codeForeignKeyViolation && deletes {
+		kind = ErrReferenced
+	}
+	e := &ConstraintError{
+		Op: op, Kind: kind, Table: pg.TableName, Column: pg.ColumnName, Constraint: pg.ConstraintName, pg: withoutValues(pg),
+	}
+	if e.Constraint == "" && kind == ErrNotNull { //nolint:errorlint // it was set above
+		e.Constraint = pg.TableName + "_" + pg.ColumnName + "_not_null" // as PostgreSQL 18 names them
+	}
+	if e.Column == "" {
+		e.Column = columnOf(e.Table, e.Constraint)
+	}
+
+	return e
+}
+
+// reason is the text of an error of the driver or the server without any value of a row. PostgreSQL puts values into
+// the detail of an error, and into the message of a data exception.
+func reason(err error) string {
+	return bare(err).Error()
+}
+
+func withoutValues(pg *pgconn.PgError) *pgconn.PgError {
+	kept := &pgconn.PgError{
+		Severity: pg.Severity, SeverityUnlocalized: pg.SeverityUnlocalized, Code: pg.Code, Message: pg.Message,
+		Position: pg.Position, SchemaName: pg.SchemaName, TableName: pg.TableName, ColumnName: pg.ColumnName,
+		DataTypeName: pg.DataTypeName, ConstraintName: pg.ConstraintName, File: pg.File, Line: pg.Line, Routine: pg.Routine,
+	}
+	switch {
+	case strings.HasPrefix(pg.Code, classDataException):
+		kept.Message = "data exception"
+	case strings.HasPrefix(pg.Code, "P0"), strings.HasPrefix(pg.Code, "XX"):
+		kept.Message = "the server refused it" // a message that somebody's code made of anything
+	}
+
+	return kept
+}
+
+// bare is err with its server error, if it has one, replaced by one without values.
+func bare(err error) error {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return withoutValues(pg)
+	}
+
+	return err
+}
+
+// unreachable says what to do about a server that Open can't reach.
+func unreachable(ctx context.Context, err error) error {
+	if code(err) != "" || ctx.Err() != nil {
+		return typed(ctx, "", err, false, false)
+	}
+	text := ErrUnavailable.Error() + ": is the server running, and does the URL name it? " + err.Error()
+
+	return &opError{errs: []error{ErrUnavailable, err}, text: text}
+}

@@ -1,0 +1,114 @@
+package repo_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"musicstore/internal/repo"
+
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	hash  = repo.PasswordHash("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo")
+	hash2 = repo.PasswordHash("$argon2id$v=19$m=19456,t=2,p=1$b3RoZXJzYWx0$b3RoZXJoYXNoZXM")
+)
+
+func newAccount(tb testing.TB, store *repo.Repo, email repo.Email) repo.Account {
+	tb.Helper()
+	a, err := store.CreateAccount(tb.Context(), repo.NewAccount{Email: email, PasswordHash: hash})
+	require.NoError(tb, err)
+
+	return a
+}
+
+// album returns an album to be with n tracks, published, of the year 1991.
+func album(name string, n int) repo.NewAlbum {
+	a := repo.NewAlbum{Name: name, Year: 1991, PriceCents: 999, IsPublished: true}
+	for i := range n {
+		a.Tracks = append(a.Tracks, repo.NewTrack{Name: fmt.Sprintf("%s %d", name, i+1), LengthSeconds: int32(60 + i)})
+	}
+
+	return a
+}
+
+func newAlbum(tb testing.TB, store *repo.Repo, name string, n int) repo.AlbumWithTracks {
+	tb.Helper()
+	a, err := store.CreateAlbum(tb.Context(), album(name, n))
+	require.NoError(tb, err)
+
+	return a
+}
+
+// recorder is a writer for the echo that concurrent statements may share.
+type recorder struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (r *recorder) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	return r.buf.Write(p)
+}
+
+func (r *recorder) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	return r.buf.String()
+}
+
+// take returns the lines so far and forgets them.
+func (r *recorder) take() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	lines := strings.FieldsFunc(r.buf.String(), func(c rune) bool { return c == '\n' })
+	r.buf.Reset()
+
+	return lines
+}
+
+// atOnce runs fn n times at the same moment and returns their errors.
+func atOnce(n int, fn func(i int) error) []error {
+	errs := make([]error, n)
+	start := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			<-start
+			errs[i] = fn(i)
+		})
+	}
+	close(start)
+	wg.Wait()
+
+	return errs
+}
+
+// succeeded counts the nils.
+func succeeded(errs []error) int {
+	n := 0
+	for _, err := range errs {
+		if err == nil {
+			n++
+		}
+	}
+
+	return n
+}
+
+func isAny(err error, targets ...error) bool {
+	for _, target := range targets {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+
+	return false
+}

@@ -1,0 +1,293 @@
+package repo_test
+
+import (
+	"net/netip"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"musicstore/internal/dbtest"
+	"musicstore/internal/private"
+	"musicstore/internal/repo"
+)
+
+// from is where a request came from: an address of RFC 5737.
+var from = netip.MustParseAddr("192.0.2.7")
+
+// clock is a clock that a test moves.
+type clock struct{ micros atomic.Int64 }
+
+func newClock() *clock {
+	c := &clock{}
+	c.micros.Store(time.Date(2024, time.May, 1, 12, 0, 0, 0, time.UTC).UnixMicro())
+
+	return c
+}
+
+func (c *clock) now() time.Time          { return time.UnixMicro(c.micros.Load()) }
+func (c *clock) advance(d time.Duration) { c.micros.Add(d.Microseconds()) }
+
+func TestRepo_PasswordReset(t *testing.T) {
+	t.Parallel()
+
+	t.Run("LivesItsLife", func(t *testing.T) {
+		t.Parallel()
+		clock := newClock()
+		store := dbtest.New(t, repo.WithClock(clock.now))
+		a := newAccount(t, store, "a@example.com")
+		reset, token, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
+		require.NoError(t, err)
+		require.Regexp(t, `^[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}$`, reset.ID)
+		require.Regexp(t, `^[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}$`, token)
+		require.NotEqual(t, reset.ID, token)
+		require.Equal(t, clock.now().UTC(), reset.CreatedAt)
+		require.Equal(t, repo.ResetLifetime, reset.ExpiresAt.Sub(reset.CreatedAt))
+		require.Nil(t, reset.UsedAt)
+
+		read, err := store.GetPasswordReset(t.Context(), token)
+		require.NoError(t, err)
+		require.Equal(t, reset, read)
+
+		clock.advance(time.Minute)
+		redeemed, err := store.RedeemPasswordReset(t.Context(), token, hash2, from)
+		require.NoError(t, err)
+		require.Equal(t, a.ID, redeemed.ID)
+		require.Equal(t, hash2, redeemed.PasswordHash)
+
+		var usedAt time.Time
+		var usedIP netip.Addr
+		require.NoError(t, store.DB().QueryRow(t.Context(),
+			`SELECT used_at, used_ip FROM password_resets WHERE id = $1`, reset.ID).Scan(&usedAt, &usedIP))
+		require.True(t, usedAt.Equal(clock.now()))
+		require.Equal(t, from, usedIP)
+	})
+	t.Run("StoresOnlyTheDigestOfTheToken", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		a := newAccount(t, store, "a@example.com")
+		_, token, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
+		require.NoError(t, err)
+		var row string
+		var sha256 bool
+		require.NoError(t, store.DB().QueryRow(t.Context(),
+			`SELECT password_resets::text, token_hash = sha256($1::bytea) FROM password_resets`,
+			[]byte(token)).Scan(&row, &sha256))
+		require.NotContains(t, row, token)
+		require.True(t, sha256)
+	})
+	t.Run("KeepsWhatTheCallerSet", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		a := newAccount(t, store, "a@example.com")
+		id, at := repo.NewID(), time.Now().Add(-time.Minute).UTC().Truncate(time.Microsecond)
+		reset, _, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{
+			ID: id, AccountID: a.ID, CreatedAt: at, ExpiresAt: at.Add(time.Hour + time.Nanosecond),
+		})
+		require.NoError(t, err)
+		require.Equal(t, id, reset.ID)
+		require.Equal(t, at, reset.CreatedAt)
+		require.Equal(t, at.Add(time.Hour), reset.ExpiresAt)
+	})
+	t.Run("TakesAnUnknownAddress", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		a := newAccount(t, store, "a@example.com")
+		_, token, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
+		require.NoError(t, err)
+		_, err = store.RedeemPasswordReset(t.Context(), token, hash2, netip.Addr{})
+		require.NoError(t, err)
+		var unknown bool
+		require.NoError(t, store.DB().QueryRow(t.Context(), `SELECT used_ip IS NULL FROM password_resets`).Scan(&unknown))
+		require.True(t, unknown)
+	})
+	t.Run("GivesOneErrorForEveryTokenThatOpensNothing", func(t *testing.T) {
+		t.Parallel()
+		clock := newClock()
+		store := dbtest.New(t, repo.WithClock(clock.now))
+		newToken := func(email repo.Email) string {
+			_, token, err := store.CreatePasswordReset(t.Context(),
+				repo.NewPasswordReset{AccountID: newAccount(t, store, email).ID})
+			require.NoError(t, err)
+
+			return token
+		}
+		used, expired := newToken("used@x"), newToken("expired@x")
+		_, err := store.RedeemPasswordReset(t.Context(), used, hash2, from)
+		require.NoError(t, err)
+		clock.advance(repo.ResetLifetime)
+		superseded, ended := newToken("superseded@x"), newToken("ended@x")
+		again, err := store.GetAccountByEmail(t.Context(), "superseded@x")
+		require.NoError(t, err)
+		_, current, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: again.ID})
+		require.NoError(t, err)
+		changed, err := store.GetAccountByEmail(t.Context(), "ended@x")
+		require.NoError(t, err)
+		require.NoError(t, store.SetPasswordHash(t.Context(), changed.ID, hash2))
+
+		for name, token := range map[string]string{
+			"unknown": repo.NewID(), "none": "", "not a token": "x'; --", "NUL": "\x00",
+			"used": used, "expired": expired, "superseded": superseded, "password changed": ended,
+		} {
+			_, err := store.GetPasswordReset(t.Context(), token)
+			require.ErrorIs(t, err, repo.ErrResetInvalid, name)
+			require.EqualError(t, err, "get password reset: reset token is not valid", name)
+			_, err = store.RedeemPasswordReset(t.Context(), token, hash, from)
+			require.ErrorIs(t, err, repo.ErrResetInvalid, name)
+			require.EqualError(t, err, "redeem password reset: reset token is not valid", name)
+		}
+		_, err = store.RedeemPasswordReset(t.Context(), current, hash2, from)
+		require.NoError(t, err, "the newest is good")
+	})
+	t.Run("IsGoodUntilTheLastMoment", func(t *testing.T) {
+		t.Parallel()
+		clock := newClock()
+		store := dbtest.New(t, repo.WithClock(clock.now))
+		a := newAccount(t, store, "a@x")
+		_, token, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
+		require.NoError(t, err)
+		clock.advance(repo.ResetLifetime - time.Microsecond)
+		_, err = store.RedeemPasswordReset(t.Context(), token, hash2, from)
+		require.NoError(t, err)
+	})
+	t.Run("StaysGoodWhenTheNewHashIsRefused", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		a := newAccount(t, store, "a@x")
+		_, token, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
+		require.NoError(t, err)
+		_, err = store.RedeemPasswordReset(t.Context(), token, "hunter2", from)
+		require.ErrorIs(t, err, repo.ErrInvalid)
+		_, err = store.RedeemPasswordReset(t.Context(), token, hash2, from)
+		require.NoError(t, err)
+	})
+	t.Run("RefusesWhatCannotBe", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		a := newAccount(t, store, "a@x")
+		at := time.Now()
+		for _, bad := range []struct {
+			p    repo.NewPasswordReset
+			want error
+		}{
+			{repo.NewPasswordReset{AccountID: repo.NewID()}, repo.ErrResetAccountUnknown},
+			{repo.NewPasswordReset{AccountID: a.ID, ID: "x"}, repo.ErrResetIDInvalid},
+			{repo.NewPasswordReset{AccountID: a.ID, CreatedAt: at, ExpiresAt: at.Add(-time.Hour)}, repo.ErrResetExpiryInvalid},
+			{repo.NewPasswordReset{AccountID: a.ID, TokenHash: private.DigestOf("mine")}, repo.ErrInvalid},
+		} {
+			_, token, err := store.CreatePasswordReset(t.Context(), bad.p)
+			require.ErrorIs(t, err, bad.want)
+			require.Empty(t, token)
+		}
+	})
+	t.Run("IsRedeemedOnceHoweverManyTry", func(t *testing.T) {
+		t.Parallel()
+		const tokens, racers = 20, 16
+		store := dbtest.New(t)
+		for n := range tokens {
+			a := newAccount(t, store, repo.Email(rune('a'+n))+"@x")
+			_, token, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
+			require.NoError(t, err)
+			errs := atOnce(racers, func(int) error {
+				_, err := store.RedeemPasswordReset(t.Context(), token, hash2, from)
+
+				return err
+			})
+			require.Equal(t, 1, succeeded(errs))
+			for _, err := range errs {
+				if err != nil {
+					require.ErrorIs(t, err, repo.ErrResetInvalid)
+				}
+			}
+		}
+		// The control: look whether the token is open, then mark it used.
+		twice := 0
+		for n := range tokens {
+			a := newAccount(t, store, repo.Email(rune('a'+n))+"@control")
+			reset, _, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
+			require.NoError(t, err)
+			var redeemed atomic.Int64
+			atOnce(racers, func(int) error {
+				var open bool
+				if err := store.DB().QueryRow(t.Context(),
+					`SELECT used_at IS NULL FROM password_resets WHERE id = $1`, reset.ID).Scan(&open); err != nil || !open {
+					return err
+				}
+				redeemed.Add(1)
+				_, err := store.DB().Exec(t.Context(),
+					`UPDATE password_resets SET used_at = created_at WHERE id = $1`, reset.ID)
+
+				return err
+			})
+			if redeemed.Load() > 1 {
+				twice++
+			}
+		}
+		require.Positive(t, twice, "some of %d tokens were redeemed more than once", tokens)
+	})
+	t.Run("IsOneAnAccountHoweverManyAskAtOnce", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		a := newAccount(t, store, "a@x")
+		tokens := make([]string, 16)
+		errs := atOnce(16, func(i int) error {
+			var err error
+			_, tokens[i], err = store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
+
+			return err
+		})
+		require.Equal(t, make([]error, 16), errs)
+		open := 0
+		for _, token := range tokens {
+			if _, err := store.GetPasswordReset(t.Context(), token); err == nil {
+				open++
+			}
+		}
+		require.Equal(t, 1, open)
+	})
+	t.Run("NeverLocksOutAChangeOfPassword", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		a := newAccount(t, store, "a@x")
+		for range 20 {
+			_, token, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
+			require.NoError(t, err)
+			errs := atOnce(8, func(i int) error {
+				if i%2 == 0 {
+					return store.SetPasswordHash(t.Context(), a.ID, hash)
+				}
+				if _, err := store.RedeemPasswordReset(t.Context(), token, hash2, from); !isAny(err, repo.ErrResetInvalid) {
+					return err
+				}
+
+				return nil
+			})
+			require.Equal(t, make([]error, 8), errs)
+			_, err = store.GetPasswordReset(t.Context(), token)
+			require.ErrorIs(t, err, repo.ErrResetInvalid)
+		}
+	})
+}
+
+func TestRepo_DeleteExpiredPasswordResets(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	store := dbtest.New(t, repo.WithClock(clock.now))
+	for _, email := range []repo.Email{"a@x", "b@x"} {
+		_, _, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: newAccount(t, store, email).ID})
+		require.NoError(t, err)
+	}
+	clock.advance(time.Hour)
+	_, token, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: newAccount(t, store, "c@x").ID})
+	require.NoError(t, err)
+	clock.advance(time.Minute)
+	n, err := store.DeleteExpiredPasswordResets(t.Context(), clock.now())
+	require.NoError(t, err)
+	require.Equal(t, int64(2), n)
+	n, err = store.DeleteExpiredPasswordResets(t.Context(), clock.now())
+	require.NoError(t, err)
+	require.Zero(t, n)
+	_, err = store.GetPasswordReset(t.Context(), token)
+	require.NoError(t, err)
+}

@@ -1,0 +1,61 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"math"
+	"strconv"
+	"time"
+
+	"musicstore/internal/dbgen"
+)
+
+// NewPurchase is what RecordPurchase takes. PaymentRef is the payment provider's own reference, and the key: whatever
+// is recorded under it is recorded once. CreatedAt defaults to the present time.
+type NewPurchase = dbgen.RecordPurchaseParams
+
+// RecordPurchase inserts a purchase and returns it as stored. The same payment reference once more returns the purchase
+// that is there, so it is safe to repeat; ErrPaymentRefTaken when that is of another account, album or amount.
+// ErrBuyerUnknown, ErrPurchaseAlbumUnknown; ErrInvalid when something can't be.
+func (r *Repo) RecordPurchase(ctx context.Context, p NewPurchase) (Purchase, error) {
+	p.CreatedAt = r.opts.timeOr(p.CreatedAt)
+	purchase, err := r.keyed.RecordPurchase(ctx, p)
+	if errors.Is(err, ErrNotFound) {
+		return Purchase{}, taken("record purchase", "purchases", ErrPaymentRefTaken)
+	}
+
+	return purchase, err
+}
+
+// ListPurchases returns a page of an account's purchases, the newest first; none when there is no such account. The
+// page after it is at AfterPurchase(last).
+func (r *Repo) ListPurchases(ctx context.Context, accountID string, page Page) ([]Purchase, error) {
+	const op = "list purchases"
+	latest := time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC)
+	at, limit, err := page.read(op, position{latest.UnixMicro(), strconv.FormatInt(math.MaxInt64, 10)})
+	if err != nil {
+		return nil, err
+	}
+	id, err := at.number(op)
+	if err != nil {
+		return nil, err
+	}
+
+	return r.Querier.ListPurchases(ctx, dbgen.ListPurchasesParams{
+		AccountID: accountID, BeforeCreatedAt: time.UnixMicro(at.order).UTC(), BeforeID: id, PageSize: limit,
+	})
+}
+
+// AfterPurchase is the place in ListPurchases behind a purchase.
+func AfterPurchase(p Purchase) string {
+	return position{p.CreatedAt.UnixMicro(), strconv.FormatInt(p.ID, 10)}.String()
+}
+
+// AllPurchases walks all purchases of an account, the newest first, a page at a time. An error ends the walk, as its
+// last pair.
+func (r *Repo) AllPurchases(ctx context.Context, accountID string) iter.Seq2[Purchase, error] {
+	list := func(page Page) ([]Purchase, error) { return r.ListPurchases(ctx, accountID, page) }
+
+	return walk(AfterPurchase, list)
+}

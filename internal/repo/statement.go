@@ -1,0 +1,133 @@
+package repo
+
+import (
+	"io/fs"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode"
+
+	"musicstore/db"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// What is known of a statement from its text. It is looked up for the echo and for errors only.
+
+// queryName returns the name that sqlc put in the first line: "-- name: CreateAccount :one".
+func queryName(sql string) string {
+	rest, ok := strings.CutPrefix(sql, "-- name: ")
+	if !ok {
+		return ""
+	}
+	name, _, _ := strings.Cut(rest, " ")
+
+	return name
+}
+
+// body returns the statement without its name line.
+func body(sql string) string {
+	if queryName(sql) == "" {
+		return sql
+	}
+	_, rest, _ := strings.Cut(sql, "\n")
+
+	return rest
+}
+
+// oneLine returns the statement on one line.
+func oneLine(sql string) string { return strings.Join(strings.Fields(body(sql)), " ") }
+
+// operation returns the query's name in words, as errors begin with it: "create account".
+func operation(sql string) string {
+	name := queryName(sql)
+	if name == "" {
+		verb, _, _ := strings.Cut(oneLine(sql), " ")
+
+		return strings.ToLower(verb)
+	}
+	var b strings.Builder
+	for i, r := range name {
+		before := i > 0 && unicode.IsUpper(rune(name[i-1]))
+		after := i+1 < len(name) && unicode.IsLower(rune(name[i+1]))
+		if i > 0 && unicode.IsUpper(r) && (!before || after) {
+			b.WriteByte(' ')
+		}
+		if unicode.IsUpper(r) && !after && (before || i+1 == len(name) || unicode.IsUpper(rune(name[i+1]))) {
+			b.WriteRune(r) // an initialism: ID, URL
+
+			continue
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+
+	return b.String()
+}
+
+var changes = regexp.MustCompile(`(?i)\b(INSERT|UPDATE|DELETE|MERGE|TRUNCATE|COPY)\b`)
+
+// reads reports that the statement changes nothing, so that running it twice is as good as once.
+func reads(sql string) bool {
+	fields := strings.Fields(body(sql))
+	if len(fields) == 0 {
+		return false
+	}
+	switch strings.ToUpper(fields[0]) {
+	case "SELECT":
+		return true
+	case "WITH":
+		return !changes.MatchString(body(sql))
+	default:
+		return false
+	}
+}
+
+// deletes reports that the statement is a DELETE: a foreign key that stops it is one from elsewhere.
+func deletes(sql string) bool {
+	return strings.HasPrefix(strings.ToUpper(oneLine(sql)), "DELETE")
+}
+
+// copySQL is what a COPY is called in the echo and in errors.
+func copySQL(table pgx.Identifier, columns []string) string {
+	return "COPY " + table.Sanitize() + " (" + strings.Join(columns, ", ") + ") FROM STDIN BINARY"
+}
+
+var (
+	namedParam    = regexp.MustCompile(`@(\w+)|sqlc\.n?arg\(\s*'?(\w+)'?\s*\)`)
+	numberedParam = regexp.MustCompile(`\$(\d+)`)
+	commentLine   = regexp.MustCompile(`(?m)^\s*--.*$`)
+)
+
+// sources has the text of each query as it was written, with named parameters, by the query's name.
+var sources = sync.OnceValue(func() map[string]string {
+	byName := map[string]string{}
+	files, _ := fs.Glob(db.Queries, "queries/*.sql")
+	for _, file := range files {
+		text, _ := db.Queries.ReadFile(file)
+		for _, query := range strings.Split(string(text), "-- name: ")[1:] {
+			name, _, _ := strings.Cut(query, " ")
+			_, query, _ = strings.Cut(query, "\n")
+			byName[name] = commentLine.ReplaceAllString(query, "")
+		}
+	}
+
+	return byName
+})
+
+// param returns the name of the parameter that argument i goes to: the one written where sqlc put the number. A
+// statement that is none of ours has "$1", "$2" and so on.
+func param(sql string, i int) string {
+	number := strconv.Itoa(i + 1)
+	named := namedParam.FindAllStringSubmatch(sources()[queryName(sql)], -1)
+	numbered := numberedParam.FindAllStringSubmatch(sql, -1)
+	if len(named) == len(numbered) {
+		for n, match := range numbered {
+			if match[1] == number {
+				return named[n][1] + named[n][2]
+			}
+		}
+	}
+
+	return "$" + number
+}
