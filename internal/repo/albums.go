@@ -65,20 +65,29 @@ func (r *Repo) CreateAlbum(ctx context.Context, a NewAlbum) (AlbumWithTracks, er
 	audio, video := urls[:n], urls[n:]
 	for i, t := range a.Tracks {
 		names[i], lengths[i] = t.Name, t.LengthSeconds
-		for _, u := range []struct {
+		for _, text := range []struct {
 			field string
 			from  *string
 			to    *string
-		}{{"audio_url", t.AudioURL, &audio[i]}, {"video_url", t.VideoURL, &video[i]}} {
-			switch {
-			case u.from == nil: // "" stands for none in the arrays
-			case *u.from == "":
-				field := "tracks[" + strconv.Itoa(i) + "]." + u.field
-
-				return AlbumWithTracks{}, &InvalidError{Op: op, Field: field, Reason: "is empty: leave it out"}
-			default:
-				*u.to = *u.from
+			why   string
+		}{
+			{"name", &t.Name, &names[i], ""},
+			{"audio_url", t.AudioURL, &audio[i], "is empty: leave it out"}, // "" stands for none in the arrays
+			{"video_url", t.VideoURL, &video[i], "is empty: leave it out"},
+		} {
+			if text.from == nil {
+				continue
 			}
+			why := badString(*text.from)
+			if *text.from == "" {
+				why = text.why
+			}
+			if why != "" {
+				field := "tracks[" + strconv.Itoa(i) + "]." + text.field
+
+				return AlbumWithTracks{}, &InvalidError{Op: op, Field: field, Reason: why}
+			}
+			*text.to = *text.from
 		}
 	}
 	ids, err := r.Querier.CreateAlbum(ctx, dbgen.CreateAlbumParams{

@@ -102,7 +102,7 @@ func TestRepo_CreateAlbum(t *testing.T) {
 			"long video URL":       {func(a *repo.NewAlbum) { a.Tracks[1].VideoURL = new(strings.Repeat("x", 2001)) }, repo.ErrTrackVideoURLInvalid, "2000"},
 			"two tracks too many":  {func(a *repo.NewAlbum) { a.Tracks = album("x", 1001).Tracks }, repo.ErrInvalid, "tracks: 1001 are too many: an album has 999 at most"},
 			"NUL in the name":      {func(a *repo.NewAlbum) { a.Name = "a\x00b" }, repo.ErrInvalid, "create album: name: has a NUL character"},
-			"NUL in a track":       {func(a *repo.NewAlbum) { a.Tracks[1].Name = "a\x00b" }, repo.ErrInvalid, "create album: track_names: has a NUL character"},
+			"NUL in a track":       {func(a *repo.NewAlbum) { a.Tracks[1].Name = "a\x00b" }, repo.ErrInvalid, "create album: tracks[1].name: has a NUL character"},
 			"no UTF-8 in an image": {func(a *repo.NewAlbum) { a.ImageURL = new("\xc3(") }, repo.ErrInvalid, "create album: image_url: is not valid UTF-8"},
 		} {
 			a := album("Good", 2)

@@ -68,9 +68,14 @@ func (c *conn) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 func (c *conn) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
 	sql := copySQL(table, columns)
 	start := c.echo.start()
-	n, err := c.db.CopyFrom(ctx, table, columns, &checkedSource{CopyFromSource: src, table: table, columns: columns})
+	checked := &checkedSource{CopyFromSource: src, table: table, columns: columns}
+	n, err := c.db.CopyFrom(ctx, table, columns, checked)
 	c.echo.statement(start, sql, nil, n, err)
 	if err != nil {
+		if checked.err != nil { // of which the server's error has the text alone
+			return n, checked.err
+		}
+
 		return n, c.fail(ctx, sql, err)
 	}
 
@@ -283,20 +288,26 @@ type checkedSource struct {
 
 	table   pgx.Identifier
 	columns []string
+	err     error
 }
 
-func (s *checkedSource) Values() ([]any, error) {
-	values, err := s.CopyFromSource.Values()
-	if err != nil {
-		return nil, err
-	}
+func (s *checkedSource) Values() (values []any, err error) {
+	values, s.err = s.CopyFromSource.Values()
 	for i, v := range values {
-		if reason := badText(v); reason != "" {
-			return nil, &InvalidError{Op: "copy " + s.table.Sanitize(), Field: s.columns[i], Reason: reason}
+		if reason := badText(v); reason != "" && s.err == nil {
+			s.err = &InvalidError{Op: "copy " + s.table.Sanitize(), Field: s.columns[i], Reason: reason}
 		}
 	}
 
-	return values, nil
+	return values, s.err
+}
+
+func (s *checkedSource) Err() error {
+	if s.err == nil {
+		s.err = s.CopyFromSource.Err()
+	}
+
+	return s.err
 }
 
 // checkText refuses what PostgreSQL would: text that is not UTF-8, or that has a NUL in it (SQLSTATE 22021).

@@ -144,11 +144,13 @@ func code(err error) string {
 	return ""
 }
 
-// unsent reports that nothing of the statement has left.
+// unsent reports that nothing of the statement has left. A context's error that is not wrapped is the pool's, which had
+// no connection to give by then; pgconn wraps those of a statement under way.
 func unsent(err error) bool {
 	var connect *pgconn.ConnectError
+	pooled := err == context.Canceled || err == context.DeadlineExceeded //nolint:errorlint // unwrapped is what matters
 
-	return pgconn.SafeToRetry(err) || errors.As(err, &connect)
+	return pooled || pgconn.SafeToRetry(err) || errors.As(err, &connect)
 }
 
 // lost reports that the connection ended, or could not be made.

@@ -10,6 +10,7 @@ import (
 
 	"musicstore/internal/repo"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 )
 
@@ -112,3 +113,6 @@ func isAny(err error, targets ...error) bool {
 
 	return false
 }
+
+// acquired is how many connections of the store's pool are in use.
+func acquired(store *repo.Repo) int32 { return store.DB().(*pgxpool.Pool).Stat().AcquiredConns() }

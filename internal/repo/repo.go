@@ -10,7 +10,6 @@ package repo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -114,11 +113,15 @@ const minConns = 16
 func Open(ctx context.Context, url string, opts ...Option) (*Repo, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("open: %w", urlError(err))
+		// The parser's own reason quotes what it could not read, which may be the password.
+		const reason = "is neither postgres://user:password@host:port/database?settings nor key=value pairs"
+
+		return nil, &InvalidError{Op: "open", Field: "database URL", Reason: reason}
 	}
 	o := newOptions(opts)
 	config.ConnConfig.Tracer = o.tracer
-	if unset, _ := pgxpool.ParseConfig(""); config.MaxConns == unset.MaxConns {
+	// pgx alone takes the pool's parameters for settings of the server, which shows whether the URL has one.
+	if said, err := pgx.ParseConfig(url); err == nil && said.RuntimeParams["pool_max_conns"] == "" {
 		config.MaxConns = max(config.MaxConns, minConns)
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
@@ -174,18 +177,4 @@ func newRepo(db DB, o options) *Repo {
 	keyed.keyed = true
 
 	return &Repo{Querier: dbgen.New(&c), keyed: dbgen.New(&keyed), conn: &c, opts: o}
-}
-
-// urlError keeps the reason of a refused connection string and drops the string, which may hold a password that was
-// put where the parser did not expect one.
-func urlError(err error) error {
-	if inner := errors.Unwrap(err); inner != nil {
-		err = inner
-	}
-	var parse *pgconn.ParseConfigError
-	if errors.As(err, &parse) && errors.Unwrap(parse) != nil {
-		err = errors.Unwrap(parse)
-	}
-
-	return &InvalidError{Field: "database URL", Reason: err.Error()}
 }

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"unicode"
 
 	"musicstore/db"
 
@@ -47,23 +46,21 @@ func operation(sql string) string {
 
 		return strings.ToLower(verb)
 	}
-	var b strings.Builder
-	for i, r := range name {
-		before := i > 0 && unicode.IsUpper(rune(name[i-1]))
-		after := i+1 < len(name) && unicode.IsLower(rune(name[i+1]))
-		if i > 0 && unicode.IsUpper(r) && (!before || after) {
-			b.WriteByte(' ')
+	words := nameWord.FindAllString(name, -1)
+	for i, word := range words {
+		if !initialism.MatchString(word) {
+			words[i] = strings.ToLower(word)
 		}
-		if unicode.IsUpper(r) && !after && (before || i+1 == len(name) || unicode.IsUpper(rune(name[i+1]))) {
-			b.WriteRune(r) // an initialism: ID, URL
-
-			continue
-		}
-		b.WriteRune(unicode.ToLower(r))
 	}
 
-	return b.String()
+	return strings.Join(words, " ")
 }
+
+// The words of a query's name, with the initialisms of sqlc.yaml.
+var (
+	initialism = regexp.MustCompile(`^(?:ID|IP|URL)s?$`)
+	nameWord   = regexp.MustCompile(`(?:ID|IP|URL)s?|[A-Z][a-z0-9]*`)
+)
 
 var changes = regexp.MustCompile(`(?i)\b(INSERT|UPDATE|DELETE|MERGE|TRUNCATE|COPY)\b`)
 

@@ -1,0 +1,367 @@
+package repo_test
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"musicstore/internal/dbtest"
+	"musicstore/internal/repo"
+)
+
+func TestConn_SendBatch(t *testing.T) {
+	t.Parallel()
+	const insert = `-- name: CreateShelf :batchone
+INSERT INTO albums (name, url, year, price_cents, has_preview, is_published)
+VALUES ($1, $2, 1991, 0, false, false) RETURNING name`
+
+	t.Run("GivesResultsTheirTypesAndEchoesEach", func(t *testing.T) {
+		t.Parallel()
+		echo := &recorder{}
+		store := dbtest.New(t, repo.WithEcho(echo))
+		newAccount(t, store, "a@x")
+		echo.take()
+		b := &pgx.Batch{}
+		b.Queue(insert, "A", "a")
+		b.Queue("SELECT created_at FROM accounts")
+		b.Queue("SELECT name FROM albums WHERE name = 'none'")
+		b.Queue("UPDATE albums SET year = 1992")
+		b.Queue("SELECT name, 1 FROM albums")
+		b.Queue("SELECT 'unread'")
+		results := repo.Conn(store).SendBatch(t.Context(), b)
+		require.Nil(t, results.Tx())
+		var name string
+		require.NoError(t, results.QueryRow().Scan(&name))
+		require.Equal(t, "A", name)
+		var at time.Time
+		require.NoError(t, results.QueryRow().Scan(&at))
+		require.Equal(t, time.UTC, at.Location())
+		require.ErrorIs(t, results.QueryRow().Scan(&name), repo.ErrNotFound)
+		tag, err := results.Exec()
+		require.NoError(t, err)
+		require.Equal(t, int64(1), tag.RowsAffected())
+		rows, err := results.Query()
+		require.NoError(t, err)
+		require.True(t, rows.Next())
+		var one int
+		require.NoError(t, rows.Scan(&name, &one))
+		require.False(t, rows.Next())
+		require.NoError(t, rows.Err())
+		require.NoError(t, results.Close())
+		lines := echo.take()
+		require.Len(t, lines, 6)
+		require.Regexp(t, `^CreateShelf \| INSERT INTO albums .* \| \$1="A", \$2="a" \| 1 row \| `, lines[0])
+		require.Contains(t, lines[3], "UPDATE albums SET year = 1992 | 1 row | ")
+		require.Contains(t, lines[5], "SELECT 'unread' | 0 rows | ")
+	})
+	t.Run("GivesErrorsTheirTypes", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		newAlbum(t, store, "Taken", 0)
+		for name, read := range map[string]func(pgx.BatchResults) error{
+			"QueryRow": func(r pgx.BatchResults) error { return r.QueryRow().Scan(new(string)) },
+			"Exec":     func(r pgx.BatchResults) error { _, err := r.Exec(); return err },
+			"Query": func(r pgx.BatchResults) error {
+				rows, err := r.Query()
+				if err != nil {
+					return err
+				}
+				rows.Close()
+
+				return rows.Err()
+			},
+			"Close": func(r pgx.BatchResults) error { return r.Close() },
+		} {
+			b := &pgx.Batch{}
+			b.Queue(insert, "Taken", "x")
+			results := repo.Conn(store).SendBatch(t.Context(), b)
+			require.ErrorIs(t, read(results), repo.ErrAlbumNameTaken, name)
+			require.ErrorIs(t, results.Close(), repo.ErrAlbumNameTaken, name)
+		}
+		require.Zero(t, acquired(store))
+	})
+	t.Run("IsNotSentWithTextThatCannotBe", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		b := &pgx.Batch{}
+		b.Queue(insert, "good", "good")
+		b.Queue(insert, "b\x00d", "bad")
+		results := repo.Conn(store).SendBatch(t.Context(), b)
+		const want = "create shelf: $1: has a NUL character"
+		_, err := results.Exec()
+		require.EqualError(t, err, want)
+		_, err = results.Query()
+		require.EqualError(t, err, want)
+		require.EqualError(t, results.QueryRow().Scan(), want)
+		require.Nil(t, results.Tx())
+		require.EqualError(t, results.Close(), want)
+		require.Zero(t, countAlbums(t, store))
+	})
+}
+
+func TestConn_CopyFrom(t *testing.T) {
+	t.Parallel()
+	echo := &recorder{}
+	store := dbtest.New(t, repo.WithEcho(echo))
+	a := newAlbum(t, store, "A", 0)
+	columns := []string{"album_id", "name", "length_seconds", "display_order"}
+	load := func(rows ...[]any) (int64, error) {
+		return repo.Conn(store).CopyFrom(t.Context(), pgx.Identifier{"tracks"}, columns, pgx.CopyFromRows(rows))
+	}
+	echo.take()
+	n, err := load([]any{a.ID, "one", 1, 1}, []any{a.ID, "two", 2, 2})
+	require.NoError(t, err)
+	require.Equal(t, int64(2), n)
+	lines := echo.take()
+	require.Len(t, lines, 1)
+	require.Contains(t, lines[0], `COPY "tracks" (album_id, name, length_seconds, display_order) FROM STDIN BINARY | 2 rows | `)
+
+	_, err = load([]any{a.ID, "three", -1, 3})
+	require.ErrorIs(t, err, repo.ErrTrackLengthInvalid)
+	_, err = load([]any{a.ID, "three", 1, 3}, []any{a.ID, "f\x00ur", 1, 4})
+	require.ErrorIs(t, err, repo.ErrInvalid)
+	require.ErrorContains(t, err, `copy "tracks": name: has a NUL character`)
+	_, err = repo.Conn(store).CopyFrom(t.Context(), pgx.Identifier{"tracks"}, columns,
+		pgx.CopyFromFunc(func() ([]any, error) { return nil, errOwn }))
+	require.ErrorIs(t, err, errOwn)
+	read, err := store.GetAlbum(t.Context(), a.ID)
+	require.NoError(t, err)
+	require.Equal(t, []string{"one", "two"}, names(read.Tracks))
+}
+
+func TestConn_GivesTimesInUTC(t *testing.T) {
+	t.Parallel()
+	store := dbtest.New(t)
+	var at time.Time
+	var maybe, none *time.Time
+	require.NoError(t, repo.Conn(store).QueryRow(t.Context(),
+		`SELECT now(), now(), NULL::timestamptz`).Scan(&at, &maybe, &none))
+	require.Equal(t, time.UTC, at.Location())
+	require.Equal(t, time.UTC, maybe.Location())
+	require.Nil(t, none)
+}
+
+func TestConn_GivesAnErrorInTheMiddleOfTheRows(t *testing.T) {
+	t.Parallel()
+	store := dbtest.New(t)
+	rows, err := repo.Conn(store).Query(t.Context(), `SELECT 1 / (3 - n) FROM generate_series(1, 5) AS n`)
+	require.NoError(t, err)
+	seen := 0
+	for rows.Next() {
+		seen++
+	}
+	require.Equal(t, 2, seen)
+	require.EqualError(t, rows.Err(), "select: ERROR: data exception (SQLSTATE 22012)")
+	require.ErrorContains(t, repo.Conn(store).QueryRow(t.Context(), "SELECT 'x'").Scan(new(int)), "select: ")
+
+	rows, err = repo.Conn(store).Query(t.Context(), `SELECT 'x'`)
+	require.NoError(t, err)
+	defer rows.Close()
+	require.True(t, rows.Next())
+	require.ErrorContains(t, rows.Scan(new(int)), "select: ")
+}
+
+func TestConn_RefusesTextThatPostgreSQLCannotHold(t *testing.T) {
+	t.Parallel()
+	store := dbtest.New(t)
+	for _, bad := range []any{"a\x00", "\xff", new("a\x00"), []string{"good", "a\x00"}, repo.Email("a\x00")} {
+		_, err := repo.Conn(store).Exec(t.Context(), "SELECT $1", bad)
+		require.ErrorIs(t, err, repo.ErrInvalid)
+		_, err = repo.Conn(store).Query(t.Context(), "SELECT $1", bad)
+		require.ErrorIs(t, err, repo.ErrInvalid)
+		require.ErrorIs(t, repo.Conn(store).QueryRow(t.Context(), "SELECT $1", bad).Scan(), repo.ErrInvalid)
+	}
+	for _, good := range []any{"日本", (*string)(nil), new("x"), []string{}, repo.Email("ö")} {
+		_, err := repo.Conn(store).Exec(t.Context(), "SELECT $1::text", fmt.Sprint(good))
+		require.NoError(t, err)
+	}
+	_, err := store.GetAccount(t.Context(), "a\x00")
+	require.EqualError(t, err, "get account: id: has a NUL character", "the parameter has its name from the SQL")
+}
+
+// killer ends the backends of a store now and then, until its test ends.
+type killer struct {
+	admin *pgxpool.Pool
+	name  string
+	kills atomic.Int64
+}
+
+// killable returns a store and what kills the backends under it. extra is added to its URL.
+func killable(t *testing.T, extra string) (*repo.Repo, *killer) {
+	t.Helper()
+	url := dbtest.URL(t)
+	admin, err := pgxpool.New(t.Context(), url)
+	require.NoError(t, err)
+	t.Cleanup(admin.Close)
+	k := &killer{admin: admin, name: "victim-" + repo.NewID()}
+	store, err := repo.Open(t.Context(), url+"&application_name="+k.name+extra)
+	require.NoError(t, err)
+	t.Cleanup(store.Close)
+
+	return store, k
+}
+
+// kill ends all backends of the store at once.
+func (k *killer) kill(ctx context.Context) error {
+	var n int64
+	err := k.admin.QueryRow(ctx, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+		WHERE application_name = $1`, k.name).Scan(&n)
+	k.kills.Add(n)
+
+	return err
+}
+
+func TestRepo_OutlivesItsConnections(t *testing.T) {
+	t.Parallel()
+
+	t.Run("InEveryRead", func(t *testing.T) {
+		t.Parallel()
+		store, killer := killable(t, "")
+		a, b := newAccount(t, store, "a@x"), newAlbum(t, store, "A", 3)
+		for range 5 {
+			for _, read := range []func() error{
+				func() error { _, err := store.GetAccount(t.Context(), a.ID); return err },
+				func() error { _, err := store.GetAlbum(t.Context(), b.ID); return err },
+				func() error { _, err := store.ListPublishedAlbums(t.Context(), repo.Page{}); return err },
+				func() error { _, err := repo.Conn(store).Exec(t.Context(), "SELECT 1"); return err },
+			} {
+				require.NoError(t, killer.kill(t.Context()))
+				require.NoError(t, read())
+			}
+		}
+		require.GreaterOrEqual(t, killer.kills.Load(), int64(20))
+	})
+	t.Run("InEveryWriteWithAKey", func(t *testing.T) {
+		t.Parallel()
+		store, killer := killable(t, "")
+		a := newAlbum(t, store, "A", 0)
+		for n := range 5 {
+			require.NoError(t, killer.kill(t.Context()))
+			buyer, err := store.CreateAccount(t.Context(), repo.NewAccount{Email: repo.Email(rune('a'+n)) + "@x", PasswordHash: hash})
+			require.NoError(t, err)
+			require.NoError(t, killer.kill(t.Context()))
+			_, err = store.RecordPurchase(t.Context(), repo.NewPurchase{
+				AccountID: buyer.ID, AlbumID: a.ID, PaymentRef: repo.NewID(),
+			})
+			require.NoError(t, err)
+			require.NoError(t, killer.kill(t.Context()))
+			_, _, err = store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: buyer.ID})
+			require.NoError(t, err)
+		}
+		require.GreaterOrEqual(t, killer.kills.Load(), int64(15))
+	})
+	t.Run("WhileManyWorkAndNothingIsLostOrDoubled", func(t *testing.T) {
+		t.Parallel()
+		store, killer := killable(t, "&pool_max_conns=4")
+		a := newAlbum(t, store, "A", 0)
+		buyer := newAccount(t, store, "a@x")
+		const workers, each = 4, 50
+		errs := atOnce(workers, func(int) error {
+			for n := range each {
+				if n%5 == 0 { // under the others, wherever they are
+					if err := killer.kill(t.Context()); err != nil {
+						return err
+					}
+				}
+				p := repo.NewPurchase{AccountID: buyer.ID, AlbumID: a.ID, PaymentRef: repo.NewID()}
+				if _, err := store.RecordPurchase(t.Context(), p); err != nil {
+					return err
+				}
+			}
+
+			return nil
+		})
+		require.Equal(t, make([]error, workers), errs)
+		var n int
+		require.NoError(t, killer.admin.QueryRow(t.Context(), "SELECT count(*) FROM purchases").Scan(&n))
+		require.Equal(t, workers*each, n)
+		require.GreaterOrEqual(t, killer.kills.Load(), int64(workers))
+	})
+	t.Run("InATransactionThatWasNotCommitted", func(t *testing.T) {
+		t.Parallel()
+		store, killer := killable(t, "")
+		runs := 0
+		require.NoError(t, store.InTx(t.Context(), func(tx *repo.Repo) error {
+			runs++
+			if runs == 1 {
+				require.NoError(t, killer.kill(t.Context()))
+			}
+			_, err := tx.CreateAlbum(t.Context(), album("A", 1))
+
+			return err
+		}))
+		require.Equal(t, 2, runs)
+		require.Equal(t, 1, countAlbums(t, store))
+	})
+	t.Run("AndSaysSoWhenAWriteWithoutAKeyMayHaveHappened", func(t *testing.T) {
+		t.Parallel()
+		store, killer := killable(t, "")
+		// The statement ends its own backend: it has been sent, and nobody can tell how it ended.
+		_, err := repo.Conn(store).Exec(t.Context(),
+			"INSERT INTO albums SELECT FROM (SELECT pg_terminate_backend(pg_backend_pid())) AS x, pg_sleep(10)")
+		require.ErrorIs(t, err, repo.ErrOutcomeUnknown)
+		require.ErrorContains(t, err, "insert: the outcome is unknown: ")
+		require.Zero(t, killer.kills.Load())
+	})
+	t.Run("ButOneThatCarriesAKeyIsSentAgain", func(t *testing.T) {
+		t.Parallel()
+		store, _ := killable(t, "")
+		_, err := repo.Conn(store).Exec(t.Context(), "CREATE SEQUENCE tries")
+		require.NoError(t, err)
+		// Its first run ends its own backend; a sequence is not rolled back.
+		const once = `WITH t AS MATERIALIZED (SELECT nextval('tries') AS n), dead AS MATERIALIZED (
+				SELECT CASE WHEN n = 1 THEN pg_terminate_backend(pg_backend_pid()) END, CASE WHEN n = 1 THEN pg_sleep(10) END FROM t)
+			INSERT INTO albums (name, url, year, price_cents, has_preview, is_published)
+			SELECT 'A', 'a', 1991, 0, false, false FROM dead`
+		_, err = repo.Keyed(store).Exec(t.Context(), once)
+		require.NoError(t, err)
+		require.Equal(t, 1, countAlbums(t, store))
+	})
+	t.Run("ButRowsThatWereSeenAreNotShownAgain", func(t *testing.T) {
+		t.Parallel()
+		store, _ := killable(t, "")
+		rows, err := repo.Conn(store).Query(t.Context(),
+			`SELECT n, CASE WHEN n = 100000 THEN pg_terminate_backend(pg_backend_pid()) END FROM generate_series(1, 200000) AS n`)
+		require.NoError(t, err)
+		n := 0
+		for rows.Next() {
+			n++
+		}
+		require.ErrorIs(t, rows.Err(), repo.ErrUnavailable)
+		require.Less(t, n, 200000)
+		require.Positive(t, n)
+	})
+	t.Run("WhenTheSchemaChangesUnderACachedStatement", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		a := newAlbum(t, store, "A", 0)
+		read, err := store.GetAlbum(t.Context(), a.ID)
+		require.NoError(t, err)
+		require.Equal(t, a, read)
+		_, err = store.DB().Exec(t.Context(), "ALTER TABLE albums ALTER COLUMN year TYPE bigint")
+		require.NoError(t, err)
+		read, err = store.GetAlbum(t.Context(), a.ID)
+		require.NoError(t, err)
+		require.Equal(t, a, read)
+	})
+}
+
+func TestRepo_ASingleConnectionIsNotTriedAgain(t *testing.T) {
+	t.Parallel()
+	conn, err := pgx.Connect(t.Context(), dbtest.URL(t))
+	require.NoError(t, err)
+	store := repo.New(conn)
+	newAlbum(t, store, "A", 1)
+	require.Equal(t, 1, countAlbums(t, store))
+	require.NoError(t, conn.Close(t.Context()))
+	_, err = store.GetAlbum(t.Context(), 1)
+	require.ErrorIs(t, err, repo.ErrUnavailable)
+	require.NotErrorAs(t, err, new(*pgconn.PgError))
+}

@@ -1,0 +1,285 @@
+package repo_test
+
+import (
+	"encoding/hex"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"musicstore/internal/dbtest"
+	"musicstore/internal/private"
+	"musicstore/internal/repo"
+)
+
+func TestWithEcho(t *testing.T) {
+	t.Parallel()
+
+	t.Run("PrintsNameSQLArgumentsRowsAndTime", func(t *testing.T) {
+		t.Parallel()
+		echo := &recorder{}
+		store := dbtest.New(t, repo.WithEcho(echo), repo.WithIDs(func() string { return strings.Repeat("1", 32) }))
+		a := newAccount(t, store, "ada@example.com")
+		_, err := store.GetAccount(t.Context(), a.ID)
+		require.NoError(t, err)
+		lines := echo.take()
+		require.Len(t, lines, 2)
+		require.Regexp(t, `^CreateAccount \| INSERT INTO accounts \(id, email, .* RETURNING id, .* \| `+
+			`id="1{32}", email=\[personal\], email_key=\[personal\], password_hash=\[redacted\], `+
+			`created_at=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z, email_confirmed=false, is_super_user=false \| `+
+			`1 row \| \d+(\.\d+)?(µs|ms|s)$`, lines[0])
+		require.Regexp(t, `^GetAccount \| SELECT id, .* FROM accounts WHERE id = \$1 \| id="1{32}" \| 1 row \| \S+$`, lines[1])
+	})
+	t.Run("PrintsErrorsAndRowCounts", func(t *testing.T) {
+		t.Parallel()
+		echo := &recorder{}
+		store := dbtest.New(t, repo.WithEcho(echo))
+		newAlbum(t, store, "A", 3)
+		echo.take()
+		_, err := store.CreateAlbum(t.Context(), album("A", 1))
+		require.Error(t, err)
+		_, err = store.GetAlbum(t.Context(), -1)
+		require.Error(t, err)
+		_, err = store.ListPublishedAlbums(t.Context(), repo.Page{})
+		require.NoError(t, err)
+		lines := echo.take()
+		require.Len(t, lines, 4)
+		require.Regexp(t, `\| 0 rows \| \S+ \| ERROR: duplicate key value violates unique constraint "albums_name_key" \(SQLSTATE 23505\)$`, lines[0])
+		require.Regexp(t, `^GetAlbum .*\| id=-1 \| 0 rows \| \S+ \| no rows in result set$`, lines[1])
+		require.Regexp(t, `^ListPublishedAlbums .*\| 1 row \| `, lines[2])
+		require.Regexp(t, `^ListTracksOfAlbums .*\| album_ids=\[\d+\] \| 3 rows \| `, lines[3])
+	})
+	t.Run("PrintsTransactions", func(t *testing.T) {
+		t.Parallel()
+		echo := &recorder{}
+		store := dbtest.New(t, repo.WithEcho(echo))
+		require.NoError(t, store.InTx(t.Context(), func(tx *repo.Repo) error {
+			newAlbum(t, tx, "A", 0)
+
+			return nil
+		}))
+		require.ErrorIs(t, store.InTx(t.Context(), func(*repo.Repo) error { return errOwn }), errOwn)
+		lines := echo.take()
+		require.Len(t, lines, 5)
+		require.Regexp(t, `^BEGIN \| 0 rows \| \S+$`, lines[0])
+		require.Regexp(t, `^COMMIT \| `, lines[2])
+		require.Regexp(t, `^BEGIN \| `, lines[3])
+		require.Regexp(t, `^ROLLBACK \| `, lines[4])
+	})
+	t.Run("ShowsNoSecretAndNobodysData", func(t *testing.T) {
+		t.Parallel()
+		echo := &recorder{}
+		store := dbtest.New(t, repo.WithEcho(echo))
+		a := newAccount(t, store, "ada.lovelace@example.com")
+		_, token, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
+		require.NoError(t, err)
+		_, err = store.GetPasswordReset(t.Context(), token)
+		require.NoError(t, err)
+		_, err = store.RedeemPasswordReset(t.Context(), token, hash2, from)
+		require.NoError(t, err)
+		_, err = store.RedeemPasswordReset(t.Context(), token, hash2, from)
+		require.Error(t, err)
+		require.NoError(t, store.SetPasswordHash(t.Context(), a.ID, hash))
+		_, err = store.GetAccountByEmail(t.Context(), "Ada.Lovelace@example.com")
+		require.NoError(t, err)
+		_, err = store.CreateAccount(t.Context(), repo.NewAccount{Email: "ada.lovelace@example.com", PasswordHash: hash})
+		require.ErrorIs(t, err, repo.ErrEmailTaken)
+		digest := private.DigestOf(token)
+		printed := strings.ToLower(echo.String())
+		require.Len(t, echo.take(), 8)
+		for name, secret := range map[string]string{
+			"hash": string(hash), "another hash": string(hash2), "token": token, "address": "lovelace", "IP": from.String(),
+			"digest": hex.EncodeToString(digest[:]), "digest in decimal": fmt.Sprint([4]byte(digest[:4])),
+		} {
+			require.NotContains(t, printed, strings.ToLower(strings.Trim(secret, "[]")), name)
+		}
+		require.Contains(t, printed, "token_hash=[redacted]")
+		require.Contains(t, printed, "used_ip=[personal]")
+	})
+	t.Run("KeepsALineALine", func(t *testing.T) {
+		t.Parallel()
+		echo := &recorder{}
+		store := dbtest.New(t, repo.WithEcho(echo))
+		_, err := store.GetAlbumByURL(t.Context(), "a\nCOMMIT | forged\x1b[31m")
+		require.ErrorIs(t, err, repo.ErrNotFound)
+		require.Len(t, echo.take(), 1)
+		_, err = store.GetAlbumByURL(t.Context(), strings.Repeat("ä", 1000))
+		require.ErrorIs(t, err, repo.ErrNotFound)
+		require.Less(t, len(echo.take()[0]), 500)
+	})
+	t.Run("PrintsArgumentsOfEveryKind", func(t *testing.T) {
+		t.Parallel()
+		echo := &recorder{}
+		store := dbtest.New(t, repo.WithEcho(echo))
+		_, err := repo.Conn(store).Exec(t.Context(), "SELECT $1::text, $2::text, $3::bytea, $4::bigint[], $5::inet, $6::text",
+			(*string)(nil), new("x"), []byte("raw"), []int64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, (*private.IP)(nil), nil)
+		require.NoError(t, err)
+		require.Contains(t, echo.take()[0],
+			`$1=NULL, $2="x", $3=3 bytes, $4=[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, … 12 in all], $5=NULL, $6=NULL`)
+	})
+	t.Run("DoesNotMixLines", func(t *testing.T) {
+		t.Parallel()
+		echo := &recorder{}
+		store := dbtest.New(t, repo.WithEcho(echo))
+		errs := atOnce(16, func(int) error {
+			_, err := store.ListAccounts(t.Context(), repo.Page{})
+
+			return err
+		})
+		require.Equal(t, make([]error, 16), errs)
+		for _, line := range echo.take() {
+			require.Regexp(t, `^ListAccounts \| .* \| 0 rows \| \S+$`, line)
+		}
+	})
+	t.Run("CombinesWithATracer", func(t *testing.T) {
+		t.Parallel()
+		echo, tracer := &recorder{}, &sqlTracer{}
+		store := dbtest.New(t, repo.WithEcho(echo), repo.WithTracer(tracer))
+		tracer.reset()
+		require.NoError(t, store.InTx(t.Context(), func(tx *repo.Repo) error {
+			_, err := tx.ListAccounts(t.Context(), repo.Page{})
+
+			return err
+		}))
+		require.Len(t, echo.take(), 3)
+		sqls := tracer.statements()
+		require.Len(t, sqls, 3)
+		require.Equal(t, "begin", sqls[0])
+		require.True(t, strings.HasPrefix(sqls[1], "-- name: ListAccounts :many\n"))
+	})
+	t.Run("IsOffForANilWriter", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t, repo.WithEcho(io.Discard), repo.WithEcho(nil))
+		newAlbum(t, store, "A", 1)
+	})
+}
+
+func TestWithEcho_IsFreeWhenOff(t *testing.T) { //nolint:paralleltest // it counts allocations
+	store := dbtest.New(t)
+	a := newAccount(t, store, "a@x")
+	get := func(r *repo.Repo) func() {
+		return func() {
+			if _, err := r.GetAccount(t.Context(), a.ID); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	off := testing.AllocsPerRun(200, get(store))
+	on := testing.AllocsPerRun(200, get(repo.New(store.DB(), repo.WithEcho(io.Discard))))
+	plain := testing.AllocsPerRun(200, func() {
+		var got repo.Account
+		if err := store.DB().QueryRow(t.Context(), `SELECT id, email, email_key, password_hash, created_at,
+			email_confirmed, is_super_user FROM accounts WHERE id = $1`, a.ID).Scan(&got.ID, &got.Email,
+			&got.EmailKey, &got.PasswordHash, &got.CreatedAt, &got.EmailConfirmed, &got.IsSuperUser); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Logf("allocations: %v with echo, %v without, %v by pgx alone", on, off, plain)
+	require.Greater(t, on, off)
+	require.LessOrEqual(t, off, plain+1, "one more than pgx: the row that gives errors their types")
+}
+
+func TestStatement(t *testing.T) {
+	t.Parallel()
+
+	t.Run("IsNamedInWords", func(t *testing.T) {
+		t.Parallel()
+		for sql, want := range map[string]string{
+			"-- name: CreateAccount :one\nINSERT": "create account",
+			"-- name: GetAlbumByURL :one\nSELECT": "get album by URL",
+			"-- name: ListPurchasedAlbumIDs :x\n": "list purchased album IDs",
+			"-- name: GetURLOfAlbum :one\nSELECT": "get URL of album",
+			"select 1":                            "select",
+			"":                                    "",
+		} {
+			require.Equal(t, want, repo.Operation(sql), sql)
+		}
+	})
+	t.Run("ReadsWhenNothingInItWrites", func(t *testing.T) {
+		t.Parallel()
+		for sql, want := range map[string]bool{
+			"-- name: X :one\nSELECT 1":                             true,
+			"  select 1":                                            true,
+			"WITH a AS (SELECT 1) SELECT * FROM a":                  true,
+			"WITH a AS (DELETE FROM b RETURNING *) SELECT * FROM a": false,
+			"INSERT INTO a VALUES (1)":                              false,
+			"UPDATE a SET b = 1":                                    false,
+			"COPY a FROM STDIN":                                     false,
+			"":                                                      false,
+		} {
+			require.Equal(t, want, repo.Reads(sql), sql)
+		}
+	})
+	t.Run("KnowsItsParametersByName", func(t *testing.T) {
+		t.Parallel()
+		echo := &recorder{}
+		store := dbtest.New(t, repo.WithEcho(echo))
+		everyQuery(t, store)
+		seen := map[string]bool{}
+		for _, line := range echo.take() {
+			name, _, _ := strings.Cut(line, " ")
+			seen[name] = true
+			require.NotContains(t, line, "| $1=", "its parameters have names")
+		}
+		for _, verb := range []string{"BEGIN", "COMMIT"} {
+			delete(seen, verb)
+		}
+		require.Len(t, seen, len(repo.QueryNames()), "every query ran: %v", seen)
+		require.Equal(t, "$2", repo.Param("SELECT $1, $2", 1))
+	})
+}
+
+// everyQuery runs every query of db/queries at least once.
+func everyQuery(t *testing.T, store *repo.Repo) {
+	t.Helper()
+	ctx := t.Context()
+	a, b := newAccount(t, store, "a@x"), newAlbum(t, store, "A", 2)
+	_, token, err := store.CreatePasswordReset(ctx, repo.NewPasswordReset{AccountID: a.ID})
+	require.NoError(t, err)
+	p, err := store.RecordPurchase(ctx, repo.NewPurchase{AccountID: a.ID, AlbumID: b.ID, PaymentRef: "1"})
+	require.NoError(t, err)
+	added, err := store.AddTrack(ctx, b.ID, repo.NewTrack{Name: "T"}, 0)
+	require.NoError(t, err)
+	for name, run := range map[string]func() error{
+		"GetAccountByEmail":     func() error { _, err := store.GetAccountByEmail(ctx, "a@x"); return err },
+		"GetAccount":            func() error { _, err := store.GetAccount(ctx, a.ID); return err },
+		"ListAccounts":          func() error { _, err := store.ListAccounts(ctx, repo.Page{}); return err },
+		"ConfirmEmail":          func() error { _, err := store.ConfirmEmail(ctx, a.ID); return err },
+		"GrantSuperUser":        func() error { _, err := store.GrantSuperUser(ctx, a.ID); return err },
+		"RevokeSuperUser":       func() error { _, err := store.RevokeSuperUser(ctx, a.ID); return err },
+		"DailyNewAccounts":      func() error { _, err := store.DailyNewAccounts(ctx, repo.Days{}); return err },
+		"DailySales":            func() error { _, err := store.DailySales(ctx, repo.Days{}); return err },
+		"GetAlbum":              func() error { _, err := store.GetAlbum(ctx, b.ID); return err },
+		"GetAlbumByURL":         func() error { _, err := store.GetAlbumByURL(ctx, b.URL); return err },
+		"ListPublishedAlbums":   func() error { _, err := store.ListPublishedAlbums(ctx, repo.Page{}); return err },
+		"ListAlbums":            func() error { _, err := store.ListAlbums(ctx, repo.Page{}); return err },
+		"PublishAlbum":          func() error { _, err := store.PublishAlbum(ctx, b.ID); return err },
+		"UnpublishAlbum":        func() error { _, err := store.UnpublishAlbum(ctx, b.ID); return err },
+		"GetTrack":              func() error { _, err := store.GetTrack(ctx, b.Tracks[0].ID); return err },
+		"MoveTrack":             func() error { _, err := store.MoveTrack(ctx, b.Tracks[0].ID, 2); return err },
+		"DeleteTrack":           func() error { _, err := store.DeleteTrack(ctx, added.ID); return err },
+		"GetPurchase":           func() error { _, err := store.GetPurchase(ctx, p.ID); return err },
+		"ListPurchases":         func() error { _, err := store.ListPurchases(ctx, a.ID, repo.Page{}); return err },
+		"ListPurchasedAlbumIDs": func() error { _, err := store.ListPurchasedAlbumIDs(ctx, a.ID); return err },
+		"GetPasswordReset":      func() error { _, err := store.GetPasswordReset(ctx, token); return err },
+		"UpdateAlbum": func() error {
+			_, err := store.UpdateAlbum(ctx, repo.UpdateAlbumParams{ID: b.ID, Name: "B", URL: b.URL, Year: 1991})
+
+			return err
+		},
+	} {
+		require.NoError(t, run(), name)
+	}
+	_, err = store.RedeemPasswordReset(ctx, token, hash2, from)
+	require.NoError(t, err)
+	require.NoError(t, store.SetPasswordHash(ctx, a.ID, hash))
+	_, err = store.DeleteExpiredPasswordResets(ctx, time.Now().Add(2*repo.ResetLifetime))
+	require.NoError(t, err)
+	_, err = store.DeleteAlbum(ctx, newAlbum(t, store, "Gone", 1).ID)
+	require.NoError(t, err)
+	_, err = store.DeleteAccount(ctx, newAccount(t, store, "gone@x").ID)
+	require.NoError(t, err)
+}

@@ -1,0 +1,223 @@
+package repo_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/require"
+
+	"musicstore/internal/dbtest"
+	"musicstore/internal/repo"
+)
+
+// constraintsSQL lists what can refuse a row: constraints, and unique indexes that are none. PostgreSQL 18 lists the
+// not-null constraints too, which have their sentinel from their name alone.
+const constraintsSQL = `
+SELECT conrelid::regclass::text AS table, conname::text AS name, contype::text AS type
+FROM pg_constraint
+WHERE connamespace = 'public'::regnamespace AND contype <> 'n'
+UNION
+SELECT indrelid::regclass::text, indexrelid::regclass::text, 'u'
+FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+WHERE relnamespace = 'public'::regnamespace AND indisunique
+ORDER BY 1, 2`
+
+type constraint struct{ Table, Name, Type string }
+
+func constraints(t *testing.T, store *repo.Repo) []constraint {
+	t.Helper()
+	rows, err := store.DB().Query(t.Context(), constraintsSQL)
+	require.NoError(t, err)
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[constraint])
+	require.NoError(t, err)
+
+	return all
+}
+
+func TestConstraints_EachHasASentinelInWords(t *testing.T) {
+	t.Parallel()
+	store := dbtest.New(t)
+	hasWords := func(c repo.Constraint) bool { return c.Error() != "constraint "+string(c) }
+
+	all := constraints(t, store)
+	require.Greater(t, len(all), 30)
+	for _, c := range all {
+		require.True(t, hasWords(repo.Constraint(c.Name)), "%s has no sentinel: add it to constraints.go", c.Name)
+		if c.Type != "f" {
+			continue
+		}
+		var cascades bool
+		require.NoError(t, store.DB().QueryRow(t.Context(),
+			`SELECT confdeltype = 'c' FROM pg_constraint WHERE conname = $1`, c.Name).Scan(&cascades))
+		require.NotEqual(t, cascades, hasWords(repo.Constraint(c.Name).Referenced()),
+			"%s: a foreign key has words for its other side when it can stop a DELETE", c.Name)
+	}
+
+	// The control: a constraint that nobody gave words is found.
+	_, err := store.DB().Exec(t.Context(), `ALTER TABLE albums ADD CONSTRAINT albums_year_even_check CHECK (year % 2 = 0)`)
+	require.NoError(t, err)
+	missing := 0
+	for _, c := range constraints(t, store) {
+		if !hasWords(repo.Constraint(c.Name)) {
+			missing++
+			require.Equal(t, "albums_year_even_check", c.Name)
+		}
+	}
+	require.Equal(t, 1, missing)
+}
+
+func TestConstraints_NameNoneThatIsNot(t *testing.T) {
+	t.Parallel()
+	known := map[repo.Constraint]bool{}
+	for _, c := range constraints(t, dbtest.New(t)) {
+		known[repo.Constraint(c.Name)] = true
+		known[repo.Constraint(c.Name).Referenced()] = true
+	}
+	for _, c := range repo.ConstraintsInWords() {
+		require.True(t, known[c], "%s is in constraints.go and not in the schema", c)
+	}
+}
+
+func TestConstraintError(t *testing.T) {
+	t.Parallel()
+
+	t.Run("NeedsNoGoForANewTable", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		db := repo.Conn(store) // what generated queries run on
+		_, err := db.Exec(t.Context(), `
+			CREATE TABLE shelves (
+				id bigint CONSTRAINT shelves_pkey PRIMARY KEY,
+				name text NOT NULL CONSTRAINT shelves_name_key UNIQUE,
+				room int4range,
+				album_id bigint CONSTRAINT shelves_album_id_fkey REFERENCES albums ON DELETE RESTRICT,
+				CONSTRAINT shelves_name_check CHECK (name <> ''),
+				CONSTRAINT shelves_room_excl EXCLUDE USING gist (room WITH &&)
+			)`)
+		require.NoError(t, err)
+		const insert = "-- name: CreateShelf :exec\nINSERT INTO shelves (id, name, room, album_id) VALUES ($1, $2, '[1,3]', $3)"
+		a := newAlbum(t, store, "A", 0)
+		_, err = db.Exec(t.Context(), insert, 1, "top", a.ID)
+		require.NoError(t, err)
+
+		for _, c := range []struct {
+			args             []any
+			kind, constraint error
+			column, text     string
+		}{
+			{[]any{1, "x", nil}, repo.ErrUnique, repo.Constraint("shelves_pkey"), "id", "create shelf: constraint shelves_pkey"},
+			{[]any{2, "top", nil}, repo.ErrUnique, repo.Constraint("shelves_name_key"), "name", "create shelf: constraint shelves_name_key"},
+			{[]any{2, nil, nil}, repo.ErrNotNull, repo.Constraint("shelves_name_not_null"), "name", "create shelf: constraint shelves_name_not_null"},
+			{[]any{2, "", nil}, repo.ErrCheck, repo.Constraint("shelves_name_check"), "name", "create shelf: constraint shelves_name_check"},
+			{[]any{2, "x", nil}, repo.ErrExclusion, repo.Constraint("shelves_room_excl"), "room", "create shelf: constraint shelves_room_excl"},
+		} {
+			_, err = db.Exec(t.Context(), insert, c.args...)
+			requireConstraint(t, err, c.kind, c.constraint, "shelves", c.column, c.text)
+		}
+		_, err = db.Exec(t.Context(), "-- name: MoveShelf :exec\nUPDATE shelves SET album_id = -1")
+		requireConstraint(t, err, repo.ErrForeignKey, repo.Constraint("shelves_album_id_fkey"), "shelves", "album_id",
+			"move shelf: constraint shelves_album_id_fkey")
+		_, err = store.DeleteAlbum(t.Context(), a.ID)
+		requireConstraint(t, err, repo.ErrReferenced, repo.Constraint("shelves_album_id_fkey").Referenced(), "shelves", "album_id",
+			"delete album: constraint shelves_album_id_fkey (referenced)")
+	})
+	t.Run("IsInvalidWhenTheValueItselfCannotBe", func(t *testing.T) {
+		t.Parallel()
+		for kind, want := range map[error]bool{
+			repo.ErrCheck: true, repo.ErrNotNull: true,
+			repo.ErrUnique: false, repo.ErrForeignKey: false, repo.ErrReferenced: false, repo.ErrExclusion: false,
+		} {
+			require.Equal(t, want, errors.Is(&repo.ConstraintError{Kind: kind}, repo.ErrInvalid), kind)
+		}
+	})
+}
+
+func requireConstraint(t *testing.T, err, kind, sentinel error, table, column, text string) {
+	t.Helper()
+	require.ErrorIs(t, err, kind)
+	require.ErrorIs(t, err, sentinel)
+	require.EqualError(t, err, text)
+	var c *repo.ConstraintError
+	require.ErrorAs(t, err, &c)
+	require.Equal(t, table, c.Table)
+	require.Equal(t, column, c.Column)
+}
+
+func TestErrors_HoldNoValueOfARow(t *testing.T) {
+	t.Parallel()
+	store := dbtest.New(t)
+	a := newAccount(t, store, "very.secret@example.com")
+	db := repo.Conn(store)
+	for name, sql := range map[string]string{
+		"unique":      "INSERT INTO accounts SELECT '" + strings.Repeat("0", 32) + "', email, email_key, password_hash, created_at, true, true FROM accounts",
+		"check":       "UPDATE accounts SET id = 'very.secret'",
+		"not null":    "UPDATE accounts SET email = NULL",
+		"foreign key": "INSERT INTO password_resets SELECT id, 'very.secret', sha256('x'), created_at, created_at + interval '1 hour' FROM accounts",
+		"cast":        "SELECT email::int FROM accounts",
+		"division":    "SELECT length('very.secret') / 0",
+		"raised":      "DO $$ BEGIN RAISE EXCEPTION 'very.secret'; END $$",
+	} {
+		_, err := db.Exec(t.Context(), sql)
+		require.Error(t, err, name)
+		var pg *pgconn.PgError
+		require.ErrorAs(t, err, &pg, "the code can be had: %s", name)
+		require.NotEmpty(t, pg.Code)
+		for _, verb := range []string{"%v", "%+v", "%#v", "%q"} {
+			require.NotContains(t, fmt.Sprintf(verb, err), "very.secret", name)
+			require.NotContains(t, fmt.Sprintf(verb, pg), "very.secret", name)
+		}
+	}
+	// The control: the driver's own error has it.
+	_, err := store.DB().Exec(t.Context(), "SELECT email::int FROM accounts")
+	require.ErrorContains(t, err, string(a.Email))
+}
+
+func TestErrors_OfAQueryThatCannotRun(t *testing.T) {
+	t.Parallel()
+	store := dbtest.New(t)
+	_, err := store.DB().Exec(t.Context(), "DROP TABLE password_resets")
+	require.NoError(t, err)
+	_, err = store.GetPasswordReset(t.Context(), repo.NewID())
+	require.EqualError(t, err, `get password reset: ERROR: relation "password_resets" does not exist (SQLSTATE 42P01)`)
+	require.NotErrorIs(t, err, repo.ErrResetInvalid)
+}
+
+func TestErrors_OfTheContextStayThemselves(t *testing.T) {
+	t.Parallel()
+	store := dbtest.New(t)
+
+	t.Run("WhenItHadEnded", func(t *testing.T) {
+		t.Parallel()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := store.GetAccount(ctx, repo.NewID())
+		require.ErrorIs(t, err, context.Canceled)
+		require.EqualError(t, err, "get account: context canceled")
+		_, err = store.CreateAccount(ctx, repo.NewAccount{Email: "a@x", PasswordHash: hash})
+		require.ErrorIs(t, err, context.Canceled)
+		require.NotErrorIs(t, err, repo.ErrOutcomeUnknown, "it was never sent")
+		require.ErrorIs(t, store.InTx(ctx, func(*repo.Repo) error { return nil }), context.Canceled)
+	})
+	t.Run("WhenItEndsInARead", func(t *testing.T) {
+		t.Parallel()
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		_, err := repo.Conn(store).Exec(ctx, "SELECT pg_sleep(60)")
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NotErrorIs(t, err, repo.ErrOutcomeUnknown)
+	})
+	t.Run("WhenItEndsInAWrite", func(t *testing.T) {
+		t.Parallel()
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		_, err := repo.Conn(store).Exec(ctx, "INSERT INTO albums SELECT FROM pg_sleep(60)")
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorIs(t, err, repo.ErrOutcomeUnknown)
+	})
+}

@@ -1,0 +1,146 @@
+package repo_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"musicstore/internal/dbtest"
+	"musicstore/internal/repo"
+)
+
+func TestOpen(t *testing.T) {
+	t.Parallel()
+
+	t.Run("MakesAPoolLargeEnough", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		size := func(url string) int32 {
+			store, err := repo.Open(t.Context(), url)
+			require.NoError(t, err)
+			defer store.Close()
+
+			return store.DB().(*pgxpool.Pool).Config().MaxConns
+		}
+		require.GreaterOrEqual(t, size(url), int32(16))
+		for _, n := range []int32{3, 4, 5} {
+			require.Equal(t, n, size(fmt.Sprintf("%s&pool_max_conns=%d", url, n)), "unless the URL says otherwise")
+		}
+	})
+	t.Run("ShowsNoPassword", func(t *testing.T) {
+		t.Parallel()
+		for _, url := range []string{
+			"postgres://u:secretpw@127.0.0.1:1/x", "postgres://u:secretpw/x", "postgres://u:secret%pw@h/x",
+			"host=/nowhere user=u password=secretpw", "host=h password='secretpw", "u:secretpw", "postgres://u:secretpw@h:x/y",
+			"postgres://u:secretpw@h/x?sslmode=secretpw", "host=h port=secretpw",
+			"postgres://u:secretpw@h/x?pool_max_conns=secretpw",
+		} {
+			_, err := repo.Open(t.Context(), url)
+			require.Error(t, err, url)
+			require.NotContains(t, err.Error(), "secret", url)
+			require.True(t, strings.HasPrefix(err.Error(), "open: "), err)
+		}
+	})
+	t.Run("SaysWhatToDoWhenThereIsNoServer", func(t *testing.T) {
+		t.Parallel()
+		_, err := repo.Open(t.Context(), "host=/nowhere user=u")
+		require.ErrorIs(t, err, repo.ErrUnavailable)
+		require.ErrorContains(t, err, "open: the database is not available: is the server running, and does the URL name it? ")
+	})
+	t.Run("SaysWhatTheServerSays", func(t *testing.T) {
+		t.Parallel()
+		_, err := repo.Open(t.Context(), dbtest.URL(t)+"&database=nowhere")
+		require.EqualError(t, err, `open: FATAL: database "nowhere" does not exist (SQLSTATE 3D000)`)
+		_, err = repo.Open(t.Context(), "nonsense")
+		require.ErrorIs(t, err, repo.ErrInvalid)
+	})
+	t.Run("ClosesTwice", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		store.Close()
+		store.Close()
+		_, err := store.GetAlbum(t.Context(), 1)
+		require.ErrorContains(t, err, "get album: ")
+	})
+}
+
+func TestNew(t *testing.T) {
+	t.Parallel()
+
+	t.Run("LeavesThePoolToItsOwner", func(t *testing.T) {
+		t.Parallel()
+		pool := dbtest.Pool(t)
+		store := repo.New(pool)
+		store.Close()
+		newAlbum(t, store, "A", 1)
+		require.Equal(t, repo.DB(pool), store.DB())
+	})
+	t.Run("SeparatesDatabases", func(t *testing.T) {
+		t.Parallel()
+		a, b := dbtest.New(t), dbtest.New(t)
+		newAlbum(t, a, "A", 1)
+		require.Equal(t, 1, countAlbums(t, a))
+		require.Zero(t, countAlbums(t, b))
+	})
+	t.Run("RefusesATracerThatItCannotInstall", func(t *testing.T) {
+		t.Parallel()
+		pool := dbtest.Pool(t)
+		require.PanicsWithValue(t,
+			"repo: WithTracer is for Open: set ConnConfig.Tracer of the pool or connection that New is given",
+			func() { repo.New(pool, repo.WithTracer(&sqlTracer{})) })
+	})
+}
+
+func TestSchema_HasNoDefaultsOfItsOwn(t *testing.T) {
+	t.Parallel()
+	rows, err := dbtest.New(t).DB().Query(t.Context(), `
+		SELECT table_name || '.' || column_name
+		FROM information_schema.columns
+		WHERE table_schema = 'public' AND column_default IS NOT NULL`)
+	require.NoError(t, err)
+	columns, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	require.Empty(t, columns)
+}
+
+func TestNewID(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for range 10_000 {
+		id := repo.NewID()
+		require.Regexp(t, `^[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}$`, id)
+		require.False(t, seen[id])
+		seen[id] = true
+	}
+}
+
+func TestNewID_IsOneAllocation(t *testing.T) { //nolint:paralleltest // it counts allocations
+	require.LessOrEqual(t, testing.AllocsPerRun(1000, func() { repo.NewID() }), 2.0)
+}
+
+func TestSQLInjection_IsText(t *testing.T) {
+	t.Parallel()
+	const evil = `x'; DROP TABLE albums; --`
+	store := dbtest.New(t)
+	a := album(evil, 1)
+	a.URL = "evil"
+	made, err := store.CreateAlbum(t.Context(), a)
+	require.NoError(t, err)
+	read, err := store.GetAlbum(t.Context(), made.ID)
+	require.NoError(t, err)
+	require.Equal(t, evil, read.Name)
+	_, err = store.GetAlbumByURL(t.Context(), evil)
+	require.ErrorIs(t, err, repo.ErrNotFound)
+	_, err = store.GetAccountByEmail(t.Context(), `'--@x`)
+	require.ErrorIs(t, err, repo.ErrNotFound)
+	ids, err := store.ListPurchasedAlbumIDs(t.Context(), evil)
+	require.NoError(t, err)
+	require.Empty(t, ids)
+	require.Equal(t, 1, countAlbums(t, store))
+	require.WithinDuration(t, time.Now(), newAccount(t, store, `'drop'@x`).CreatedAt, time.Minute)
+}

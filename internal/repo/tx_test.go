@@ -1,0 +1,398 @@
+package repo_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/require"
+
+	"musicstore/internal/dbtest"
+	"musicstore/internal/repo"
+)
+
+var errOwn = errors.New("the caller's own")
+
+func countAlbums(t *testing.T, store *repo.Repo) int {
+	t.Helper()
+	n := 0
+	for _, err := range store.AllAlbums(t.Context()) {
+		require.NoError(t, err)
+		n++
+	}
+
+	return n
+}
+
+func TestRepo_InTx(t *testing.T) {
+	t.Parallel()
+
+	t.Run("KeepsAllWhenTheClosureReturnsNil", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		require.NoError(t, store.InTx(t.Context(), func(tx *repo.Repo) error {
+			newAlbum(t, tx, "A", 1)
+			newAlbum(t, tx, "B", 1)
+			require.Zero(t, countAlbums(t, store), "nobody else sees them yet")
+
+			return nil
+		}))
+		require.Equal(t, 2, countAlbums(t, store))
+	})
+	t.Run("KeepsNothingWhenItReturnsAnError", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		err := store.InTx(t.Context(), func(tx *repo.Repo) error {
+			newAlbum(t, tx, "A", 1)
+
+			return errOwn
+		})
+		require.Equal(t, errOwn, err, "as it is")
+		require.Zero(t, countAlbums(t, store))
+	})
+	t.Run("KeepsNothingWhenItPanics", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		require.PanicsWithError(t, errOwn.Error(), func() {
+			_ = store.InTx(t.Context(), func(tx *repo.Repo) error {
+				newAlbum(t, tx, "A", 1)
+				panic(errOwn)
+			})
+		})
+		require.Zero(t, countAlbums(t, store))
+		require.Zero(t, acquired(store), "the connection is back")
+	})
+	t.Run("KeepsNothingWhenTheContextEnds", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		err := store.InTx(ctx, func(tx *repo.Repo) error {
+			newAlbum(t, tx, "A", 1)
+			cancel()
+
+			return errOwn
+		})
+		require.ErrorIs(t, err, errOwn)
+		require.Zero(t, countAlbums(t, store))
+		require.Zero(t, acquired(store), "the connection is back")
+	})
+	t.Run("RollsBackThoughTheContextHasEnded", func(t *testing.T) {
+		t.Parallel()
+		echo := &recorder{}
+		store := dbtest.New(t, repo.WithEcho(echo))
+		ctx, cancel := context.WithCancel(t.Context())
+		_ = store.InTx(ctx, func(*repo.Repo) error {
+			cancel()
+
+			return errOwn
+		})
+		require.Regexp(t, `^ROLLBACK \| 0 rows \| [^|]*$`, echo.take()[1], "without an error: the connection stays good")
+	})
+	t.Run("SaysThatTheContextEndedBeforeCommit", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		err := store.InTx(ctx, func(tx *repo.Repo) error {
+			newAlbum(t, tx, "A", 1)
+			cancel()
+
+			return nil
+		})
+		require.ErrorIs(t, err, context.Canceled)
+		require.NotErrorIs(t, err, repo.ErrOutcomeUnknown, "COMMIT was not sent")
+		require.Zero(t, countAlbums(t, store))
+	})
+	t.Run("SaysThatAFailedStatementLeftNothingToCommit", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		err := store.InTx(t.Context(), func(tx *repo.Repo) error {
+			newAlbum(t, tx, "A", 1)
+			_, err := tx.CreateAlbum(t.Context(), album("A", 1))
+			require.ErrorIs(t, err, repo.ErrAlbumNameTaken)
+
+			return nil // the error is swallowed
+		})
+		require.ErrorIs(t, err, pgx.ErrTxCommitRollback)
+		require.EqualError(t, err, "commit: rolled back: a statement in the transaction had failed")
+		require.Zero(t, countAlbums(t, store))
+	})
+}
+
+func TestRepo_InTx_Nested(t *testing.T) {
+	t.Parallel()
+
+	t.Run("IsASavepoint", func(t *testing.T) {
+		t.Parallel()
+		echo := &recorder{}
+		store := dbtest.New(t, repo.WithEcho(echo))
+		require.NoError(t, store.InTx(t.Context(), func(tx *repo.Repo) error {
+			newAlbum(t, tx, "A", 1)
+			err := tx.InTx(t.Context(), func(inner *repo.Repo) error {
+				newAlbum(t, inner, "B", 1)
+				_, err := inner.CreateAlbum(t.Context(), album("A", 1))
+
+				return err
+			})
+			require.ErrorIs(t, err, repo.ErrAlbumNameTaken)
+
+			return tx.InTx(t.Context(), func(inner *repo.Repo) error {
+				newAlbum(t, inner, "C", 1)
+
+				return nil
+			})
+		}))
+		var verbs []string
+		for _, line := range echo.take() {
+			verb, _, _ := strings.Cut(line, " |")
+			verbs = append(verbs, verb)
+		}
+		require.Equal(t, []string{
+			"BEGIN", "CreateAlbum", "SAVEPOINT", "CreateAlbum", "CreateAlbum", "ROLLBACK TO SAVEPOINT",
+			"SAVEPOINT", "CreateAlbum", "RELEASE SAVEPOINT", "COMMIT",
+		}, verbs)
+		var kept []string
+		for a, err := range store.AllAlbums(t.Context()) {
+			require.NoError(t, err)
+			kept = append(kept, a.Name)
+		}
+		require.Equal(t, []string{"A", "C"}, kept)
+	})
+	t.Run("TakesNoOptions", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		require.NoError(t, store.InTx(t.Context(), func(tx *repo.Repo) error {
+			err := tx.InTxOptions(t.Context(), pgx.TxOptions{IsoLevel: pgx.Serializable}, func(*repo.Repo) error { return nil })
+			require.ErrorIs(t, err, repo.ErrInvalid)
+			require.EqualError(t, err, "begin: options: the transaction has begun already")
+
+			return nil
+		}))
+	})
+	t.Run("WorksOnACallersTransaction", func(t *testing.T) {
+		t.Parallel()
+		pool := dbtest.Pool(t)
+		tx, err := pool.Begin(t.Context())
+		require.NoError(t, err)
+		store := repo.New(tx)
+		require.ErrorIs(t, store.InTx(t.Context(), func(r *repo.Repo) error {
+			newAlbum(t, r, "A", 1)
+
+			return errOwn
+		}), errOwn)
+		newAlbum(t, store, "A", 1)
+		require.Equal(t, 1, countAlbums(t, store), "the transaction goes on")
+		require.NoError(t, tx.Rollback(t.Context()))
+		require.Zero(t, countAlbums(t, repo.New(pool)))
+	})
+}
+
+func TestRepo_InTxOptions(t *testing.T) {
+	t.Parallel()
+	echo := &recorder{}
+	store := dbtest.New(t, repo.WithEcho(echo))
+
+	t.Run("ReadOnlyRefusesWrites", func(t *testing.T) {
+		t.Parallel()
+		opts := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+		err := store.InTxOptions(t.Context(), opts, func(tx *repo.Repo) error {
+			_, err := tx.CreateAlbum(t.Context(), album("A", 1))
+
+			return err
+		})
+		require.EqualError(t, err,
+			"create album: ERROR: cannot execute SELECT in a read-only transaction (SQLSTATE 25006)")
+		require.Contains(t, echo.String(), "BEGIN ISOLATION LEVEL repeatable read read only | 0 rows | ")
+	})
+}
+
+func TestRepo_InTx_RunsAgain(t *testing.T) {
+	t.Parallel()
+	serializable := pgx.TxOptions{IsoLevel: pgx.Serializable}
+
+	t.Run("AfterASerializationFailure", func(t *testing.T) {
+		t.Parallel()
+		// Many count the albums and add one of the number they counted: only one after the other can that be right.
+		const n = 16
+		add := func(tx *repo.Repo) error {
+			albums, err := tx.ListAlbums(t.Context(), repo.Page{Limit: 1000})
+			if err != nil {
+				return err
+			}
+			a := album(fmt.Sprintf("copy %d of %s", len(albums), repo.NewID()), 0)
+			a.PriceCents = int64(len(albums))
+			_, err = tx.CreateAlbum(t.Context(), a)
+
+			return err
+		}
+		prices := func(store *repo.Repo) map[int64]bool {
+			all := map[int64]bool{}
+			for a, err := range store.AllAlbums(t.Context()) {
+				require.NoError(t, err)
+				all[a.PriceCents] = true
+			}
+
+			return all
+		}
+
+		store := dbtest.New(t)
+		var runs atomic.Int64
+		errs := atOnce(n, func(int) error {
+			return store.InTxOptions(t.Context(), serializable, func(tx *repo.Repo) error {
+				runs.Add(1)
+
+				return add(tx)
+			})
+		})
+		require.Equal(t, make([]error, n), errs)
+		require.Len(t, prices(store), n, "each counted another number")
+		require.Greater(t, runs.Load(), int64(n), "some ran again")
+
+		// The control: at the default level two count the same.
+		naive := dbtest.New(t)
+		errs = atOnce(n, func(int) error { return naive.InTx(t.Context(), add) })
+		require.Equal(t, make([]error, n), errs)
+		require.Less(t, len(prices(naive)), n)
+	})
+	t.Run("AfterAFailureThatOnlyCommitShows", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		newAlbum(t, store, "A", 0)
+		newAlbum(t, store, "B", 0)
+		// Write skew: each reads all and changes one; PostgreSQL finds out when the second commits.
+		both := newBarrier(2)
+		var runs, atCommit atomic.Int64
+		errs := atOnce(2, func(i int) error {
+			first := true
+
+			return store.InTxOptions(t.Context(), serializable, func(tx *repo.Repo) error {
+				runs.Add(1)
+				albums, err := tx.ListAlbums(t.Context(), repo.Page{})
+				if err != nil {
+					return err
+				}
+				if first {
+					both.wait()
+				}
+				_, err = tx.UnpublishAlbum(t.Context(), albums[i].ID)
+				if first && err == nil {
+					first = false
+					both.wait() // both have written, so only COMMIT is left to fail
+					atCommit.Add(1)
+				}
+
+				return err
+			})
+		})
+		require.Equal(t, make([]error, 2), errs)
+		require.Equal(t, int64(2), atCommit.Load())
+		require.Equal(t, int64(3), runs.Load(), "one of the two ran again")
+	})
+	t.Run("AfterADeadlock", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		ids := []int64{newAlbum(t, store, "A", 0).ID, newAlbum(t, store, "B", 0).ID}
+		both := newBarrier(2)
+		var runs atomic.Int64
+		errs := atOnce(2, func(i int) error {
+			first := true
+
+			return store.InTx(t.Context(), func(tx *repo.Repo) error {
+				runs.Add(1)
+				if _, err := tx.LockAlbum(t.Context(), ids[i]); err != nil {
+					return err
+				}
+				if first {
+					first = false
+					both.wait()
+				}
+				_, err := tx.LockAlbum(t.Context(), ids[1-i])
+
+				return err
+			})
+		})
+		require.Equal(t, make([]error, 2), errs)
+		require.Equal(t, int64(3), runs.Load())
+	})
+	t.Run("OnceWhenACachedPlanNoLongerFits", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		a := newAlbum(t, store, "A", 0)
+		runs := 0
+		require.NoError(t, store.InTx(t.Context(), func(tx *repo.Repo) error {
+			runs++
+			if _, err := tx.GetAlbum(t.Context(), a.ID); err != nil {
+				return err
+			}
+			if runs == 1 {
+				_, err := tx.DB().Exec(t.Context(), "ALTER TABLE albums ALTER COLUMN year TYPE bigint")
+				require.NoError(t, err)
+			}
+			_, err := tx.GetAlbum(t.Context(), a.ID)
+
+			return err
+		}))
+		require.Equal(t, 2, runs)
+	})
+	t.Run("ButNotForever", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		runs := 0
+		err := store.InTx(t.Context(), func(*repo.Repo) error {
+			runs++
+
+			return fmt.Errorf("wrapped: %w", &pgconn.PgError{Code: "40001"})
+		})
+		require.ErrorContains(t, err, "wrapped")
+		require.Equal(t, 24, runs)
+	})
+	t.Run("NotWhenTheContextHasEnded", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		runs := 0
+		err := store.InTx(ctx, func(*repo.Repo) error {
+			runs++
+			cancel()
+
+			return &pgconn.PgError{Code: "40001"}
+		})
+		require.Error(t, err)
+		require.Equal(t, 1, runs)
+	})
+}
+
+// barrier lets n goroutines go on together, any number of times.
+type barrier struct {
+	mu      sync.Mutex
+	all     *sync.Cond
+	n       int
+	waiting int
+	round   int
+}
+
+func newBarrier(n int) *barrier {
+	b := &barrier{n: n}
+	b.all = sync.NewCond(&b.mu)
+
+	return b
+}
+
+func (b *barrier) wait() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	round := b.round
+	if b.waiting++; b.waiting == b.n {
+		b.waiting = 0
+		b.round++
+		b.all.Broadcast()
+	}
+	for round == b.round {
+		b.all.Wait()
+	}
+}
