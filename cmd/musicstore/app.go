@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/spf13/cobra"
+
+	"musicstore/internal/localpg"
+	"musicstore/internal/repo"
+)
+
+// Exit statuses.
+const (
+	ok     = 0
+	failed = 1
+	misuse = 2
+)
+
+// app is what the commands share.
+type app struct {
+	in          io.Reader
+	out, err    io.Writer
+	databaseURL string
+	echo        bool
+}
+
+// run runs one command and returns its exit status.
+func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
+	a := &app{in: in, out: out, err: errs}
+	started := false
+	root := &cobra.Command{
+		Use:   "musicstore",
+		Short: "The data layer of a music store, from the command line",
+		Long: "The data layer of a music store, from the command line.\n\n" +
+			"--database-url, or the environment's DATABASE_URL, names the database. Without either, musicstore keeps a\n" +
+			"private PostgreSQL in the cache folder, which runs while a command does.",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRun: func(*cobra.Command, []string) {
+			started = true
+		},
+	}
+	root.PersistentFlags().StringVar(&a.databaseURL, "database-url", os.Getenv("DATABASE_URL"),
+		"the PostgreSQL database, as a URL or key=value `string` (default $DATABASE_URL)")
+	root.PersistentFlags().Lookup("database-url").DefValue = "" // it may hold a password, and help prints it
+	root.PersistentFlags().BoolVar(&a.echo, "echo", false, "print the SQL on standard error")
+	root.AddCommand(a.demoCommand(), a.initCommand(), a.importCommand())
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errs)
+
+	switch err := root.ExecuteContext(ctx); {
+	case err == nil:
+		return ok
+	case !started: // cobra refused the words
+		_, _ = fmt.Fprintf(errs, "musicstore: %v\nSee 'musicstore help'.\n", err)
+
+		return misuse
+	default:
+		_, _ = fmt.Fprintf(errs, "musicstore: %v\n", hinted(err))
+
+		return failed
+	}
+}
+
+// withStore runs fn with the store that the flags name.
+func (a *app) withStore(ctx context.Context, fn func(*repo.Repo) error) (err error) {
+	url := a.databaseURL
+	if url == "" {
+		server, failure := localpg.Keep(ctx, "store") // not err, which the deferred Stop is to reach
+		if failure != nil {
+			return failure
+		}
+		defer func() { err = errors.Join(err, server.Stop()) }()
+		_, _ = fmt.Fprintf(a.err, "No DATABASE_URL: using the private PostgreSQL in %s\n", server.Dir())
+		url = server.URL("postgres")
+	}
+	var opts []repo.Option
+	if a.echo {
+		opts = append(opts, repo.WithEcho(a.err))
+	}
+	store, err := repo.Open(ctx, url, opts...)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+
+	return fn(store)
+}
+
+// hinted adds what to do, where that is known.
+func hinted(err error) error {
+	const undefinedTable = "42P01"
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code == undefinedTable {
+		return fmt.Errorf("%w\nThe database has not all tables yet: 'musicstore init' creates them", err)
+	}
+
+	return err
+}

@@ -1,0 +1,278 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/pbkdf2"
+	"crypto/rand"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"musicstore/internal/repo"
+	"musicstore/internal/schema"
+)
+
+// sample is a small catalogue of real albums; CATALOG.md says where it is from.
+//
+//go:embed catalog.jsonl
+var sample []byte
+
+func (a *app) demoCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "demo",
+		Short:   "Show the whole story on real rows: a catalogue, an account, a reset, purchases, a report",
+		Example: "  musicstore demo\n  musicstore demo --echo\n  musicstore demo --database-url postgres://localhost/shop",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withStore(cmd.Context(), func(store *repo.Repo) error {
+				return demo{ctx: cmd.Context(), store: store, out: a.out}.tell()
+			})
+		},
+	}
+}
+
+// demo tells the story. It can be told again on the same database: what is there already stays, and each telling has a
+// customer of its own.
+type demo struct {
+	ctx   context.Context //nolint:containedctx // of one command
+	store *repo.Repo
+	out   io.Writer
+}
+
+func (d demo) tell() error {
+	if err := d.openShop(); err != nil {
+		return err
+	}
+	albums, err := d.showCatalog()
+	if err != nil {
+		return err
+	}
+	ada, err := d.signUp()
+	if err != nil {
+		return err
+	}
+	if err := d.forgetPassword(ada); err != nil {
+		return err
+	}
+	if err := d.buy(ada, albums); err != nil {
+		return err
+	}
+	if err := d.report(); err != nil {
+		return err
+	}
+	d.sayf(`
+What next?
+  make run ARGS=--echo                          the same story with every statement that PostgreSQL gets
+  go run ./cmd/musicstore import FILE           your own catalogue; cmd/musicstore/catalog.jsonl shows the form
+  db/schema, db/queries, then make generate     your own tables and queries
+  README.md                                     the store from your own code`)
+
+	return nil
+}
+
+func (d demo) sayf(format string, args ...any) { _, _ = fmt.Fprintf(d.out, format+"\n", args...) }
+
+func (d demo) chapter(title string) {
+	d.sayf("\n%s\n%s", title, strings.Repeat("─", len([]rune(title))))
+}
+
+func (d demo) openShop() error {
+	d.chapter("1. The shop opens")
+	created, err := schema.Bootstrap(d.ctx, d.store.DB())
+	if err != nil {
+		return err
+	}
+	if len(created) == 0 {
+		d.sayf("The tables are there from before; bootstrap changed nothing.")
+	} else {
+		d.sayf("Bootstrap created %s.", strings.Join(created, ", "))
+	}
+
+	return nil
+}
+
+func (d demo) showCatalog() ([]repo.AlbumWithTracks, error) {
+	d.chapter("2. The shelves fill")
+	var n counts
+	err := d.store.InTx(d.ctx, func(tx *repo.Repo) error {
+		var err error
+		n, err = importCatalog(d.ctx, tx, bytes.NewReader(sample))
+
+		return err
+	})
+	switch {
+	case errors.Is(err, repo.ErrUnique):
+		d.sayf("The catalogue is there from before: %v, so nothing of it was imported again.", err)
+	case err != nil:
+		return nil, err
+	default:
+		d.sayf("Imported %s, all in one transaction. Each album and its tracks are one statement.", n)
+	}
+	albums, err := d.store.ListPublishedAlbums(d.ctx, repo.Page{})
+	if err != nil {
+		return nil, err
+	}
+	d.sayf("What is on sale, newest first, in two statements however many albums there are:\n")
+	t := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
+	for _, a := range albums {
+		var length time.Duration
+		for _, track := range a.Tracks {
+			length += time.Duration(track.LengthSeconds) * time.Second
+		}
+		_, _ = fmt.Fprintf(t, "  %d\t%s\t%s\t%s\t%s\n",
+			a.Year, a.Name, plural(len(a.Tracks), "track"), minutes(length), cents(a.PriceCents))
+	}
+	if err := t.Flush(); err != nil {
+		return nil, err
+	}
+	if len(albums) > 0 {
+		last := albums[len(albums)-1]
+		d.sayf("\n  %s, from the first track to the last:", last.Name)
+		for _, track := range last.Tracks {
+			d.sayf("    %2d. %s (%s)", track.DisplayOrder, track.Name,
+				minutes(time.Duration(track.LengthSeconds)*time.Second))
+		}
+	}
+
+	return albums, nil
+}
+
+func (d demo) signUp() (repo.Account, error) {
+	d.chapter("3. A customer signs up")
+	email := repo.Email("Ada." + repo.NewID()[:6] + "@Example.com")
+	hash, err := hashed("correct horse battery staple")
+	if err != nil {
+		return repo.Account{}, err
+	}
+	ada, err := d.store.CreateAccount(d.ctx, repo.NewAccount{Email: email, PasswordHash: hash})
+	if err != nil {
+		return repo.Account{}, err
+	}
+	d.sayf("%s is account %s, created %s.", ada.Email, ada.ID, ada.CreatedAt.Format(time.RFC3339))
+	d.sayf("Her password hash prints as %v, here and everywhere.", ada.PasswordHash)
+
+	wide := strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'z' {
+			return r + 'Ａ' - 'A'
+		}
+
+		return r
+	}, string(email))
+	_, err = d.store.CreateAccount(d.ctx, repo.NewAccount{Email: repo.Email(wide), PasswordHash: hash})
+	if !errors.Is(err, repo.ErrEmailTaken) {
+		return repo.Account{}, fmt.Errorf("%s is the same address and was not refused: %w", wide, err)
+	}
+	d.sayf("%s is the same address to PostgreSQL's unique constraint: %v.", wide, err)
+
+	return d.store.ConfirmEmail(d.ctx, ada.ID)
+}
+
+func (d demo) forgetPassword(ada repo.Account) error {
+	d.chapter("4. She forgets her password")
+	reset, token, err := d.store.CreatePasswordReset(d.ctx, repo.NewPasswordReset{AccountID: ada.ID})
+	if err != nil {
+		return err
+	}
+	d.sayf("A reset is open until %s. The link to it has a token that is shown once; the table has its digest alone.",
+		reset.ExpiresAt.Format(time.TimeOnly))
+	hash, err := hashed("a better one this time")
+	if err != nil {
+		return err
+	}
+	from := netip.MustParseAddr("192.0.2.7")
+	if _, err := d.store.RedeemPasswordReset(d.ctx, token, hash, from); err != nil {
+		return err
+	}
+	d.sayf("Redeemed: the reset is used and the password set, in one statement.")
+	_, err = d.store.RedeemPasswordReset(d.ctx, token, hash, from)
+	if !errors.Is(err, repo.ErrResetInvalid) {
+		return fmt.Errorf("a token was good twice: %w", err)
+	}
+	d.sayf("The same link again: %v.", err)
+
+	return nil
+}
+
+func (d demo) buy(ada repo.Account, albums []repo.AlbumWithTracks) error {
+	d.chapter("5. She buys")
+	for _, album := range albums[:min(2, len(albums))] {
+		p := repo.NewPurchase{
+			AccountID: ada.ID, AlbumID: album.ID, PaymentRef: "demo-" + repo.NewID(),
+			Description: album.Name, AmountPaidCents: album.PriceCents,
+		}
+		first, err := d.store.RecordPurchase(d.ctx, p)
+		if err != nil {
+			return err
+		}
+		again, err := d.store.RecordPurchase(d.ctx, p)
+		if err != nil {
+			return err
+		}
+		if first.ID != again.ID {
+			return fmt.Errorf("one payment made the purchases %d and %d", first.ID, again.ID)
+		}
+		d.sayf("Purchase %d: %s. The payment provider calls twice; it stays one purchase.", again.ID, album.Name)
+	}
+	d.sayf("\nHer purchases, newest first:\n")
+	t := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
+	for p, err := range d.store.AllPurchases(d.ctx, ada.ID) {
+		if err != nil {
+			return err
+		}
+		_, _ = fmt.Fprintf(t, "  %s\t%s\t%s\n", p.CreatedAt.Format(time.RFC3339), p.Description, cents(p.AmountPaidCents))
+	}
+
+	return t.Flush()
+}
+
+func (d demo) report() error {
+	d.chapter("6. The week in numbers")
+	days, err := d.store.DailyNewAccounts(d.ctx, repo.Days{Last: 7})
+	if err != nil {
+		return err
+	}
+	sales, err := d.store.DailySales(d.ctx, repo.Days{Last: 7})
+	if err != nil {
+		return err
+	}
+	t := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(t, "  day (UTC)\tnew accounts\tpurchases\tsales")
+	for i, day := range days {
+		_, _ = fmt.Fprintf(t, "  %s\t%d\t%d\t%s\n",
+			day.Day.Format(time.DateOnly), day.Accounts, sales[i].Purchases, cents(sales[i].AmountPaidCents))
+	}
+
+	return t.Flush()
+}
+
+func minutes(d time.Duration) string { return fmt.Sprintf("%d:%02d", d/time.Minute, d/time.Second%60) }
+
+func cents(n int64) string { return fmt.Sprintf("%d.%02d", n/100, n%100) }
+
+// hashed returns the hash of a password as a PHC string, by PBKDF2 with the iterations that OWASP asks for, because it
+// is in Go's standard library. OWASP's first choice is Argon2id.
+// https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html
+func hashed(password string) (repo.PasswordHash, error) {
+	const iterations = 600_000
+	salt := make([]byte, 16)
+	if _, err := rand.Read(salt); err != nil {
+		return "", err
+	}
+	key, err := pbkdf2.Key(sha256.New, password, salt, iterations, sha256.Size)
+	if err != nil {
+		return "", err
+	}
+	b64 := base64.RawStdEncoding.EncodeToString
+
+	return repo.PasswordHash(fmt.Sprintf("$pbkdf2-sha256$i=%d$%s$%s", iterations, b64(salt), b64(key))), nil
+}

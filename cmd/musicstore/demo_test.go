@@ -1,0 +1,136 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"musicstore/internal/dbtest"
+	"musicstore/internal/repo"
+)
+
+func TestDemo(t *testing.T) {
+	t.Parallel()
+
+	t.Run("TellsTheStoryAndTellsItAgain", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.EmptyURL(t)
+		first := musicstore(t, "demo", "--database-url", url)
+		require.Equal(t, ok, first.status, first.err)
+		require.Contains(t, first.out, "Bootstrap created accounts, albums, tracks, purchases, password_resets.\n")
+		require.Contains(t, first.out, "Imported 10 albums with 101 tracks, all in one transaction.")
+		second := musicstore(t, "demo", "--database-url", url, "--echo")
+		require.Equal(t, ok, second.status, second.err)
+		require.Contains(t, second.out, "The tables are there from before; bootstrap changed nothing.\n")
+		require.Contains(t, second.out,
+			`The catalogue is there from before: line 1, "Kind of Blue": create album: album name already taken, `+
+				"so nothing of it was imported again.\n")
+
+		require.Empty(t, first.err)
+		require.NotEmpty(t, second.err, "the echo")
+		for _, told := range []result{first, second} {
+			for _, part := range []string{
+				`\n1\. The shop opens\n─{17}\n`, `\n2\. The shelves fill\n─{19}\n`,
+				`\n3\. A customer signs up\n─{22}\n`, `\n4\. She forgets her password\n─{27}\n`,
+				`\n5\. She buys\n─{11}\n`, `\n6\. The week in numbers\n─{22}\n`,
+				`\n  1999 +Ágætis byrjun +10 tracks +\d+:\d\d +8\.99\n`,
+				`\n     5\. Flamenco Sketches \(9:26\)\n`, `\nHer password hash prints as \[redacted\], here and everywhere\.\n`,
+				`\nＡｄａ\.\S+@Ｅｘａｍｐｌｅ\.ｃｏｍ is the same address .*: create account: e-mail already taken\.\n`,
+				`\nA reset is open until [\d:]{8}\. The link has the token [0-9a-f]{6}…, the table only its digest\.\n`,
+				`\nThe same link again: redeem password reset: reset token is not valid\.\n`,
+				`\nPurchase \d+: Homogenic\. .* it stays one purchase\.\n`, `\nWhat next\?\n`,
+			} {
+				require.Regexp(t, part, told.out)
+			}
+			require.NotContains(t, told.out, "Blackstar", "it is not published")
+			for _, text := range []string{told.out, told.err} {
+				require.NotContains(t, text, "$pbkdf2")
+				require.NotContains(t, text, "correct horse")
+				require.NotContains(t, text, "a better one")
+				require.Empty(t, tokensIn(t, url, text))
+			}
+		}
+		for _, statement := range []string{"CreateAccount", "CreatePasswordReset", "RedeemPasswordReset"} {
+			require.Contains(t, second.err, "\n"+statement+" | ")
+		}
+		require.Contains(t, second.err, "password_hash=[redacted]")
+		require.Contains(t, second.err, "email=[personal]")
+		require.NotRegexp(t, `(?i)ada\.|@example|ａｄａ|192\.0\.2\.7`, second.err)
+
+		require.Regexp(t, `\n  \d{4}-\d\d-\d\d +1 +2 +\d+\.\d\d\n`, first.out)
+		require.Regexp(t, `\n  \d{4}-\d\d-\d\d +2 +4 +\d+\.\d\d\n`, second.out)
+
+		require.Equal(t, sampleAlbums(t), albums(t, url))
+		require.Equal(t, 2, count(t, url, "SELECT count(*) FROM accounts WHERE email_confirmed"))
+		require.Equal(t, 2, count(t, url, "SELECT count(*) FROM accounts"))
+		require.Equal(t, 2, count(t, url, "SELECT count(DISTINCT password_hash) FROM accounts"))
+		require.Equal(t, 4, count(t, url, "SELECT count(*) FROM purchases"))
+		require.Equal(t, 2, count(t, url, "SELECT count(*) FROM password_resets"))
+		require.Equal(t, 2, count(t, url, "SELECT count(*) FROM password_resets WHERE used_ip = '192.0.2.7'"))
+	})
+	t.Run("SellsNothingWhereNothingIsPublished", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		_, err := open(t, url).CreateAlbum(t.Context(), repo.NewAlbum{Name: "Kind of Blue", Year: 1959})
+		require.NoError(t, err)
+		got := musicstore(t, "demo", "--database-url", url)
+		require.Equal(t, ok, got.status, got.err)
+		require.Zero(t, count(t, url, "SELECT count(*) FROM purchases"))
+		require.Len(t, albums(t, url), 1)
+	})
+	t.Run("EndsAtWhatItDoesNotExpect", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		_, err := open(t, url).DB().Exec(t.Context(), "ALTER TABLE albums ADD COLUMN label text NOT NULL")
+		require.NoError(t, err)
+		got := musicstore(t, "demo", "--database-url", url)
+		require.Equal(t, failed, got.status)
+		require.Equal(t,
+			"musicstore: line 1, \"Kind of Blue\": create album: constraint albums_label_not_null\n", got.err)
+		require.Zero(t, count(t, url, "SELECT count(*) FROM accounts"))
+	})
+}
+
+// What finds tokens has to find one.
+func TestTokensIn(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	store := open(t, url)
+	ada, err := store.CreateAccount(t.Context(), repo.NewAccount{Email: "a@b", PasswordHash: "$argon2id$c2FsdA$aGFzaA"})
+	require.NoError(t, err)
+	_, token, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: ada.ID})
+	require.NoError(t, err)
+	digest := sha256.Sum256([]byte(token))
+	hexDigest := hex.EncodeToString(digest[:])
+	require.Equal(t, []string{token, hexDigest}, tokensIn(t, url, ada.ID+" (x"+token+") \\x"+hexDigest))
+}
+
+var hexes = regexp.MustCompile(`[0-9a-f]{32,}`)
+
+// tokensIn returns the reset tokens of a database, and their digests, that a text shows.
+func tokensIn(t *testing.T, url, text string) []string {
+	t.Helper()
+	rows, err := open(t, url).DB().Query(t.Context(), "SELECT encode(token_hash, 'hex') FROM password_resets")
+	require.NoError(t, err)
+	defer rows.Close()
+	digests := map[string]bool{}
+	for rows.Next() {
+		var digest string
+		require.NoError(t, rows.Scan(&digest))
+		digests[digest] = true
+	}
+	require.NoError(t, rows.Err())
+	require.NotEmpty(t, digests)
+	var found []string
+	for _, s := range hexes.FindAllString(text, -1) {
+		digest := sha256.Sum256([]byte(s))
+		if digests[s] || digests[hex.EncodeToString(digest[:])] {
+			found = append(found, s)
+		}
+	}
+
+	return found
+}

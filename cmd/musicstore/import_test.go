@@ -1,0 +1,465 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/require"
+
+	"musicstore/internal/dbtest"
+	"musicstore/internal/repo"
+)
+
+// lines is a catalogue of the given lines.
+func lines(line ...string) io.Reader { return strings.NewReader(strings.Join(line, "\n") + "\n") }
+
+// blueTrainStored is what blueTrain makes.
+func blueTrainStored() repo.NewAlbum {
+	return repo.NewAlbum{
+		Name: "Blue Train", URL: "blue-train", Year: 1958, PriceCents: 999,
+		Tracks: []repo.NewTrack{{Name: "Locomotion", LengthSeconds: 430}},
+	}
+}
+
+func TestImport(t *testing.T) {
+	t.Parallel()
+
+	t.Run("KeepsTheShippedCatalogueAsItIs", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		require.Equal(t, result{ok, "imported 10 albums with 101 tracks\n", ""},
+			musicstore(t, "import", "catalog.jsonl", "--database-url", url))
+		require.Equal(t, sampleAlbums(t), albums(t, url))
+	})
+	t.Run("RefusesTheSameCatalogueAgain", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		require.Equal(t, ok, musicstore(t, "import", "catalog.jsonl", "--database-url", url).status)
+		const says = "musicstore: import catalog.jsonl: line 1, \"Kind of Blue\": create album: album name already taken\n" +
+			"Nothing was imported\n"
+		require.Equal(t, result{failed, "", says}, musicstore(t, "import", "catalog.jsonl", "--database-url", url))
+		require.Equal(t, sampleAlbums(t), albums(t, url))
+	})
+	t.Run("KeepsNothingOfAFileWhoseSecondAlbumIsThere", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		require.Equal(t, ok, musicstoreFrom(t, lines(blueTrain), "import", "-", "--database-url", url).status)
+		file := filepath.Join(t.TempDir(), "new.jsonl")
+		require.NoError(t, os.WriteFile(file, []byte(but("Blue Train", "Giant Steps")+"\n"+blueTrain), 0o600))
+		got := musicstore(t, "import", file, "--database-url", url)
+		require.Equal(t, result{failed, "", "musicstore: import " + file + ": line 2, \"Blue Train\": create album: " +
+			"album name already taken\nNothing was imported\n"}, got)
+		require.Equal(t, []repo.NewAlbum{blueTrainStored()}, albums(t, url))
+	})
+	t.Run("ReadsStandardInput", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		require.Equal(t, result{ok, "imported 1 album with 1 track\n", ""},
+			musicstoreFrom(t, iotest.OneByteReader(lines(blueTrain)), "import", "-", "--database-url", url))
+		require.Equal(t, []repo.NewAlbum{blueTrainStored()}, albums(t, url))
+	})
+	t.Run("TakesWindowsLinesAndBlankOnesAndNoNewlineAtTheEnd", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		in := strings.NewReader("\r\n" + blueTrain + "\r\n \t\r\n\n" + but("Blue Train", "Giant Steps"))
+		require.Equal(t, result{ok, "imported 2 albums with 2 tracks\n", ""},
+			musicstoreFrom(t, in, "import", "-", "--database-url", url))
+		require.Len(t, albums(t, url), 2)
+	})
+	t.Run("TakesWhatIsLeftOutAsNone", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		in := lines(
+			blueTrain,
+			but(`{"name":"Blue Train"`, `{"name":"Ágætis byrjun","url":null,"image_url":null,"has_preview":null,"is_published":null`),
+			but(`"Blue Train"`, `"Giant Steps","url":""`),
+			`{"name":"4′33″","year":1952,"price_cents":0,"tracks":[],"url":"4.33_~-A"}`,
+		)
+		got := musicstoreFrom(t, in, "import", "-", "--database-url", url)
+		require.Equal(t, ok, got.status, got.err)
+		icelandic, giant := blueTrainStored(), blueTrainStored()
+		icelandic.Name, icelandic.URL = "Ágætis byrjun", "agaetis-byrjun"
+		giant.Name, giant.URL = "Giant Steps", "giant-steps"
+		silence := repo.NewAlbum{Name: "4′33″", URL: "4.33_~-A", Year: 1952, Tracks: []repo.NewTrack{}}
+		require.Equal(t, []repo.NewAlbum{blueTrainStored(), icelandic, giant, silence}, albums(t, url))
+	})
+	t.Run("KeepsEveryField", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		const line = `{"tracks":[{"video_url":"https://v/1","audio_url":"https://a/1","length_seconds":86400,"name":"<&> \"’\" \\"}],` +
+			`"is_published":true,"has_preview":true,"image_url":"https://i/1","price_cents":100000000,"year":2200,"url":"x","name":"名前"}`
+		got := musicstoreFrom(t, lines(line), "import", "-", "--database-url", url)
+		require.Equal(t, ok, got.status, got.err)
+		require.Equal(t, []repo.NewAlbum{{
+			Name: "名前", URL: "x", Year: 2200, PriceCents: 100_000_000, ImageURL: new("https://i/1"), HasPreview: true,
+			IsPublished: true, Tracks: []repo.NewTrack{{
+				Name: `<&> "’" \`, LengthSeconds: 86400, AudioURL: new("https://a/1"), VideoURL: new("https://v/1"),
+			}},
+		}}, albums(t, url))
+	})
+	t.Run("TakesAsManyTracksAsAnAlbumCanHave", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		got := musicstoreFrom(t, lines(withTracks(repo.MaxTracks)), "import", "-", "--database-url", url)
+		require.Equal(t, result{ok, "imported 1 album with 999 tracks\n", ""}, got)
+		require.Len(t, albums(t, url)[0].Tracks, repo.MaxTracks)
+	})
+	t.Run("SaysThatTheFileIsMissing", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		file := filepath.Join(t.TempDir(), "none.jsonl")
+		require.Equal(t, result{failed, "", "musicstore: import " + file + ": open " + file +
+			": no such file or directory\nNothing was imported\n"}, musicstore(t, "import", file, "--database-url", url))
+		require.Empty(t, albums(t, url))
+	})
+	t.Run("SaysThatTheFileIsAFolder", func(t *testing.T) {
+		t.Parallel()
+		folder := t.TempDir()
+		require.Equal(t, result{failed, "", "musicstore: import " + folder + ": line 1: read " + folder +
+			": is a directory\nNothing was imported\n"}, musicstore(t, "import", folder, "--database-url", dbtest.URL(t)))
+	})
+	t.Run("SaysWhatCreatesTheTables", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.EmptyURL(t)
+		require.Equal(t, result{failed, "", "musicstore: import catalog.jsonl: line 1, \"Kind of Blue\": create album: " +
+			"ERROR: relation \"albums\" does not exist (SQLSTATE 42P01)\nNothing was imported\n" +
+			"The database has not all tables yet: 'musicstore init' creates them\n"},
+			musicstore(t, "import", "catalog.jsonl", "--database-url", url))
+		require.Zero(t, count(t, url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"))
+	})
+	t.Run("KeepsNothingWhenTheInputBreaksOff", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		in := io.MultiReader(lines(blueTrain), iotest.ErrReader(errors.New("the disk is gone")))
+		require.Equal(t, result{failed, "", "musicstore: import -: line 2: the disk is gone\nNothing was imported\n"},
+			musicstoreFrom(t, in, "import", "-", "--database-url", url))
+		require.Empty(t, albums(t, url))
+	})
+}
+
+// Every one of these says where and why, and leaves the database untouched. It is one for them all, because a database
+// takes longer to make than a file to refuse: when one case keeps something, those beside it fail too.
+func TestImport_Hostile(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	const (
+		notAlbum = `is not a field of a catalogue: these are ` +
+			`has_preview, image_url, is_published, name, price_cents, tracks, url, year`
+		notTrack = `is not a field of a catalogue: these are audio_url, length_seconds, name, video_url`
+		track    = `{"name":"Locomotion","length_seconds":430}`
+		create   = `line 1, "Blue Train": create album: `
+	)
+	for _, test := range []struct{ name, file, says string }{
+		{"RefusesAnEmptyFile", ``, `there is no album in it`},
+		{"RefusesBlankLinesAlone", "\n \t\n\r\n\n", `there is no album in it`},
+
+		{
+			"RefusesALineThatIsNotJSON", `Blue Train, 1958`,
+			`line 1: is not a JSON value: invalid character 'B' looking for beginning of value`,
+		},
+		{"RefusesTruncatedJSON", blueTrain[:40], `line 1: is not a JSON value: unexpected end of JSON input`},
+		{
+			"RefusesAnObjectOverTwoLines", "{\n}",
+			`line 1: is not a JSON value: unexpected end of JSON input`,
+		},
+		{
+			"RefusesAByteOrderMark", "\ufeff" + blueTrain,
+			`line 1: is not a JSON value: invalid character 'ï' looking for beginning of value`,
+		},
+		{
+			"RefusesWhatFollowsTheObject", blueTrain + `}`,
+			`line 1: is not a JSON value: invalid character '}' after top-level value`,
+		},
+		{
+			"RefusesASecondObjectOnTheLine", blueTrain + ` ` + but("Blue Train", "Giant Steps"),
+			`line 1: is not a JSON value: invalid character '{' after top-level value`,
+		},
+		{
+			"RefusesBottomlessNesting", strings.Repeat(`[`, 100_000),
+			`line 1: is not a JSON value: invalid character '[' exceeded max depth`,
+		},
+		{"RefusesAnArray", `[` + blueTrain + `]`, `line 1: is not a JSON object`},
+		{"RefusesANumber", `1958`, `line 1: is not a JSON object`},
+		{"RefusesNull", `null`, `line 1: is not a JSON object`},
+		{"RefusesAString", `"Blue Train"`, `line 1: is not a JSON object`},
+		{"RefusesInvalidUTF8", but("Blue", "Bl\xff"), `line 1: is not valid UTF-8`},
+		{"RefusesLatin1", but("Blue", "Bl\xfce"), `line 1: is not valid UTF-8`},
+		{"RefusesALineOf10MB", but("Blue", strings.Repeat("b", 10<<20)), `line 1: is longer than 4194304 bytes`},
+		{
+			"RefusesA10MBLineBehindAGoodOne", blueTrain + "\n" + strings.Repeat(" ", 10<<20),
+			`line 2: is longer than 4194304 bytes`,
+		},
+
+		{
+			"RefusesAYearInQuotes", but(`1958`, `"1958"`),
+			`line 1: year: is a JSON string, not a whole number that fits`,
+		},
+		{
+			"RefusesAYearBeyond32Bits", but(`1958`, `4294969254`),
+			`line 1: year: is a JSON number 4294969254, not a whole number that fits`,
+		},
+		{
+			"RefusesAPriceWithAFraction", but(`999`, `3.5`),
+			`line 1: price_cents: is a JSON number 3.5, not a whole number that fits`,
+		},
+		{
+			"RefusesAPriceBeyondAllBounds", but(`999`, `1e400`),
+			`line 1: price_cents: is a JSON number 1e400, not a whole number that fits`,
+		},
+		{
+			"RefusesAPriceBeyond64Bits", but(`999`, `18446744073709552615`),
+			`line 1: price_cents: is a JSON number 18446744073709552615, not a whole number that fits`,
+		},
+		{
+			"CutsAPriceOfTooManyDigits", but(`999`, strings.Repeat("9", 100_000)),
+			`line 1: price_cents: is a JSON number ` + strings.Repeat("9", 33) + `, not a whole number that fits`,
+		},
+		{
+			"RefusesANameThatIsANumber", but(`"Blue Train"`, `1958`),
+			`line 1: name: is a JSON number, not a string`,
+		},
+		{
+			"RefusesAPreviewThatIsAWord", but(`"year"`, `"has_preview":"no","year"`),
+			`line 1: has_preview: is a JSON string, not true or false`,
+		},
+		{
+			"RefusesTracksThatAreAnObject", but(`[`+track+`]`, track),
+			`line 1: tracks: is a JSON object, not an array`,
+		},
+		{"RefusesATrackThatIsNull", but(track, track+`,null`), `line 1: tracks[1]: is not a JSON object`},
+		{"RefusesATrackThatIsAName", but(track, `"Locomotion"`), `line 1: tracks[0]: is not a JSON object`},
+		{
+			"RefusesALengthInMinutes", but(`430`, `"7:10"`),
+			`line 1: tracks[0].length_seconds: is a JSON string, not a whole number that fits`,
+		},
+
+		{"RefusesAnUnknownField", but(`"year"`, `"artist":"Coltrane","year"`), `line 1: "artist" ` + notAlbum},
+		{"RefusesAFieldInAnotherCase", but(`{"name":"Blue`, `{"Name":"Blue`), `line 1: "Name" ` + notAlbum},
+		{"RefusesAnUnknownFieldOfATrack", but(`length_seconds`, `length`), `line 1: tracks[0]: "length" ` + notTrack},
+		{"RefusesAFieldOfATrackInAnotherCase", but(`length_s`, `Length_S`), `line 1: tracks[0]: "Length_Seconds" ` + notTrack},
+		{
+			"ShowsAFieldThatWouldControlATerminal", but(`"year"`, `"\u001b[2J\r":1,"year"`),
+			`line 1: "\x1b[2J\r" ` + notAlbum,
+		},
+		{
+			"CutsAFieldOfTooManyCharacters", but(`"year"`, `"`+strings.Repeat("é", 100_000)+`":1,"year"`),
+			`line 1: "` + strings.Repeat("é", 100) + `" ` + notAlbum,
+		},
+		{"RefusesAFieldTwice", but(`"year"`, `"year":1959,"year"`), `line 1: year: is there twice`},
+		{"RefusesAFieldTwiceInOtherLetters", but(`"year"`, `"\u0079ear":1959,"year"`), `line 1: year: is there twice`},
+		{
+			"RefusesAFieldOfATrackTwice", but(`430`, `430,"length_seconds":430`),
+			`line 1: tracks[0].length_seconds: is there twice`,
+		},
+
+		{"RefusesAnEmptyObject", `{}`, `line 1: name: is missing`},
+		{"RefusesAnAlbumWithoutName", but(`"name":"Blue Train",`, ``), `line 1: name: is missing`},
+		{"RefusesANameThatIsNull", but(`"Blue Train"`, `null`), `line 1: name: is missing`},
+		{"RefusesAnAlbumWithoutYear", but(`"year":1958,`, ``), `line 1: year: is missing`},
+		{"RefusesAnAlbumWithoutPrice", but(`"price_cents":999,`, ``), `line 1: price_cents: is missing`},
+		{"RefusesAnAlbumWithoutTracks", but(`,"tracks":[`+track+`]`, ``), `line 1: tracks: is missing`},
+		{"RefusesTracksThatAreNull", but(`[`+track+`]`, `null`), `line 1: tracks: is missing`},
+		{"RefusesATrackWithoutName", but(`"name":"Locomotion",`, ``), `line 1: tracks[0].name: is missing`},
+		{"RefusesATrackWithoutLength", but(`,"length_seconds":430`, ``), `line 1: tracks[0].length_seconds: is missing`},
+
+		{
+			"RefusesANULInAName", but(`Blue Train`, `Blue\u0000Train`),
+			`line 1, "Blue\x00Train": create album: name: has a NUL character`,
+		},
+		{"RefusesHalfASurrogatePair", but(`Blue Train`, `Blue \ud800 Train`), `line 1: name: has half a surrogate pair`},
+		{"RefusesHalfASurrogatePairInATrack", but(`Locomotion`, `\udc00`), `line 1: tracks[0].name: has half a surrogate pair`},
+		{"RefusesANULInATrack", but(`Locomotion`, `Loco\u0000motion`), create + `tracks[0].name: has a NUL character`},
+		{"RefusesANULInAURL", but(`"year"`, `"url":"\u0000","year"`), create + `url: has a NUL character`},
+		{
+			"RefusesABlankName", but(`"Blue Train"`, `" \t","url":"blue-train"`),
+			`line 1, " \t": create album: name must have 1 to 200 characters, and not spaces alone`,
+		},
+		{
+			"CutsANameOfTooManyCharacters", but(`"Blue Train"`, `"`+strings.Repeat("é", 100_000)+`","url":"e"`),
+			`line 1, "` + strings.Repeat("é", 200) +
+				`": create album: name must have 1 to 200 characters, and not spaces alone`,
+		},
+		{
+			"RefusesANameOfWhichNoURLCanBeMade", but(`Blue Train`, `!!!`),
+			`line 1, "!!!": create album: url: is missing, and can't be made from the name`,
+		},
+		{
+			"RefusesAURLThatLeadsUp", but(`"year"`, `"url":"..","year"`),
+			create + `url must have 1 to 200 of the characters A-Z a-z 0-9 . _ ~ -, and not be . or ..`,
+		},
+		{
+			"RefusesAURLWithASlash", but(`"year"`, `"url":"a/b","year"`),
+			create + `url must have 1 to 200 of the characters A-Z a-z 0-9 . _ ~ -, and not be . or ..`,
+		},
+		{"RefusesTheYear0", but(`1958`, `0`), create + `year must be from 1860 to 2200`},
+		{"RefusesANegativePrice", but(`999`, `-1`), create + `price_cents must be from 0 to 100000000`},
+		{"RefusesAnEmptyImageURL", but(`"year"`, `"image_url":"","year"`), create + `image_url must have 1 to 2000 characters`},
+		{
+			"RefusesABlankTrackName", but(`Locomotion`, ` `),
+			create + `track name must have 1 to 200 characters, and not spaces alone`,
+		},
+		{"RefusesANegativeLength", but(`430`, `-1`), create + `length_seconds must be from 0 to 86400`},
+		{
+			"RefusesAnEmptyAudioURL", but(`430`, `430,"audio_url":""`),
+			create + `tracks[0].audio_url: is empty: leave it out`,
+		},
+		{
+			"RefusesAnEmptyVideoURLOfTheSecondTrack", but(track, track+`,{"name":"b","length_seconds":1,"video_url":""}`),
+			create + `tracks[1].video_url: is empty: leave it out`,
+		},
+		{
+			"RefusesTwoTracksTooMany", withTracks(repo.MaxTracks + 2),
+			create + `tracks: 1001 are too many: an album has 999 at most`,
+		},
+		{
+			"RefusesTwoAlbumsOfOneName", blueTrain + "\n" + but(`"year"`, `"url":"other","year"`),
+			`line 2, "Blue Train": create album: album name already taken`,
+		},
+		{
+			"RefusesTwoAlbumsOfOneURL", blueTrain + "\n" + but(`Blue Train`, `Blue, Train!`),
+			`line 2, "Blue, Train!": create album: album url already taken`,
+		},
+		{
+			"KeepsNothingOfTwoGoodLinesBeforeABadOne",
+			blueTrain + "\n" + but(`Blue Train`, `Giant Steps`) + "\n" + but(`"Blue Train"`, `1`),
+			`line 3: name: is a JSON number, not a string`,
+		},
+		{
+			"CountsBlankLines", "\n" + blueTrain + "\n\n\n{\n",
+			`line 5: is not a JSON value: unexpected end of JSON input`,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got := musicstoreFrom(t, strings.NewReader(test.file), "import", "-", "--database-url", url)
+			require.Equal(t, result{failed, "", "musicstore: import -: " + test.says + "\nNothing was imported\n"}, got)
+			require.Empty(t, albums(t, url))
+		})
+	}
+}
+
+// withTracks returns blueTrain with n tracks.
+func withTracks(n int) string {
+	tracks := make([]string, n)
+	for i := range tracks {
+		tracks[i] = fmt.Sprintf(`{"name":"Take %d","length_seconds":%d}`, i+1, i)
+	}
+
+	return but(`{"name":"Locomotion","length_seconds":430}`, strings.Join(tracks, ","))
+}
+
+// cancelAfter is a reader that ends a context when its text has been read.
+type cancelAfter struct {
+	io.Reader
+
+	cancel context.CancelFunc
+}
+
+func (r cancelAfter) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if errors.Is(err, io.EOF) {
+		r.cancel()
+	}
+
+	return n, err
+}
+
+func TestImport_Cancelled(t *testing.T) {
+	t.Parallel()
+	for name, in := range map[string]func(cancel context.CancelFunc) io.Reader{
+		"KeepsNothingOfTheFirstLine": func(cancel context.CancelFunc) io.Reader {
+			return io.MultiReader(cancelAfter{lines(blueTrain), cancel}, lines(but("Blue Train", "Giant Steps")))
+		},
+		"KeepsNothingWhenAllLinesWereRead": func(cancel context.CancelFunc) io.Reader {
+			return cancelAfter{lines(blueTrain), cancel}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := dbtest.URL(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			var out, errs bytes.Buffer
+			require.Equal(t, failed, run(ctx, []string{"import", "-", "--database-url", url}, in(cancel), &out, &errs))
+			require.Empty(t, out.String())
+			require.Contains(t, errs.String(), "context canceled\nNothing was imported\n")
+			require.Empty(t, albums(t, url))
+		})
+	}
+	t.Run("DoesNotWaitForInputThatNeverComes", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		never, end := io.Pipe()
+		defer end.Close() // and with it the read that is left behind
+		in := io.MultiReader(cancelAfter{lines(blueTrain), cancel}, never)
+		var out, errs bytes.Buffer
+		require.Equal(t, failed, run(ctx, []string{"import", "-", "--database-url", url}, in, &out, &errs))
+		require.Contains(t, errs.String(), "context canceled\nNothing was imported\n")
+		require.Empty(t, albums(t, url))
+	})
+}
+
+// A trigger is a fault where it is wanted: its function has this body.
+func trigger(t *testing.T, url, when, body string) {
+	t.Helper()
+	_, err := open(t, url).DB().Exec(t.Context(), `
+		CREATE SEQUENCE tries;
+		CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN `+body+`; RETURN NEW; END $$;
+		CREATE CONSTRAINT TRIGGER fault AFTER INSERT ON albums `+when+` FOR EACH ROW EXECUTE FUNCTION fault()`)
+	require.NoError(t, err)
+}
+
+func TestImport_Fault(t *testing.T) {
+	t.Parallel()
+	const (
+		atOnce   = `NOT DEFERRABLE`
+		atCommit = `DEFERRABLE INITIALLY DEFERRED`
+		once     = `IF nextval('tries') = 1 THEN RAISE EXCEPTION USING ERRCODE = 'serialization_failure'; END IF`
+		die      = `PERFORM pg_terminate_backend(pg_backend_pid())`
+	)
+	for name, when := range map[string]string{
+		"ReadsTheFileAgainWhenItHasToStartOver":     atOnce,
+		"ReadsTheFileAgainWhenTheCommitIsPutBehind": atCommit,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := dbtest.URL(t)
+			trigger(t, url, when, once)
+			require.Equal(t, result{ok, "imported 10 albums with 101 tracks\n", ""},
+				musicstore(t, "import", "catalog.jsonl", "--database-url", url))
+			require.Equal(t, sampleAlbums(t), albums(t, url))
+		})
+	}
+	t.Run("SaysThatStandardInputCannotBeReadAgain", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		trigger(t, url, atOnce, once)
+		require.Equal(t, result{failed, "", "musicstore: import -: the transaction has to start over, and standard input " +
+			"can't be read again: try once more\nNothing was imported\n"},
+			musicstoreFrom(t, lines(blueTrain), "import", "-", "--database-url", url))
+		require.Empty(t, albums(t, url))
+		require.Equal(t, ok, musicstoreFrom(t, lines(blueTrain), "import", "-", "--database-url", url).status)
+	})
+	t.Run("DoesNotSayNothingWhenTheCommitIsInDoubt", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		trigger(t, url, atCommit, die)
+		got := musicstore(t, "import", "catalog.jsonl", "--database-url", url)
+		require.Equal(t, failed, got.status)
+		require.Empty(t, got.out)
+		require.Contains(t, got.err, "musicstore: import catalog.jsonl: commit: the outcome is unknown: ")
+		require.Contains(t, got.err, "\nAll of it was imported, or nothing: look before you try again\n")
+		require.NotContains(t, got.err, "Nothing was imported")
+		require.Empty(t, albums(t, url))
+	})
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"musicstore/internal/dbtest"
+	"musicstore/internal/localpg"
+)
+
+const (
+	fiveTables = "created accounts\ncreated albums\ncreated tracks\ncreated purchases\ncreated password_resets\n"
+	nothingNew = "nothing to create: everything is there\n"
+)
+
+func TestInit(t *testing.T) {
+	t.Parallel()
+
+	t.Run("CreatesTheTablesOfAnEmptyDatabase", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.EmptyURL(t)
+		require.Equal(t, result{ok, fiveTables, ""}, musicstore(t, "init", "--database-url", url))
+		require.Equal(t, 5, count(t, url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"))
+		require.Empty(t, albums(t, url))
+	})
+	t.Run("CreatesNothingTheSecondTime", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.EmptyURL(t)
+		require.Equal(t, ok, musicstore(t, "init", "--database-url", url).status)
+		require.Equal(t, result{ok, nothingNew, ""}, musicstore(t, "init", "--database-url", url))
+	})
+	t.Run("CreatesWhatIsMissingAndKeepsTheRows", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		store := open(t, url)
+		require.Equal(t, ok, musicstore(t, "import", "catalog.jsonl", "--database-url", url).status)
+		_, err := store.DB().Exec(t.Context(), "DROP TABLE purchases; DROP INDEX tracks_name_idx")
+		require.NoError(t, err)
+		require.Equal(t, result{ok, "created tracks_name_idx\ncreated purchases\n", ""},
+			musicstore(t, "init", "--database-url", url))
+		require.Equal(t, sampleAlbums(t), albums(t, url))
+	})
+	t.Run("SaysThatThereIsNoSchemaToCreateThemIn", func(t *testing.T) {
+		t.Parallel()
+		got := musicstore(t, "init", "--database-url", dbtest.EmptyURL(t)+"&search_path=nowhere")
+		require.Equal(t, failed, got.status)
+		require.Empty(t, got.out)
+		require.Contains(t, got.err, "musicstore: bootstrap: the search_path names no schema that exists: ")
+	})
+}
+
+// The URLs that can't work have a password in them, which nothing may show.
+func TestInit_BadURL(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ url, says string }{
+		"SaysThatNoServerAnswers": {
+			"postgres://u:secretpw@127.0.0.1:1/x",
+			"open: the database is not available: is the server running, and does the URL name it?",
+		},
+		"RefusesAPortThatIsNoNumber": {"postgres://u:secretpw@h:port/x", "open: database URL: "},
+		"RefusesAHostThatDoesNotEnd": {"postgres://u:secretpw@[::1/x", "open: database URL: "},
+		"RefusesAPasswordWithSpaces": {"postgres://u:secretpw with spaces@h/x", "open: database URL: "},
+		"RefusesAQuoteThatIsNotEnded": {
+			"host=h password='secretpw", "open: database URL: unterminated quoted string",
+		},
+		"RefusesAnUnknownSSLMode":   {"postgres://u:secretpw@h/x?sslmode=maybe", "open: database URL: sslmode is invalid"},
+		"RefusesAURLWithoutAScheme": {"u:secretpw@h/x", "open: database URL: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := musicstore(t, "init", "--database-url", test.url)
+			require.Equal(t, failed, got.status)
+			require.Empty(t, got.out)
+			require.Contains(t, got.err, "musicstore: "+test.says)
+			require.NotContains(t, got.err, "secretpw")
+		})
+	}
+}
+
+// The private server's data stays, and is this machine's own: root's is in /var/cache, whatever the environment says.
+func TestInit_WithoutURL(t *testing.T) {
+	t.Setenv("DATABASE_URL", "")
+	if os.Geteuid() != 0 {
+		t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	}
+	const says = `\ANo DATABASE_URL: using the private PostgreSQL in /.*/musicstore/keep/store\n\z`
+	first := musicstore(t, "init")
+	require.Equal(t, ok, first.status, first.err)
+	require.Regexp(t, says, first.err)
+	require.Contains(t, []string{fiveTables, nothingNew}, first.out)
+	second := musicstore(t, "init")
+	require.Equal(t, result{ok, nothingNew, first.err}, second)
+
+	server, err := localpg.Keep(t.Context(), "store")
+	require.NoError(t, err)
+	defer server.Stop()
+	third := musicstore(t, "init")
+	require.Equal(t, failed, third.status)
+	require.Empty(t, third.out)
+	require.Contains(t, third.err, "in use by another process")
+}
