@@ -1,0 +1,46 @@
+# Everything that is done with the project. `make help` lists it.
+
+GO ?= go
+
+# A linter is not part of the product: it runs from the module proxy at this version and stays out of go.mod.
+GOLANGCI_LINT ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Run the demo: a store comes to life on a private PostgreSQL, or on DATABASE_URL (ARGS=--echo shows the SQL)
+	$(GO) run ./cmd/musicstore demo $(ARGS)
+
+.PHONY: test
+test: ## Run all tests on a real PostgreSQL, with the race detector
+	$(GO) test -race ./...
+
+.PHONY: cover
+cover: ## Print how much of repo and schema their tests cover; fail below 90 %
+	@$(GO) test -cover ./internal/repo ./internal/schema | \
+		awk '{ print } $$1 != "ok" || $$5 + 0 < 90 { failed = 1 } END { exit failed || NR == 0 }'
+
+.PHONY: generate
+generate: ## Turn the SQL of db/ into the Go of internal/dbgen
+	rm -rf internal/dbgen
+	$(GO) tool sqlc generate
+
+.PHONY: verify
+verify: generate ## Fail when the committed code is not what the SQL gives, or go.mod is not tidy
+	@changes=$$(git status --porcelain --untracked-files=all -- internal/dbgen) && \
+		if [ -n "$$changes" ]; then git diff -- internal/dbgen; \
+		echo "internal/dbgen is not what 'make generate' gives; commit this:"; echo "$$changes"; exit 1; fi
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+
+.PHONY: lint
+lint: ## Run the linters
+	$(GOLANGCI_LINT) run ./...
+
+.PHONY: fmt
+fmt: ## Format the Go code
+	$(GOLANGCI_LINT) fmt ./...
