@@ -8,9 +8,12 @@ package dbtest
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -51,15 +54,45 @@ func Pool(tb testing.TB) *pgxpool.Pool {
 // URL returns the URL of a database that has the schema and no rows, for this test alone.
 func URL(tb testing.TB) string {
 	tb.Helper()
+	url, err := clone(tb, bootstrapped{})
+	require.NoError(tb, err)
 
-	return clone(tb, bootstrapped{})
+	return url
 }
 
 // EmptyURL returns the URL of a database with nothing in it, for this test alone.
 func EmptyURL(tb testing.TB) string {
 	tb.Helper()
+	url, err := clone(tb, empty{})
+	require.NoError(tb, err)
 
-	return clone(tb, empty{})
+	return url
+}
+
+// ExampleURL is EmptyURL for an example, which is no test: drop drops the database.
+func ExampleURL() (url string, drop func()) {
+	e := &example{}
+	url, err := clone(e, empty{})
+	if err != nil {
+		panic(err)
+	}
+
+	return url, e.drop
+}
+
+// example is as much of a test as pgtestdb needs.
+type example struct{ cleanups []func() }
+
+func (*example) Helper()                           {}
+func (*example) Logf(string, ...any)               {}
+func (*example) Failed() bool                      { return false }
+func (*example) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
+func (e *example) Cleanup(fn func())               { e.cleanups = append(e.cleanups, fn) }
+
+func (e *example) drop() {
+	for _, fn := range e.cleanups {
+		fn()
+	}
 }
 
 // AdminURL returns the URL of a database on the tests' server as a role that may end other sessions.
@@ -71,17 +104,26 @@ func AdminURL(tb testing.TB) string {
 	return base
 }
 
-func clone(tb testing.TB, m pgtestdb.Migrator) string {
+// clone makes a database from a template, which ends with the test.
+func clone(tb pgtestdb.TB, m pgtestdb.Migrator) (string, error) {
 	tb.Helper()
 	base, err := server()
-	require.NoError(tb, err)
+	if err != nil {
+		return "", err
+	}
 	config, err := pgx.ParseConfig(base)
-	require.NoError(tb, err)
+	if err != nil {
+		return "", err
+	}
 	u, err := url.Parse(base)
-	require.NoError(tb, err, "DATABASE_URL must be a URL for the tests: postgres://user:password@host:port/database")
+	if err != nil || u.Scheme == "" {
+		return "", errors.New("DATABASE_URL must be a URL for the tests: postgres://user:password@host:port/database")
+	}
 
 	query := u.Query()
 	query.Set("timezone", timeZone)
+	// pgtestdb puts them into a URL as they are.
+	user, password, _ := strings.Cut(url.UserPassword(config.User, config.Password).String(), ":")
 	port := ""
 	if u.Port() != "" {
 		port = strconv.Itoa(int(config.Port))
@@ -93,8 +135,8 @@ func clone(tb testing.TB, m pgtestdb.Migrator) string {
 
 	return pgtestdb.Custom(tb, pgtestdb.Config{
 		DriverName: "pgx", Host: u.Hostname(), Port: port, Database: config.Database,
-		User: url.QueryEscape(config.User), Password: url.QueryEscape(config.Password), Options: query.Encode(),
-	}, m).URL()
+		User: user, Password: password, Options: query.Encode(),
+	}, m).URL(), nil
 }
 
 // private is the server that the tests started, if they did.

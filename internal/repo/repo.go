@@ -114,7 +114,8 @@ func Open(ctx context.Context, url string, opts ...Option) (*Repo, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		// The parser's own reason quotes what it could not read, which may be the password.
-		const reason = "is neither postgres://user:password@host:port/database?settings nor key=value pairs"
+		const reason = "can't be read: it must be like postgres://user:password@host:port/database?setting=value, " +
+			"or key=value pairs, and each setting have a value that it can have"
 
 		return nil, &InvalidError{Op: "open", Field: "database URL", Reason: reason}
 	}

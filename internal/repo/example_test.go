@@ -1,0 +1,222 @@
+package repo_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"musicstore/internal/dbtest"
+	"musicstore/internal/repo"
+	"musicstore/internal/schema"
+)
+
+// example opens a store on a new database, and returns what closes and drops it. In a program that is
+//
+//	store, err := repo.Open(ctx, os.Getenv("DATABASE_URL"))
+func example(ctx context.Context, opts ...repo.Option) (store *repo.Repo, done func()) {
+	databaseURL, drop := dbtest.ExampleURL()
+	store, err := repo.Open(ctx, databaseURL, opts...)
+	if err != nil {
+		panic(err)
+	}
+	if _, err := schema.Bootstrap(ctx, store.DB()); err != nil {
+		panic(err)
+	}
+
+	return store, func() { store.Close(); drop() }
+}
+
+// A shop, from an empty database to its first sale.
+func Example() {
+	ctx := context.Background()
+	databaseURL, drop := dbtest.ExampleURL()
+	defer drop()
+
+	if err := firstSale(ctx, databaseURL); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// 1991 Year of the Snake, 2 tracks, 9.99
+	// create account: e-mail already taken
+	// sold: 1
+}
+
+func firstSale(ctx context.Context, databaseURL string) error {
+	store, err := repo.Open(ctx, databaseURL)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+
+	// Creates what is missing, changes nothing that exists. Many processes may do it at once.
+	if _, err := schema.Bootstrap(ctx, store.DB()); err != nil {
+		return err
+	}
+
+	// An album with its tracks is one statement.
+	_, err = store.CreateAlbum(ctx, repo.NewAlbum{
+		Name: "Year of the Snake", Year: 1991, PriceCents: 999, IsPublished: true,
+		Tracks: []repo.NewTrack{{Name: "Code Like It's 1999", LengthSeconds: 182}, {Name: "Index Scan", LengthSeconds: 61}},
+	})
+	if err != nil {
+		return err
+	}
+
+	// Albums come with their tracks in two statements, however many they are.
+	albums, err := store.ListPublishedAlbums(ctx, repo.Page{Limit: 20})
+	if err != nil {
+		return err
+	}
+	for _, a := range albums {
+		fmt.Printf("%d %s, %d tracks, %d.%02d\n", a.Year, a.Name, len(a.Tracks), a.PriceCents/100, a.PriceCents%100)
+	}
+
+	// The id and the time are made in Go, unless you set them. The hash is your password library's, in PHC form.
+	ada, err := store.CreateAccount(ctx, repo.NewAccount{Email: "Ada@example.com", PasswordHash: argon2id("correct horse")})
+	if err != nil {
+		return err
+	}
+
+	// The database keeps the rule, Go names it.
+	_, err = store.CreateAccount(ctx, repo.NewAccount{Email: "ADA@EXAMPLE.COM", PasswordHash: argon2id("battery")})
+	if errors.Is(err, repo.ErrEmailTaken) {
+		fmt.Println(err)
+	}
+
+	// The payment provider may call twice: one reference is one purchase.
+	sale := repo.NewPurchase{AccountID: ada.ID, AlbumID: albums[0].ID, PaymentRef: "pi_3MtwBw", AmountPaidCents: 999}
+	for range 2 {
+		if _, err := store.RecordPurchase(ctx, sale); err != nil {
+			return err
+		}
+	}
+	ids, err := store.ListPurchasedAlbumIDs(ctx, ada.ID)
+	fmt.Println("sold:", len(ids))
+
+	return err
+}
+
+// argon2id stands for the caller's password library.
+func argon2id(string) repo.PasswordHash { return hash }
+
+func ExampleOpen() {
+	ctx := context.Background()
+	databaseURL, drop := dbtest.ExampleURL()
+	defer drop()
+
+	store, err := repo.Open(ctx, databaseURL)
+	if err != nil {
+		fmt.Println(err)
+
+		return
+	}
+	defer store.Close()
+
+	created, err := schema.Bootstrap(ctx, store.DB())
+	fmt.Println(created, err)
+	// Output:
+	// [accounts albums tracks purchases password_resets] <nil>
+}
+
+func ExampleRepo_CreateAccount() {
+	ctx := context.Background()
+	store, done := example(ctx)
+	defer done()
+
+	ada, err := store.CreateAccount(ctx, repo.NewAccount{Email: "Ada@Example.com", PasswordHash: argon2id("secret")})
+	fmt.Println(len(ada.ID), ada.Email, ada.PasswordHash, err)
+
+	found, err := store.GetAccountByEmail(ctx, "ada@example.com")
+	fmt.Println(found.ID == ada.ID, err)
+
+	_, err = store.CreateAccount(ctx, repo.NewAccount{Email: "ada at example.com", PasswordHash: argon2id("secret")})
+	fmt.Println(errors.Is(err, repo.ErrInvalid), err)
+	// Output:
+	// 32 Ada@Example.com [redacted] <nil>
+	// true <nil>
+	// true create account: email: has no @
+}
+
+func ExampleRepo_RedeemPasswordReset() {
+	ctx := context.Background()
+	store, done := example(ctx)
+	defer done()
+	ada, err := store.CreateAccount(ctx, repo.NewAccount{Email: "ada@example.com", PasswordHash: argon2id("forgotten")})
+	if err != nil {
+		fmt.Println(err)
+
+		return
+	}
+
+	// The token goes into the mail's link. It is returned this once; the table has its SHA-256.
+	reset, token, err := store.CreatePasswordReset(ctx, repo.NewPasswordReset{AccountID: ada.ID})
+	fmt.Println(reset.ExpiresAt.Sub(reset.CreatedAt), err)
+
+	// Using the reset and setting the password is one statement: of any number of calls, one succeeds.
+	from := netip.MustParseAddr("192.0.2.7")
+	account, err := store.RedeemPasswordReset(ctx, token, argon2id("new"), from)
+	fmt.Println(account.ID == ada.ID, err)
+	_, err = store.RedeemPasswordReset(ctx, token, argon2id("newer"), from)
+	fmt.Println(errors.Is(err, repo.ErrResetInvalid), err)
+	// Output:
+	// 1h0m0s <nil>
+	// true <nil>
+	// true redeem password reset: reset token is not valid
+}
+
+func ExampleRepo_InTx() {
+	ctx := context.Background()
+	store, done := example(ctx)
+	defer done()
+
+	err := store.InTx(ctx, func(tx *repo.Repo) error {
+		if _, err := tx.CreateAlbum(ctx, repo.NewAlbum{Name: "First", Year: 1991}); err != nil {
+			return err
+		}
+		_, err := tx.CreateAlbum(ctx, repo.NewAlbum{Name: "First", Year: 1992})
+
+		return err // and nothing of the two is kept
+	})
+	fmt.Println(errors.Is(err, repo.ErrAlbumNameTaken), err)
+	albums, err := store.ListAlbums(ctx, repo.Page{})
+	fmt.Println(len(albums), err)
+	// Output:
+	// true create album: album name already taken
+	// 0 <nil>
+}
+
+func ExampleRepo_AllAccounts() {
+	ctx := context.Background()
+	store, done := example(ctx)
+	defer done()
+	for _, email := range []repo.Email{"ada@example.com", "bea@example.com"} {
+		if _, err := store.CreateAccount(ctx, repo.NewAccount{Email: email, PasswordHash: argon2id("x")}); err != nil {
+			fmt.Println(err)
+		}
+	}
+
+	// Page by page, so that memory does not grow with the table.
+	for account, err := range store.AllAccounts(ctx) {
+		fmt.Println(account.Email, err)
+	}
+	// Output:
+	// ada@example.com <nil>
+	// bea@example.com <nil>
+}
+
+func ExampleWithEcho() {
+	ctx := context.Background()
+	var out strings.Builder // os.Stderr, say
+	store, done := example(ctx, repo.WithEcho(&out))
+	defer done()
+
+	_, err := store.GetAlbumByURL(ctx, "none")
+	line, _, _ := strings.Cut(out.String(), " | 0 rows | ") // the time it took, which differs
+	fmt.Println(line)
+	fmt.Println(err)
+	// Output:
+	// GetAlbumByURL | SELECT id, name, url, year, price_cents, image_url, has_preview, is_published FROM albums WHERE url = $1 | url="none"
+	// get album by URL: not found
+}

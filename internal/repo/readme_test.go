@@ -1,0 +1,45 @@
+package repo_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestREADME_ShowsWhatCompiles(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
+	require.NotEmpty(t, snippets)
+	files, err := filepath.Glob("../*/example_test.go")
+	require.NoError(t, err)
+	var examples strings.Builder
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		examples.Write(text)
+	}
+	for _, snippet := range snippets {
+		require.Contains(t, examples.String(), snippet[1], "a snippet of the README is in no example")
+	}
+}
+
+func TestREADME_NamesWhatExists(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	for _, path := range regexp.MustCompile("`((?:db|internal|cmd)/[a-z/._]*)`").FindAllStringSubmatch(string(readme), -1) {
+		_, err := os.Stat(filepath.Join("../..", path[1]))
+		require.NoError(t, err)
+	}
+	makefile, err := os.ReadFile("../../Makefile")
+	require.NoError(t, err)
+	for _, target := range regexp.MustCompile("`make ([a-z]+)`").FindAllStringSubmatch(string(readme), -1) {
+		require.Contains(t, string(makefile), "\n"+target[1]+": ")
+	}
+}
