@@ -26,7 +26,7 @@ cover: ## Print how much of repo and schema their tests cover; fail below 90 %
 
 .PHONY: generate
 generate: ## Turn the SQL of db/ into the Go of internal/dbgen
-	rm -rf internal/dbgen
+	find internal/dbgen -type f ! -name doc.go -delete
 	$(GO) tool sqlc generate
 
 .PHONY: verify
