@@ -4,6 +4,9 @@
 // Secrets (PasswordHash, Digest) are shown by nothing: every verb of fmt, encoding/json and log/slog print the word
 // "[redacted]". Personal data (Email, IP) can be printed, because a store has to write to its customers, but logs, the
 // echo and the errors of encoding show "[personal]" in its place.
+//
+// A value can hide only where it is asked: fmt does not ask one in an unexported field, encoding/json does not ask the
+// key of a map, and log/slog asks an attribute but not a field of a struct, so there personal data shows.
 package private
 
 import (
@@ -117,6 +120,9 @@ func (IP) GoString() string { return personal }
 func (ip IP) NetipPrefixValue() (netip.Prefix, error) {
 	return netip.PrefixFrom(ip.WithZone(""), ip.BitLen()), nil
 }
+
+// Value is NetipPrefixValue for the query modes in which pgx does not know the type of a parameter.
+func (ip IP) Value() (driver.Value, error) { return ip.WithZone("").String(), nil }
 
 // ScanNetipPrefix takes the address that pgx read.
 func (ip *IP) ScanNetipPrefix(p netip.Prefix) error {

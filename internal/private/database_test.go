@@ -1,0 +1,276 @@
+package private_test
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"musicstore/internal/dbtest"
+	"musicstore/internal/private"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/require"
+)
+
+// good are hashes as their makers print them, by maker.
+var good = map[string]private.PasswordHash{
+	"argon2id":       "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQ$RdescudvJCsgt3ub+b/dWRWJTmaaJObG",
+	"argon2i, no v=": "$argon2i$m=120,t=5000,p=2$4fXXG0spB92WPB1NitT8/OH0VKI$iPBVuORECm5biUsjq33hn9/7BKqy9aPWKhFfK2haEsM",
+	"scrypt":         "$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E",
+	"pbkdf2":         "$pbkdf2-sha256$i=600000,l=32$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g",
+	"bcrypt":         "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy",
+	"bcrypt 2y":      "$2y$12$QjSH496pcT5CEbzjD/vtVeH03tfHKFy36d4J0Ltp3lRtee9HDxY3K",
+}
+
+// bad is what is no hash: each could be somebody's password.
+var bad = map[string]private.PasswordHash{
+	"nothing":             "",
+	"a word":              "hunter2",
+	"words":               "correct horse battery staple",
+	"a dollar":            "$",
+	"dollars":             "$$$",
+	"one part":            "$x",
+	"a dollar at the end": "$ecret$x",
+	"an empty part":       "$argon2id$v=19$$hash",
+	"an end of nothing":   "$argon2id$salt$",
+	"a space":             "$argon2id$salt$has h",
+	"a space before":      " $argon2id$salt$hash",
+	"a space behind":      "$argon2id$salt$hash ",
+	"a newline behind":    "$argon2id$salt$hash\n",
+	"a newline between":   "$argon2id$salt\n$hash",
+	"a hash on a line":    "hunter2\n$argon2id$salt$hash",
+	"a NUL":               "$argon2id$salt$ha\x00sh",
+	"a NUL behind":        "$argon2id$salt$hash\x00",
+	"bytes":               "$argon2id$salt$ha\xffsh",
+	"an accent":           "$argon2id$salt$häsh",
+	"upper case":          "$ARGON2ID$salt$hash",
+	"a long name":         private.PasswordHash("$" + strings.Repeat("a", 33) + "$salt$hash"),
+	"another's format":    "{SSHA}c2FsdHNhbHQ=",
+	"Django's format":     "pbkdf2_sha256$600000$c2FsdHNhbHQ$aGFzaGhhc2g=",
+}
+
+func TestPasswordHash_IsAPHCString(t *testing.T) {
+	t.Parallel()
+	db := dbtest.Pool(t)
+	check := func(h private.PasswordHash) error {
+		_, err := db.Exec(t.Context(), `
+INSERT INTO accounts (id, email, email_key, password_hash, created_at, email_confirmed, is_super_user)
+VALUES (md5($1), 'a@b', md5($1) || '@b', $1, now(), false, false)`, string(h))
+
+		return err
+	}
+	for name, h := range good {
+		text, err := h.TextValue()
+		require.NoError(t, err, name)
+		require.True(t, text.Valid)
+		require.Equal(t, string(h), text.String)
+		require.NoError(t, check(h), "the schema says the same of %s", name)
+	}
+	for name, h := range bad {
+		_, err := h.TextValue()
+		require.ErrorIs(t, err, private.ErrNotPHC, name)
+		require.EqualError(t, err, private.ErrNotPHC.Error())
+		require.Error(t, check(h), "the schema says the same of %s", name)
+	}
+}
+
+// modes are all the ways in which pgx sends a query.
+var modes = []pgx.QueryExecMode{
+	pgx.QueryExecModeCacheStatement, pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeDescribeExec,
+	pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol,
+}
+
+// inEveryMode runs a test on a connection of each mode that has a table "private".
+func inEveryMode(t *testing.T, test func(t *testing.T, db *pgx.Conn)) {
+	t.Helper()
+	url := dbtest.EmptyURL(t)
+	for _, mode := range modes {
+		t.Run(strings.ReplaceAll(mode.String(), " ", "_"), func(t *testing.T) {
+			t.Parallel()
+			config, err := pgx.ParseConfig(url)
+			require.NoError(t, err)
+			config.DefaultQueryExecMode = mode
+			db, err := pgx.ConnectConfig(t.Context(), config)
+			require.NoError(t, err)
+			defer db.Close(context.WithoutCancel(t.Context()))
+			_, err = db.Exec(t.Context(), "CREATE TEMPORARY TABLE private (email text, hash text, digest bytea, ip inet)")
+			require.NoError(t, err)
+			test(t, db)
+		})
+	}
+}
+
+type record struct {
+	Email  private.Email
+	Hash   private.PasswordHash
+	Digest private.Digest
+	IP     *private.IP
+}
+
+const insert = "INSERT INTO private (email, hash, digest, ip) VALUES ($1, $2, $3, $4)"
+
+func address(s string) *private.IP { return &private.IP{Addr: netip.MustParseAddr(s)} }
+
+func TestDatabase_GivesBackWhatItWasGiven(t *testing.T) {
+	t.Parallel()
+	inEveryMode(t, func(t *testing.T, db *pgx.Conn) {
+		t.Helper()
+		records := map[string]record{
+			"no address":       {email, hash, digest, nil},
+			"IPv4":             {email, hash, digest, address("198.51.100.7")},
+			"IPv6":             {"zoë@exämple.com", hash, digest, address("2001:db8::1")},
+			"IPv4 in IPv6":     {"'; DROP TABLE private; --", hash, digest, address("::ffff:198.51.100.7")},
+			"the zero digest":  {"", hash, private.Digest{}, address("::")},
+			"the digest of ff": {`a\b"c'd`, hash, private.Digest([]byte(strings.Repeat("\xff", 32))), address("0.0.0.0")},
+		}
+		for maker, h := range good {
+			records[maker] = record{email, h, private.DigestOf(maker), nil}
+		}
+		for name, want := range records {
+			_, err := db.Exec(t.Context(), insert, want.Email, want.Hash, want.Digest, want.IP)
+			require.NoError(t, err, name)
+			for _, sql := range []string{
+				"SELECT email, hash, digest, ip FROM private WHERE email = $1 AND hash = $2 AND digest = $3 " +
+					"AND ip IS NOT DISTINCT FROM $4",
+				"DELETE FROM private WHERE email = $1 AND hash = $2 AND digest = $3 AND ip IS NOT DISTINCT FROM $4 " +
+					"RETURNING email, hash, digest, ip",
+			} {
+				rows, err := db.Query(t.Context(), sql, &want.Email, &want.Hash, &want.Digest, want.IP)
+				require.NoError(t, err, name)
+				got, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[record])
+				require.NoError(t, err, name)
+				require.Equal(t, want, got, name)
+			}
+		}
+	})
+}
+
+func TestDatabase_HoldsTheBareValues(t *testing.T) {
+	t.Parallel()
+	inEveryMode(t, func(t *testing.T, db *pgx.Conn) {
+		t.Helper()
+		_, err := db.Exec(t.Context(), insert, email, hash, digest, address("fe80::1%eth0"))
+		require.NoError(t, err)
+		var text string
+		require.NoError(t, db.QueryRow(t.Context(),
+			"SELECT concat_ws(' ', email, hash, encode(digest, 'hex'), ip) FROM private").Scan(&text))
+		require.Equal(t, "Ada.Lovelace@example.com $argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo "+
+			"3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0 fe80::1", text, "an address loses its zone")
+	})
+}
+
+func TestDatabase_TakesThemInACopyAndAnArray(t *testing.T) {
+	t.Parallel()
+	inEveryMode(t, func(t *testing.T, db *pgx.Conn) {
+		t.Helper()
+		columns := []string{"email", "hash", "digest", "ip"}
+		n, err := db.CopyFrom(t.Context(), pgx.Identifier{"private"}, columns, pgx.CopyFromRows([][]any{
+			{email, hash, digest, address("2001:db8::1")}, {email, hash, digest, (*private.IP)(nil)},
+		}))
+		require.NoError(t, err)
+		require.EqualValues(t, 2, n)
+		rows, err := db.Query(t.Context(), "SELECT email, hash, digest, ip FROM private ORDER BY ip")
+		require.NoError(t, err)
+		got, err := pgx.CollectRows(rows, pgx.RowToStructByPos[record])
+		require.NoError(t, err)
+		require.Equal(t, []record{{email, hash, digest, address("2001:db8::1")}, {email, hash, digest, nil}}, got)
+
+		if mode := db.Config().DefaultQueryExecMode; mode < pgx.QueryExecModeExec { // which knows no such array
+			require.NoError(t, db.QueryRow(t.Context(), "SELECT count(*) FROM private WHERE email = ANY($1)",
+				[]private.Email{"a@b", email}).Scan(&n))
+			require.EqualValues(t, 2, n)
+		}
+
+		_, err = db.CopyFrom(t.Context(), pgx.Identifier{"private"}, columns,
+			pgx.CopyFromRows([][]any{{email, private.PasswordHash("hunter2"), digest, nil}}))
+		require.Error(t, err)
+		require.NotContains(t, err.Error(), "hunter2")
+		require.NotContains(t, err.Error(), "Ada")
+	})
+}
+
+func TestDatabase_RefusesToReadWhatDoesNotFit(t *testing.T) {
+	t.Parallel()
+	inEveryMode(t, func(t *testing.T, db *pgx.Conn) {
+		t.Helper()
+		var (
+			e private.Email
+			h private.PasswordHash
+			d private.Digest
+		)
+		for sql, c := range map[string]struct {
+			dst  any
+			want string
+		}{
+			"SELECT NULL::text":                      {&e, "cannot scan NULL"},
+			"SELECT NULL::text AS hash":              {&h, "cannot scan NULL"},
+			"SELECT NULL::bytea":                     {&d, "a digest of 0 bytes, not 32"},
+			"SELECT decode(repeat('ab', 31), 'hex')": {&d, "a digest of 31 bytes, not 32"},
+			"SELECT decode(repeat('ab', 33), 'hex')": {&d, "a digest of 33 bytes, not 32"},
+			"SELECT ''::bytea":                       {&d, "a digest of 0 bytes, not 32"},
+		} {
+			err := db.QueryRow(t.Context(), sql).Scan(c.dst)
+			require.ErrorContains(t, err, c.want, sql)
+			require.NotContains(t, err.Error(), "abab", sql)
+		}
+		require.Equal(t, private.Digest{}, d, "nothing was taken of it")
+
+		at, nobody := &e, address("::1")
+		require.NoError(t, db.QueryRow(t.Context(), "SELECT NULL::text, NULL::inet").Scan(&at, &nobody))
+		require.Nil(t, at, "NULL has its place in a pointer")
+		require.Nil(t, nobody)
+	})
+}
+
+func TestDatabase_IsNotSentWhatMayBeAPassword(t *testing.T) {
+	t.Parallel()
+	inEveryMode(t, func(t *testing.T, db *pgx.Conn) {
+		t.Helper()
+		for name, h := range bad {
+			_, err := db.Exec(t.Context(), insert, email, h, digest, ip)
+			require.ErrorIs(t, err, private.ErrNotPHC, name)
+			var fromServer *pgconn.PgError
+			require.NotErrorAs(t, err, &fromServer, name)
+			requireHidden(t, err.Error(), h)
+
+			batch := &pgx.Batch{}
+			batch.Queue(insert, email, h, digest, ip)
+			err = db.SendBatch(t.Context(), batch).Close()
+			require.ErrorIs(t, err, private.ErrNotPHC, name)
+			requireHidden(t, err.Error(), h)
+		}
+		_, err := db.Exec(t.Context(), insert, email, hash, digest, ip)
+		require.NoError(t, err, "the connection is as good as before")
+	})
+}
+
+func requireHidden(t *testing.T, text string, h private.PasswordHash) {
+	t.Helper()
+	if len(h) > 3 {
+		require.NotContains(t, strings.ReplaceAll(text, private.ErrNotPHC.Error(), ""), string(h))
+	}
+	require.Empty(t, shown(text))
+	require.NotContains(t, text, "Ada")
+	require.NotContains(t, text, "198.51")
+}
+
+func TestDatabase_IsNotShownWhatCannotBeEncoded(t *testing.T) {
+	t.Parallel()
+	inEveryMode(t, func(t *testing.T, db *pgx.Conn) {
+		t.Helper()
+		for _, v := range []any{
+			record{email, hash, digest, &ip},
+			[]record{{IP: &ip}},
+			[]private.Email{email},
+			[]private.IP{ip},
+			[]private.PasswordHash{hash},
+			[]private.Digest{digest},
+		} {
+			err := db.QueryRow(t.Context(), "SELECT $1::bigint", v).Scan(new(int64))
+			require.ErrorContains(t, err, "unable to encode")
+			requireHidden(t, err.Error(), hash)
+		}
+	})
+}
