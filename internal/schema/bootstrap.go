@@ -177,8 +177,12 @@ func create(ctx context.Context, db DB, files []File, names []string, lock strin
 			_ = tx.Rollback(ctx)
 		}
 	}()
-	timeout := fmt.Sprintf("SET LOCAL lock_timeout = '%dms';", lockTimeout.Milliseconds())
-	if err := exec(ctx, tx, timeout+lock); err != nil {
+	setup := fmt.Sprintf("SET LOCAL lock_timeout = '%dms';", lockTimeout.Milliseconds()) + lock
+	if _, nested := db.(pgx.Tx); !nested {
+		// The default may be a level at which the look below sees what was there before the wait for the lock.
+		setup = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;" + setup
+	}
+	if err := exec(ctx, tx, setup); err != nil {
 		return nil, err
 	}
 	// Under the lock: another may have created it all meanwhile.

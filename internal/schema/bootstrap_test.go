@@ -1,0 +1,488 @@
+package schema_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"musicstore/internal/dbtest"
+	"musicstore/internal/schema"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+)
+
+func TestBootstrap(t *testing.T) {
+	t.Parallel()
+
+	t.Run("MakesTheTablesOfAnEmptyDatabaseOnce", func(t *testing.T) {
+		t.Parallel()
+		db := connect(t, dbtest.EmptyURL(t))
+		created, err := schema.Bootstrap(t.Context(), db)
+		require.NoError(t, err)
+		require.Equal(t, tables, created)
+		require.Equal(t, tables, relations(t, db))
+
+		before := catalogue(t, db)
+		created, err = schema.Bootstrap(t.Context(), db)
+		require.NoError(t, err)
+		require.Empty(t, created)
+		require.Equal(t, before, catalogue(t, db))
+	})
+	t.Run("IsOneRoundTripWithoutALockWhenAllIsThere", func(t *testing.T) {
+		t.Parallel()
+		url, sent := dbtest.URL(t), &counter{}
+		holder, db := connect(t, url), connect(t, url, func(c *pgx.ConnConfig) { c.Tracer = sent })
+		tx, err := holder.Begin(t.Context())
+		require.NoError(t, err)
+		run(t, tx, "LOCK TABLE "+strings.Join(tables, ", ")+" IN ACCESS EXCLUSIVE MODE")
+		_, err = tx.Exec(t.Context(), "SELECT pg_advisory_xact_lock($1)", schema.LockKey)
+		require.NoError(t, err)
+
+		created, err := schema.Bootstrap(soon(t), db)
+		require.NoError(t, err)
+		require.Empty(t, created)
+		require.Len(t, sent.take(), 1)
+		require.NoError(t, tx.Rollback(t.Context()))
+	})
+	t.Run("TakesAPool", func(t *testing.T) {
+		t.Parallel()
+		db := pool(t, dbtest.EmptyURL(t))
+		created, err := schema.Bootstrap(t.Context(), db)
+		require.NoError(t, err)
+		require.Equal(t, tables, created)
+		require.Zero(t, db.Stat().AcquiredConns())
+	})
+	t.Run("TakesATransactionAndEndsWithIt", func(t *testing.T) {
+		t.Parallel()
+		db := connect(t, dbtest.EmptyURL(t))
+		tx, err := db.Begin(t.Context())
+		require.NoError(t, err)
+		created, err := schema.Bootstrap(t.Context(), tx)
+		require.NoError(t, err)
+		require.Equal(t, tables, created)
+		require.Equal(t, tables, relations(t, tx))
+		require.NoError(t, tx.Rollback(t.Context()))
+		require.Empty(t, relations(t, db))
+
+		tx, err = db.Begin(t.Context())
+		require.NoError(t, err)
+		_, err = schema.Bootstrap(t.Context(), tx)
+		require.NoError(t, err)
+		require.NoError(t, tx.Commit(t.Context()))
+		require.Equal(t, tables, relations(t, db))
+	})
+	t.Run("GoesIntoTheFirstSchemaOfTheSearchPath", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		run(t, connect(t, url), "CREATE SCHEMA shop")
+		db := connect(t, url, searchPath("nowhere, shop, public"))
+		created, err := schema.Bootstrap(t.Context(), db)
+		require.NoError(t, err)
+		require.Equal(t, tables, created, "though public has them all")
+		require.Equal(t, tables, relations(t, db))
+
+		public := connect(t, url, searchPath("public"))
+		require.Equal(t, tables, relations(t, public))
+		require.Empty(t, list(t, public, `
+SELECT conname FROM pg_constraint AS con
+JOIN pg_class AS one ON one.oid = conrelid
+JOIN pg_class AS other ON other.oid = confrelid
+WHERE contype = 'f' AND one.relnamespace <> other.relnamespace`), "no foreign key leads from one schema to the other")
+	})
+}
+
+func TestBootstrap_ChangesNothingThatExists(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	db := connect(t, url)
+	for _, change := range []string{
+		"ALTER TABLE accounts ADD COLUMN nickname text DEFAULT 'Ada'",
+		"ALTER TABLE accounts DROP CONSTRAINT accounts_email_check, ALTER COLUMN email DROP NOT NULL",
+		"ALTER TABLE albums ALTER COLUMN year TYPE bigint",
+		"ALTER TABLE albums DROP CONSTRAINT albums_name_key",
+		"ALTER TABLE tracks DROP CONSTRAINT tracks_album_id_fkey",
+		"ALTER TABLE purchases ADD CONSTRAINT mine CHECK (amount_paid_cents <> 13)",
+		"DROP INDEX tracks_name_idx",
+		"CREATE INDEX tracks_name_idx ON tracks (lower(name))", // under the name of another
+		"CREATE TABLE mine (id bigint PRIMARY KEY)",
+		"GRANT SELECT ON albums TO PUBLIC",
+		`INSERT INTO accounts (id, email, email_key, password_hash, created_at, email_confirmed, is_super_user)
+		 VALUES (repeat('a', 32), NULL, 'a@b', '$argon2id$v=19$c2FsdA$aGFzaA', now(), true, false)`,
+		`INSERT INTO albums (name, url, year, price_cents, has_preview, is_published)
+		 VALUES ('Twice', 'one', 1991, 1, true, true), ('Twice', 'two', 1991, 1, true, true)`,
+		`INSERT INTO tracks (album_id, name, length_seconds, display_order) VALUES (99, 'Of no album', 1, 1)`,
+	} {
+		run(t, db, change)
+	}
+	before, beforeRows := catalogue(t, db), rows(t, db, append(tables, "mine")...)
+
+	created, err := schema.Bootstrap(t.Context(), db)
+	require.NoError(t, err)
+	require.Empty(t, created)
+	require.Equal(t, before, catalogue(t, db))
+	require.Equal(t, beforeRows, rows(t, db, append(tables, "mine")...))
+
+	// Also when it has something to make beside.
+	run(t, db, "DROP TABLE password_resets")
+	without := catalogue(t, db)
+	created, err = schema.Bootstrap(t.Context(), db)
+	require.NoError(t, err)
+	require.Equal(t, []string{"password_resets"}, created)
+	require.Subset(t, catalogue(t, db), without)
+	require.Len(t, catalogue(t, db), len(before))
+	require.Equal(t, beforeRows, rows(t, db, append(tables, "mine")...))
+}
+
+func TestBootstrap_MakesWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	db := connect(t, dbtest.URL(t))
+	for name, missing := range map[string]struct {
+		drop string
+		want []string
+	}{
+		"the first table":      {"DROP TABLE accounts CASCADE", []string{"accounts"}},
+		"a table in between":   {"DROP TABLE purchases", []string{"purchases"}},
+		"the last table":       {"DROP TABLE password_resets", []string{"password_resets"}},
+		"two tables":           {"DROP TABLE albums, tracks, purchases", []string{"albums", "tracks", "purchases"}},
+		"an index":             {"DROP INDEX tracks_name_idx", []string{"tracks_name_idx"}},
+		"a unique index":       {"DROP INDEX password_resets_account_id_key", []string{"password_resets_account_id_key"}},
+		"an index and a table": {"DROP INDEX albums_year_id_idx; DROP TABLE tracks", []string{"albums_year_id_idx", "tracks"}},
+		"indexes of one table": {
+			"DROP INDEX albums_price_cents_idx, albums_year_id_idx",
+			[]string{"albums_year_id_idx", "albums_price_cents_idx"},
+		},
+	} {
+		tx, err := db.Begin(t.Context())
+		require.NoError(t, err)
+		run(t, tx, missing.drop)
+		without := catalogue(t, tx)
+		created, err := schema.Bootstrap(t.Context(), tx)
+		require.NoError(t, err, name)
+		require.Equal(t, missing.want, created, name)
+		require.Subset(t, catalogue(t, tx), without, "%s: nothing else was touched", name)
+		created, err = schema.Bootstrap(t.Context(), tx)
+		require.NoError(t, err, name)
+		require.Empty(t, created, name)
+		require.NoError(t, tx.Rollback(t.Context()))
+	}
+}
+
+func TestBootstrap_ByManyAtOnce(t *testing.T) {
+	t.Parallel()
+
+	t.Run("LetsOneMakeItAll", func(t *testing.T) {
+		t.Parallel()
+		db := pool(t, dbtest.EmptyURL(t))
+		created, errs := make([][]string, 100), make([]error, 100)
+		atOnce(len(errs), func(i int) { created[i], errs[i] = schema.Bootstrap(t.Context(), db) })
+		for _, err := range errs {
+			require.NoError(t, err)
+		}
+		made := slices.DeleteFunc(created, func(names []string) bool { return len(names) == 0 })
+		require.Equal(t, [][]string{tables}, made)
+		require.Equal(t, tables, relations(t, db))
+	})
+	t.Run("LetsOneSaySoAtEveryIsolationLevel", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.EmptyURL(t)
+		for _, level := range []string{"repeatable read", "serializable"} {
+			db := pool(t, url, func(c *pgx.ConnConfig) { c.RuntimeParams["default_transaction_isolation"] = level })
+			created, errs := make([][]string, 30), make([]error, 30)
+			atOnce(len(errs), func(i int) { created[i], errs[i] = schema.Bootstrap(t.Context(), db) })
+			for _, err := range errs {
+				require.NoError(t, err)
+			}
+			made := slices.DeleteFunc(created, func(names []string) bool { return len(names) == 0 })
+			require.Equal(t, [][]string{tables}, made, level)
+			run(t, db, "DROP TABLE "+strings.Join(tables, ", "))
+			db.Close()
+		}
+	})
+	t.Run("FailsWithoutTheLock", func(t *testing.T) {
+		t.Parallel()
+		files, err := schema.Files()
+		require.NoError(t, err)
+		failed := map[string]int{}
+		for round := 0; len(failed) == 0 && round < 10; round++ {
+			db := pool(t, dbtest.EmptyURL(t))
+			errs := make([]error, 30)
+			atOnce(len(errs), func(i int) { errs[i] = naive(t.Context(), db, files) })
+			for _, err := range errs {
+				if err != nil {
+					failed[sqlState(err)]++
+				}
+			}
+			require.Equal(t, tables, relations(t, db), "one of them got through")
+			db.Close()
+		}
+		require.NotEmpty(t, failed, "the test above proves nothing when this passes")
+		for state, n := range failed {
+			require.Contains(t, []string{"23505", "42P07", "42710", "40P01"}, state, "%d times", n)
+		}
+	})
+}
+
+func TestBootstrap_OnAnEngineWithoutAdvisoryLocks(t *testing.T) {
+	t.Parallel()
+
+	t.Run("IsDoneByOne", func(t *testing.T) {
+		t.Parallel()
+		db := connect(t, dbtest.EmptyURL(t), publicFirst)
+		run(t, db, noLockFunction)
+		_, err := db.Exec(t.Context(), "SELECT pg_advisory_xact_lock($1)", schema.LockKey)
+		require.Equal(t, "42883", sqlState(err))
+
+		created, err := schema.Bootstrap(t.Context(), db)
+		require.NoError(t, err)
+		require.Equal(t, tables, created)
+	})
+	t.Run("IsDoneByManyAtOnce", func(t *testing.T) {
+		t.Parallel()
+		db := pool(t, dbtest.EmptyURL(t), publicFirst)
+		run(t, db, noLockFunction)
+		errs := make([]error, 30)
+		atOnce(len(errs), func(i int) { _, errs[i] = schema.Bootstrap(t.Context(), db) })
+		for _, err := range errs {
+			require.NoError(t, err)
+		}
+		require.Equal(t, tables, relations(t, db))
+	})
+	t.Run("IsTriedAgainAfterALostRaceOnly", func(t *testing.T) {
+		t.Parallel()
+		db := connect(t, dbtest.EmptyURL(t), publicFirst)
+		run(t, db, noLockFunction)
+		run(t, db, `
+CREATE SEQUENCE tries; -- no rollback takes back what it has counted
+CREATE FUNCTION fail_twice(state text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF nextval('tries') < 3 THEN
+        RAISE EXCEPTION 'lost' USING ERRCODE = state;
+    END IF;
+END $$`)
+		for state, tries := range map[string]string{
+			"23505": "3", "42P07": "3", "42710": "3", "40P01": "3", // lost races
+			"42501": "1", "23503": "1", "42883": "1", "40001": "1",
+		} {
+			_, err := schema.BootstrapFiles(t.Context(), db, []schema.File{
+				{Name: "010_songs.sql", SQL: "CREATE TABLE IF NOT EXISTS songs (id bigint);"},
+				{Name: "020_race.sql", SQL: "SELECT fail_twice('" + state + "');"},
+			})
+			require.Equal(t, tries == "3", err == nil, state)
+			require.Equal(t, []string{tries}, list(t, db, "SELECT last_value::text FROM tries"), state)
+			run(t, db, "DROP TABLE IF EXISTS songs; ALTER SEQUENCE tries RESTART")
+		}
+	})
+	t.Run("GivesUpWhereTryingAgainDoesNotHelp", func(t *testing.T) {
+		t.Parallel()
+		clashing := []schema.File{
+			{Name: "010_songs.sql", SQL: "CREATE TABLE IF NOT EXISTS songs (id bigint);"},
+			{Name: "020_mood.sql", SQL: "CREATE TYPE mood AS ENUM ('blue');"},
+		}
+		db := connect(t, dbtest.EmptyURL(t), publicFirst)
+		run(t, db, noLockFunction)
+		run(t, db, clashing[1].SQL)
+		_, err := schema.BootstrapFiles(t.Context(), db, clashing)
+		require.Equal(t, "42710", sqlState(err))
+		require.ErrorContains(t, err, "bootstrap: 020_mood.sql: ")
+		require.Empty(t, relations(t, db))
+
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		tries := 0
+		_, err = schema.BootstrapFiles(ctx, hooked{db, func(tx pgx.Tx) pgx.Tx {
+			tries++
+
+			return rollbackHook{tx, func() {
+				if tries == 2 {
+					cancel()
+				}
+			}}
+		}}, clashing)
+		require.ErrorIs(t, err, context.Canceled, "or where its context ends meanwhile")
+		require.Equal(t, 2, tries)
+		require.Empty(t, relations(t, db))
+	})
+}
+
+func TestBootstrap_LeavesNothingWhenItsConnectionIsLost(t *testing.T) {
+	t.Parallel()
+	url := dbtest.EmptyURL(t)
+	killer := connect(t, url)
+	for name, moment := range map[string]func(tx pgx.Tx, kill func()) pgx.Tx{
+		"before the lock": func(tx pgx.Tx, kill func()) pgx.Tx { kill(); return tx },
+		"under the lock":  func(tx pgx.Tx, kill func()) pgx.Tx { return queryHook{tx, kill} },
+		"at the end":      func(tx pgx.Tx, kill func()) pgx.Tx { return commitHook{tx, kill} },
+	} {
+		db := connect(t, url)
+		kill := func() {
+			_, err := killer.Exec(t.Context(), "SELECT pg_terminate_backend($1, 5000)", db.PgConn().PID())
+			require.NoError(t, err)
+		}
+		_, err := schema.Bootstrap(soon(t), hooked{db, func(tx pgx.Tx) pgx.Tx { return moment(tx, kill) }})
+		require.ErrorContains(t, err, "bootstrap: ", name)
+		require.True(t, db.IsClosed(), name)
+		require.Empty(t, relations(t, killer), name)
+	}
+	created, err := schema.Bootstrap(t.Context(), killer)
+	require.NoError(t, err)
+	require.Equal(t, tables, created)
+}
+
+func TestBootstrap_GivesUpOnATableThatIsHeld(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	holder, db := connect(t, url), connect(t, url)
+	run(t, db, "DROP INDEX accounts_created_at_id_idx, tracks_name_idx")
+	before := catalogue(t, db)
+	tx, err := holder.Begin(t.Context())
+	require.NoError(t, err)
+	run(t, tx, "LOCK TABLE tracks IN ROW EXCLUSIVE MODE") // what every writer holds
+
+	_, err = schema.Bootstrap(soon(t), hooked{db, func(tx pgx.Tx) pgx.Tx {
+		return queryHook{tx, func() {
+			require.Equal(t, []string{"10s"}, list(t, tx, "SHOW lock_timeout"), "what Bootstrap has set itself")
+			run(t, tx, "SET LOCAL lock_timeout = '50ms'")
+		}}
+	}})
+	require.ErrorContains(t, err, "bootstrap: something has held the tables for 10s: end it, or try again when it has ended: ")
+	require.ErrorContains(t, err, "schema/030_tracks.sql: ")
+	require.Equal(t, "55P03", sqlState(err))
+	require.Equal(t, before, catalogue(t, db), "the index of accounts has gone with it")
+
+	require.NoError(t, tx.Rollback(t.Context()))
+	created, err := schema.Bootstrap(t.Context(), db)
+	require.NoError(t, err)
+	require.Equal(t, []string{"accounts_created_at_id_idx", "tracks_name_idx"}, created)
+	require.Equal(t, []string{"0"}, list(t, db, "SHOW lock_timeout"), "the session has its own again")
+}
+
+func TestBootstrap_Fails(t *testing.T) {
+	t.Parallel()
+	url := dbtest.EmptyURL(t) // each leaves nothing in it
+
+	t.Run("NamingTheFileThatIsBroken", func(t *testing.T) {
+		t.Parallel()
+		db := connect(t, url)
+		for name, broken := range map[string]struct{ sql, state string }{
+			"syntax":     {"CREATE TABLE IF NOT EXISTS broken (id bigint,);", "42601"},
+			"a type":     {"CREATE TABLE IF NOT EXISTS broken (id bigin);", "42704"},
+			"later in":   {"CREATE TABLE IF NOT EXISTS broken (id bigint);\nCREATE INDEX ON broken (name);", "42703"},
+			"a relation": {"CREATE TABLE IF NOT EXISTS broken (id bigint REFERENCES nothing);", "42P01"},
+		} {
+			_, err := schema.BootstrapFiles(t.Context(), db, []schema.File{
+				{Name: "010_fine.sql", SQL: "CREATE TABLE IF NOT EXISTS fine (id bigint);"},
+				{Name: "020_broken.sql", SQL: broken.sql},
+				{Name: "030_late.sql", SQL: "CREATE TABLE IF NOT EXISTS late (id bigint);"},
+			})
+			require.ErrorContains(t, err, "bootstrap: 020_broken.sql: ERROR: ", name)
+			require.Equal(t, broken.state, sqlState(err), name)
+			require.Empty(t, relations(t, db), name)
+		}
+	})
+	t.Run("WhereATableCannotBearItsIndex", func(t *testing.T) {
+		t.Parallel()
+		db := connect(t, dbtest.URL(t))
+		run(t, db, "DROP TABLE password_resets; ALTER TABLE tracks RENAME COLUMN name TO title; DROP INDEX tracks_name_idx")
+		before := catalogue(t, db)
+		_, err := schema.Bootstrap(t.Context(), db)
+		require.EqualError(t, err, `bootstrap: schema/030_tracks.sql: ERROR: column "name" does not exist (SQLSTATE 42703)`)
+		require.Equal(t, before, catalogue(t, db))
+	})
+	t.Run("WhereTheRoleMayNotCreate", func(t *testing.T) {
+		t.Parallel()
+		run(t, connect(t, url), "CREATE SCHEMA locked; REVOKE CREATE ON SCHEMA locked FROM CURRENT_USER")
+		_, err := schema.Bootstrap(t.Context(), connect(t, url, searchPath("locked")))
+		require.EqualError(t, err,
+			"bootstrap: schema/010_accounts.sql: ERROR: permission denied for schema locked (SQLSTATE 42501)")
+	})
+	t.Run("WhereTheSearchPathLeadsNowhere", func(t *testing.T) {
+		t.Parallel()
+		for _, path := range []string{"nowhere", `""`} {
+			_, err := schema.Bootstrap(t.Context(), connect(t, url, searchPath(path)))
+			require.ErrorContains(t, err, "bootstrap: the search_path names no schema that exists: ")
+			require.Equal(t, "3F000", sqlState(err))
+		}
+		require.Empty(t, relations(t, connect(t, url)))
+	})
+	t.Run("InATransactionThatGoesOn", func(t *testing.T) {
+		t.Parallel()
+		db := connect(t, url)
+		tx, err := db.Begin(t.Context())
+		require.NoError(t, err)
+		_, err = schema.BootstrapFiles(t.Context(), tx, []schema.File{
+			{Name: "010_fine.sql", SQL: "CREATE TABLE IF NOT EXISTS fine (id bigint);"},
+			{Name: "020_broken.sql", SQL: "CREATE TABLE IF NOT EXISTS broken (id bigin);"},
+		})
+		require.ErrorContains(t, err, "020_broken.sql")
+		_, err = schema.Bootstrap(t.Context(), tx)
+		require.NoError(t, err, "a savepoint has kept the transaction alive")
+		require.Equal(t, tables, relations(t, tx))
+		require.NoError(t, tx.Rollback(t.Context()))
+	})
+	t.Run("OnAConnectionThatIsClosed", func(t *testing.T) {
+		t.Parallel()
+		db := connect(t, url)
+		require.NoError(t, db.Close(t.Context()))
+		_, err := schema.Bootstrap(t.Context(), db)
+		require.ErrorContains(t, err, "bootstrap: ")
+	})
+}
+
+func TestBootstrap_StopsWhenItsContextIsCancelled(t *testing.T) {
+	t.Parallel()
+	url := dbtest.EmptyURL(t)
+
+	t.Run("Before", func(t *testing.T) {
+		t.Parallel()
+		db := pool(t, url)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := schema.Bootstrap(ctx, db)
+		require.ErrorIs(t, err, context.Canceled)
+		require.Empty(t, relations(t, db))
+	})
+	t.Run("WhileItWaits", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.EmptyURL(t)
+		holder, db := connect(t, url), pool(t, url)
+		_, err := holder.Exec(t.Context(), "SELECT pg_advisory_lock($1)", schema.LockKey)
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		done := make(chan error, 1)
+		go func() {
+			_, err := schema.Bootstrap(ctx, db)
+			done <- err
+		}()
+		waiting := func() bool {
+			return len(list(t, holder, "SELECT mode FROM pg_locks WHERE locktype = 'advisory' AND NOT granted "+
+				"AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")) == 1
+		}
+		for bound := soon(t); !waiting(); {
+			require.NoError(t, bound.Err())
+		}
+		cancel()
+		require.ErrorIs(t, <-done, context.Canceled)
+		require.Empty(t, relations(t, db))
+
+		run(t, holder, "SELECT pg_advisory_unlock_all()")
+		created, err := schema.Bootstrap(soon(t), db)
+		require.NoError(t, err)
+		require.Equal(t, tables, created)
+	})
+	t.Run("BetweenTheFiles", func(t *testing.T) {
+		t.Parallel()
+		db := pool(t, url)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		_, err := schema.BootstrapFiles(ctx, db, []schema.File{
+			{Name: "010_fine.sql", SQL: "CREATE TABLE IF NOT EXISTS fine (id bigint);"},
+			{Name: "020_long.sql", SQL: "SELECT pg_sleep(60);"},
+		})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Empty(t, relations(t, db))
+	})
+}

@@ -1,0 +1,11 @@
+package schema
+
+var (
+	// BootstrapFiles is Bootstrap with other files than those of db/schema.
+	BootstrapFiles = bootstrap
+	// Creations is what Bootstrap takes the files to create.
+	Creations = creations
+)
+
+// LockKey is the advisory lock that Bootstrap takes.
+const LockKey = lockKey
