@@ -1,0 +1,347 @@
+package dbtest_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"musicstore/internal/dbtest"
+	"musicstore/internal/repo"
+	"musicstore/internal/schema"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+)
+
+const hash = repo.PasswordHash("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo")
+
+// inner is a test within a test, whose end can be seen from outside.
+type inner struct {
+	testing.TB
+
+	failed   bool
+	ctx      context.Context //nolint:containedctx // a testing.TB has one
+	cancel   context.CancelFunc
+	mu       sync.Mutex
+	cleanups []func()
+	log      strings.Builder
+}
+
+func newInner(t *testing.T) *inner {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+
+	return &inner{TB: t, ctx: ctx, cancel: cancel}
+}
+
+func (i *inner) Failed() bool             { return i.failed }
+func (i *inner) Context() context.Context { return i.ctx }
+
+func (i *inner) Cleanup(fn func()) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.cleanups = append(i.cleanups, fn)
+}
+
+func (i *inner) Logf(format string, args ...any) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	fmt.Fprintf(&i.log, format+"\n", args...)
+}
+
+// end does what testing does when a test ends.
+func (i *inner) end() {
+	i.cancel()
+	for _, fn := range slices.Backward(i.cleanups) {
+		fn()
+	}
+}
+
+func connect(t *testing.T, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
+
+	return conn
+}
+
+func database(t *testing.T, url string) string {
+	t.Helper()
+	config, err := pgx.ParseConfig(url)
+	require.NoError(t, err)
+
+	return config.Database
+}
+
+// exists reports whether the tests' server has a database.
+func exists(t *testing.T, name string) bool {
+	t.Helper()
+	var found bool
+	require.NoError(t, connect(t, dbtest.AdminURL(t)).QueryRow(t.Context(),
+		"SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name).Scan(&found))
+
+	return found
+}
+
+func tables(t *testing.T, url string) []string {
+	t.Helper()
+	rows, err := connect(t, url).Query(t.Context(), "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'")
+	require.NoError(t, err)
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+
+	return names
+}
+
+func TestURL(t *testing.T) {
+	t.Parallel()
+
+	t.Run("IsOfADatabaseWithTheWholeSchema", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		require.ElementsMatch(t, []string{"accounts", "albums", "tracks", "purchases", "password_resets"}, tables(t, url))
+		created, err := schema.Bootstrap(t.Context(), connect(t, url))
+		require.NoError(t, err)
+		require.Empty(t, created)
+	})
+	t.Run("IsAnotherEachTime", func(t *testing.T) {
+		t.Parallel()
+		one, two := dbtest.URL(t), dbtest.URL(t)
+		require.NotEqual(t, one, two)
+	})
+	t.Run("IsOfARoleThatIsNoSuperuser", func(t *testing.T) {
+		t.Parallel()
+		const isSuper = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"
+		var super bool
+		require.NoError(t, connect(t, dbtest.URL(t)).QueryRow(t.Context(), isSuper).Scan(&super))
+		require.False(t, super)
+	})
+}
+
+func TestEmptyURL_IsOfADatabaseWithoutTables(t *testing.T) {
+	t.Parallel()
+	require.Empty(t, tables(t, dbtest.EmptyURL(t)))
+}
+
+func TestExampleURL_IsOfAnEmptyDatabaseUntilItIsDropped(t *testing.T) {
+	t.Parallel()
+	url, drop := dbtest.ExampleURL()
+	conn, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	var n int
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").Scan(&n))
+	require.Zero(t, n)
+	require.NoError(t, conn.Close(t.Context()))
+	drop()
+	require.False(t, exists(t, database(t, url)))
+}
+
+func TestAdminURL_IsOfARoleThatMayEndOtherSessions(t *testing.T) {
+	t.Parallel()
+	other := connect(t, dbtest.URL(t))
+	var ended bool
+	require.NoError(t, connect(t, dbtest.AdminURL(t)).QueryRow(t.Context(),
+		"SELECT pg_terminate_backend($1, 5000)", other.PgConn().PID()).Scan(&ended))
+	require.True(t, ended)
+	require.Error(t, other.Ping(t.Context()))
+}
+
+func TestSessions_AreInATimeZoneThatIsHalfAnHourOff(t *testing.T) {
+	t.Parallel()
+	for name, url := range map[string]string{"URL": dbtest.URL(t), "EmptyURL": dbtest.EmptyURL(t)} {
+		var zone string
+		require.NoError(t, connect(t, url).QueryRow(t.Context(), "SHOW timezone").Scan(&zone), name)
+		require.Equal(t, "America/St_Johns", zone, name)
+	}
+	var zone string
+	require.NoError(t, dbtest.Pool(t).QueryRow(t.Context(), "SHOW timezone").Scan(&zone))
+	require.Equal(t, "America/St_Johns", zone)
+}
+
+func TestNew(t *testing.T) {
+	t.Parallel()
+
+	t.Run("IsAnEmptyStoreThatWorks", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		accounts, err := store.ListAccounts(t.Context(), repo.Page{})
+		require.NoError(t, err)
+		require.Empty(t, accounts)
+		a, err := store.CreateAccount(t.Context(), repo.NewAccount{Email: "ada@example.com", PasswordHash: hash})
+		require.NoError(t, err)
+		read, err := store.GetAccount(t.Context(), a.ID)
+		require.NoError(t, err)
+		require.Equal(t, a, read)
+	})
+	t.Run("HasTheOptionsItIsGiven", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t, repo.WithIDs(func() string { return strings.Repeat("a", 32) }))
+		a, err := store.CreateAccount(t.Context(), repo.NewAccount{Email: "ada@example.com", PasswordHash: hash})
+		require.NoError(t, err)
+		require.Equal(t, strings.Repeat("a", 32), a.ID)
+	})
+	t.Run("DoesNotSeeAnothersRows", func(t *testing.T) {
+		t.Parallel()
+		one, two := dbtest.New(t), dbtest.New(t)
+		for _, store := range []*repo.Repo{one, two} {
+			_, err := store.CreateAccount(t.Context(), repo.NewAccount{Email: "ada@example.com", PasswordHash: hash})
+			require.NoError(t, err, "the address is free in each")
+			accounts, err := store.ListAccounts(t.Context(), repo.Page{})
+			require.NoError(t, err)
+			require.Len(t, accounts, 1)
+		}
+	})
+	t.Run("IsClosedAtTheEnd", func(t *testing.T) {
+		t.Parallel()
+		test := newInner(t)
+		store := dbtest.New(test)
+		_, err := store.ListAccounts(t.Context(), repo.Page{})
+		require.NoError(t, err)
+		test.end()
+		_, err = store.ListAccounts(t.Context(), repo.Page{})
+		require.ErrorContains(t, err, "closed pool")
+	})
+}
+
+func TestPool(t *testing.T) {
+	t.Parallel()
+	test := newInner(t)
+	pool := dbtest.Pool(test)
+	var n int
+	require.NoError(t, pool.QueryRow(t.Context(), "SELECT count(*) FROM albums").Scan(&n))
+	require.Zero(t, n)
+	test.end()
+	require.ErrorContains(t, pool.Ping(t.Context()), "closed pool")
+	require.False(t, exists(t, pool.Config().ConnConfig.Database))
+}
+
+func TestDatabase(t *testing.T) {
+	t.Parallel()
+
+	t.Run("GoesWithItsTest", func(t *testing.T) {
+		t.Parallel()
+		for _, newURL := range []func(testing.TB) string{dbtest.URL, dbtest.EmptyURL} {
+			test := newInner(t)
+			name := database(t, newURL(test))
+			require.True(t, exists(t, name))
+			test.end()
+			require.False(t, exists(t, name))
+		}
+	})
+	t.Run("StaysWhenItsTestHasFailed", func(t *testing.T) {
+		t.Parallel()
+		test := newInner(t)
+		store := dbtest.New(test)
+		a, err := store.CreateAccount(t.Context(), repo.NewAccount{Email: "ada@example.com", PasswordHash: hash})
+		require.NoError(t, err)
+		test.failed = true
+		test.end()
+
+		_, printed, found := strings.Cut(strings.TrimSpace(test.log.String()), "testdbconf: ")
+		require.True(t, found, "the test's log says how to open it")
+		t.Cleanup(func() { drop(t, database(t, printed)) })
+		kept, err := repo.Open(t.Context(), printed)
+		require.NoError(t, err)
+		defer kept.Close()
+		read, err := kept.GetAccount(t.Context(), a.ID)
+		require.NoError(t, err)
+		require.Equal(t, a, read)
+	})
+}
+
+// drop removes what a failed test has kept.
+func drop(t *testing.T, name string) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	admin, err := pgx.Connect(ctx, dbtest.AdminURL(t))
+	require.NoError(t, err)
+	defer admin.Close(ctx)
+	_, err = admin.Exec(ctx, "DROP DATABASE "+pgx.Identifier{name}.Sanitize())
+	require.NoError(t, err)
+}
+
+// again runs a test of this package in a process of its own and returns what it prints.
+func again(t *testing.T, test string, env ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+test+"$", "-test.v")
+	cmd.Env = append(os.Environ(), append(env, "DBTEST_INNER=1")...)
+	out, err := cmd.CombinedOutput()
+
+	return string(out), err
+}
+
+// onlyInner skips a test that is for again.
+func onlyInner(t *testing.T) {
+	t.Helper()
+	if os.Getenv("DBTEST_INNER") == "" {
+		t.Skip("is run by another test")
+	}
+}
+
+func TestInner_PrintsItsServer(t *testing.T) {
+	t.Parallel()
+	onlyInner(t)
+	var dir string
+	require.NoError(t, connect(t, dbtest.AdminURL(t)).QueryRow(t.Context(), "SHOW data_directory").Scan(&dir))
+	require.NotEmpty(t, tables(t, dbtest.URL(t)))
+	fmt.Printf("server: %s.\n", dir) //nolint:forbidigo // for the test that runs this one
+}
+
+func TestInner_HasADatabase(t *testing.T) {
+	t.Parallel()
+	onlyInner(t)
+	dbtest.URL(t)
+}
+
+func TestInner_LeavesAGoroutine(t *testing.T) {
+	t.Parallel()
+	onlyInner(t)
+	dbtest.Pool(t)
+	go func() { select {} }()
+}
+
+func TestServer(t *testing.T) {
+	t.Parallel()
+	var dir string
+	require.NoError(t, connect(t, dbtest.AdminURL(t)).QueryRow(t.Context(), "SHOW data_directory").Scan(&dir))
+
+	t.Run("IsTheOneOfDATABASE_URL", func(t *testing.T) {
+		t.Parallel()
+		out, err := again(t, "TestInner_PrintsItsServer", "DATABASE_URL="+dbtest.AdminURL(t))
+		require.NoError(t, err, out)
+		require.Contains(t, out, "server: "+dir+".")
+	})
+	t.Run("IsAPrivateOneThatEndsWithTheTests", func(t *testing.T) {
+		t.Parallel()
+		out, err := again(t, "TestInner_PrintsItsServer", "DATABASE_URL=")
+		require.NoError(t, err, out)
+		_, rest, _ := strings.Cut(out, "server: ")
+		own, _, found := strings.Cut(rest, ".\n")
+		require.True(t, found, out)
+		require.NotEqual(t, dir, own)
+		require.NoDirExists(t, own)
+	})
+	t.Run("MustBeAURL", func(t *testing.T) {
+		t.Parallel()
+		for _, url := range []string{"host=/nowhere password=hunter2", "host=/nowhere password=hunter2%"} {
+			out, err := again(t, "TestInner_HasADatabase", "DATABASE_URL="+url)
+			require.Error(t, err)
+			require.Contains(t, out, "DATABASE_URL must be a URL for the tests: postgres://user:password@host:port/database")
+			require.NotContains(t, out, "hunter2")
+		}
+	})
+}
+
+func TestMain_FailsWhenAGoroutineIsLeft(t *testing.T) {
+	t.Parallel()
+	out, err := again(t, "TestInner_LeavesAGoroutine", "DATABASE_URL="+dbtest.AdminURL(t))
+	require.Error(t, err)
+	require.Contains(t, out, "found unexpected goroutines")
+	require.Contains(t, out, "--- PASS: TestInner_LeavesAGoroutine")
+}
