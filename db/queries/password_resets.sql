@@ -1,13 +1,20 @@
 -- name: CreatePasswordReset :one
--- CreatePasswordReset inserts a reset and returns it. The account's open one, if any, gives up its place.
+-- CreatePasswordReset inserts a reset and returns it. The account's open one, if any, gives up its place; no row when
+-- the account has one, open or used, that was asked for after the given time. The same reset once more is returned.
 INSERT INTO password_resets (id, account_id, token_hash, created_at, expires_at)
-VALUES (@id, @account_id, @token_hash, @created_at, @expires_at)
+SELECT @id, @account_id, @token_hash, @created_at, @expires_at
+WHERE NOT EXISTS (
+    SELECT
+    FROM password_resets AS used
+    WHERE used.account_id = @account_id AND used.used_at IS NOT NULL AND used.created_at > @none_after::timestamptz
+)
 ON CONFLICT (account_id) WHERE used_at IS NULL DO UPDATE
 SET
     id = EXCLUDED.id,
     token_hash = EXCLUDED.token_hash,
     created_at = EXCLUDED.created_at,
     expires_at = EXCLUDED.expires_at
+WHERE password_resets.created_at <= @none_after::timestamptz OR password_resets.id = EXCLUDED.id
 RETURNING *;
 
 -- name: GetPasswordReset :one

@@ -14,13 +14,19 @@ import (
 
 const createPasswordReset = `-- name: CreatePasswordReset :one
 INSERT INTO password_resets (id, account_id, token_hash, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5)
+SELECT $1, $2, $3, $4, $5
+WHERE NOT EXISTS (
+    SELECT
+    FROM password_resets AS used
+    WHERE used.account_id = $2 AND used.used_at IS NOT NULL AND used.created_at > $6::timestamptz
+)
 ON CONFLICT (account_id) WHERE used_at IS NULL DO UPDATE
 SET
     id = EXCLUDED.id,
     token_hash = EXCLUDED.token_hash,
     created_at = EXCLUDED.created_at,
     expires_at = EXCLUDED.expires_at
+WHERE password_resets.created_at <= $6::timestamptz OR password_resets.id = EXCLUDED.id
 RETURNING id, account_id, token_hash, created_at, expires_at, used_at, used_ip
 `
 
@@ -30,9 +36,11 @@ type CreatePasswordResetParams struct {
 	TokenHash private.Digest `json:"token_hash"`
 	CreatedAt time.Time      `json:"created_at"`
 	ExpiresAt time.Time      `json:"expires_at"`
+	NoneAfter time.Time      `json:"none_after"`
 }
 
-// CreatePasswordReset inserts a reset and returns it. The account's open one, if any, gives up its place.
+// CreatePasswordReset inserts a reset and returns it. The account's open one, if any, gives up its place; no row when
+// the account has one, open or used, that was asked for after the given time. The same reset once more is returned.
 func (q *Queries) CreatePasswordReset(ctx context.Context, arg CreatePasswordResetParams) (PasswordReset, error) {
 	row := q.db.QueryRow(ctx, createPasswordReset,
 		arg.ID,
@@ -40,6 +48,7 @@ func (q *Queries) CreatePasswordReset(ctx context.Context, arg CreatePasswordRes
 		arg.TokenHash,
 		arg.CreatedAt,
 		arg.ExpiresAt,
+		arg.NoneAfter,
 	)
 	var i PasswordReset
 	err := row.Scan(

@@ -23,7 +23,8 @@ type Querier interface {
 	// CreateAlbum inserts an album together with its tracks, in the order given, and returns the id of the album and
 	// those of the tracks. An empty URL of a track stands for none.
 	CreateAlbum(ctx context.Context, arg CreateAlbumParams) (CreateAlbumRow, error)
-	// CreatePasswordReset inserts a reset and returns it. The account's open one, if any, gives up its place.
+	// CreatePasswordReset inserts a reset and returns it. The account's open one, if any, gives up its place; no row when
+	// the account has one, open or used, that was asked for after the given time. The same reset once more is returned.
 	CreatePasswordReset(ctx context.Context, arg CreatePasswordResetParams) (PasswordReset, error)
 	// DailyNewAccounts counts the accounts of each day. The days come as their bounds: day n lasts from starts[n] until
 	// before ends[n]. One row a day, in order; a day without accounts counts 0.

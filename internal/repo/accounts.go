@@ -58,13 +58,18 @@ func (r *Repo) SetPasswordHash(ctx context.Context, accountID string, hash Passw
 // ListAccounts returns a page of the accounts, in the order of their sign-up. The page after it is at
 // AfterAccount(last).
 func (r *Repo) ListAccounts(ctx context.Context, page Page) ([]Account, error) {
-	at, limit, err := page.read("list accounts", position{time.Time{}.UnixMicro(), ""})
+	const op = "list accounts"
+	at, limit, err := page.read(op, position{time.Time{}.UnixMicro(), ""})
+	if err != nil {
+		return nil, err
+	}
+	created, err := at.time(op)
 	if err != nil {
 		return nil, err
 	}
 
 	return r.Querier.ListAccounts(ctx, dbgen.ListAccountsParams{
-		AfterCreatedAt: time.UnixMicro(at.order).UTC(), AfterID: at.id, PageSize: limit,
+		AfterCreatedAt: created, AfterID: at.id, PageSize: limit,
 	})
 }
 

@@ -38,6 +38,9 @@ func (o *options) timeOr(t time.Time) time.Time {
 	return stored(t)
 }
 
+// endOfTime is later than any time that is stored.
+var endOfTime = time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC)
+
 // stored returns t in UTC and cut to the microseconds that PostgreSQL keeps, so that what the caller holds equals what
 // is stored.
 func stored(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

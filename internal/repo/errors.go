@@ -25,6 +25,9 @@ var (
 	// ErrResetInvalid: the reset token is unknown, used, expired or superseded. Which one it is, is not said.
 	ErrResetInvalid = errors.New("reset token is not valid")
 
+	// ErrResetTooSoon: the account's last reset was asked for less than the reset interval ago.
+	ErrResetTooSoon = errors.New("a reset was asked for a moment ago")
+
 	// ErrOutcomeUnknown: the connection was lost, or the context ended, while a write was on its way. It may have
 	// happened or not, and it was not sent again, because twice could be wrong: look before you repeat it.
 	ErrOutcomeUnknown = errors.New("the outcome is unknown")

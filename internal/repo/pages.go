@@ -5,6 +5,7 @@ import (
 	"iter"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Page is a part of a long list. The list's After… function makes After of the last row of the page before; "" is the
@@ -24,6 +25,16 @@ const (
 type position struct {
 	order int64
 	id    string
+}
+
+// time reads the order of a list by time.
+func (p position) time(op string) (time.Time, error) {
+	t := time.UnixMicro(p.order).UTC()
+	if t.Before(time.Time{}) || t.After(endOfTime) {
+		return t, badPlace(op)
+	}
+
+	return t, nil
 }
 
 func (p position) String() string { return strconv.FormatInt(p.order, 10) + "_" + p.id }

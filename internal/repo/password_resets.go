@@ -14,16 +14,28 @@ import (
 // https://cheatsheetseries.owasp.org/cheatsheets/Forgot_Password_Cheat_Sheet.html
 const ResetLifetime = time.Hour
 
+// ResetInterval is how long after one request an account's next is taken, unless WithResetInterval says otherwise: what
+// a stranger can do with an address is one mail a minute.
+const ResetInterval = time.Minute
+
 // NewPasswordReset is what CreatePasswordReset takes. AccountID is needed. ID, CreatedAt and ExpiresAt have defaults: a
-// new id, the present time, ResetLifetime later. TokenHash is made by the store and must be left zero.
+// new id, the present time, ResetLifetime later. TokenHash and NoneAfter are made by the store and must be left zero.
 type NewPasswordReset = dbgen.CreatePasswordResetParams
 
 // CreatePasswordReset opens a way to set a new password, ends the one that was open before, and returns it with the
 // token that goes into the link. The token is a second random id, of 122 random bits; it is returned this once, and
-// stored only as its SHA-256. ErrResetAccountUnknown when there is no such account; ErrInvalid when something can't be.
+// stored only as its SHA-256. ErrResetTooSoon when less than the reset interval has gone by since the account's last
+// request; ErrResetAccountUnknown when there is no such account; ErrInvalid when something can't be.
+//
+// The interval is kept by the statement itself, however many ask at once. A request that was ended by a change of the
+// password no longer counts.
 func (r *Repo) CreatePasswordReset(ctx context.Context, p NewPasswordReset) (reset PasswordReset, token string, err error) {
+	const op = "create password reset"
 	if p.TokenHash != (private.Digest{}) {
-		return PasswordReset{}, "", derived("create password reset", "token_hash")
+		return PasswordReset{}, "", derived(op, "token_hash")
+	}
+	if !p.NoneAfter.IsZero() {
+		return PasswordReset{}, "", derived(op, "none_after")
 	}
 	p.ID = r.opts.idOr(p.ID)
 	p.CreatedAt = r.opts.timeOr(p.CreatedAt)
@@ -31,10 +43,14 @@ func (r *Repo) CreatePasswordReset(ctx context.Context, p NewPasswordReset) (res
 		p.ExpiresAt = p.CreatedAt.Add(ResetLifetime)
 	}
 	p.ExpiresAt = stored(p.ExpiresAt)
+	p.NoneAfter = endOfTime
+	if r.opts.resetInterval > 0 {
+		p.NoneAfter = p.CreatedAt.Add(-r.opts.resetInterval)
+	}
 	token = NewID()
 	p.TokenHash = private.DigestOf(token)
 	if reset, err = r.keyed.CreatePasswordReset(ctx, p); err != nil {
-		return PasswordReset{}, "", err
+		return PasswordReset{}, "", noRow(op, err, ErrResetTooSoon)
 	}
 
 	return reset, token, nil
@@ -47,7 +63,7 @@ func (r *Repo) GetPasswordReset(ctx context.Context, token string) (PasswordRese
 		TokenHash: private.DigestOf(token), Now: r.opts.timeOr(time.Time{}),
 	})
 
-	return reset, resetInvalid("get password reset", err)
+	return reset, noRow("get password reset", err, ErrResetInvalid)
 }
 
 // RedeemPasswordReset uses the token up and sets the account's password, in one statement, and returns the account;
@@ -63,13 +79,13 @@ func (r *Repo) RedeemPasswordReset(ctx context.Context, token string, hash Passw
 	}
 	account, err := r.Querier.RedeemPasswordReset(ctx, p)
 
-	return account, resetInvalid("redeem password reset", err)
+	return account, noRow("redeem password reset", err, ErrResetInvalid)
 }
 
-// resetInvalid is the one error for every token that opens nothing.
-func resetInvalid(op string, err error) error {
+// noRow is err, or what it means that the statement found no row.
+func noRow(op string, err, meaning error) error {
 	if errors.Is(err, ErrNotFound) {
-		return &opError{op: op, errs: []error{ErrResetInvalid}, text: ErrResetInvalid.Error()}
+		return &opError{op: op, errs: []error{meaning}, text: meaning.Error()}
 	}
 
 	return err

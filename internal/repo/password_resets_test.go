@@ -1,6 +1,7 @@
 package repo_test
 
 import (
+	"errors"
 	"net/netip"
 	"sync/atomic"
 	"testing"
@@ -105,7 +106,7 @@ func TestRepo_PasswordReset(t *testing.T) {
 	t.Run("GivesOneErrorForEveryTokenThatOpensNothing", func(t *testing.T) {
 		t.Parallel()
 		clock := newClock()
-		store := dbtest.New(t, repo.WithClock(clock.now))
+		store := dbtest.New(t, repo.WithClock(clock.now), repo.WithResetInterval(0))
 		newToken := func(email repo.Email) string {
 			_, token, err := store.CreatePasswordReset(t.Context(),
 				repo.NewPasswordReset{AccountID: newAccount(t, store, email).ID})
@@ -175,6 +176,7 @@ func TestRepo_PasswordReset(t *testing.T) {
 			{repo.NewPasswordReset{AccountID: a.ID, ID: "x"}, repo.ErrResetIDInvalid},
 			{repo.NewPasswordReset{AccountID: a.ID, CreatedAt: at, ExpiresAt: at.Add(-time.Hour)}, repo.ErrResetExpiryInvalid},
 			{repo.NewPasswordReset{AccountID: a.ID, TokenHash: private.DigestOf("mine")}, repo.ErrInvalid},
+			{repo.NewPasswordReset{AccountID: a.ID, NoneAfter: at}, repo.ErrInvalid},
 		} {
 			_, token, err := store.CreatePasswordReset(t.Context(), bad.p)
 			require.ErrorIs(t, err, bad.want)
@@ -208,14 +210,17 @@ func TestRepo_PasswordReset(t *testing.T) {
 			reset, _, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
 			require.NoError(t, err)
 			var redeemed atomic.Int64
+			looked := newBarrier(racers)
 			atOnce(racers, func(int) error {
 				var open bool
-				if err := store.DB().QueryRow(t.Context(),
-					`SELECT used_at IS NULL FROM password_resets WHERE id = $1`, reset.ID).Scan(&open); err != nil || !open {
+				err := store.DB().QueryRow(t.Context(),
+					`SELECT used_at IS NULL FROM password_resets WHERE id = $1`, reset.ID).Scan(&open)
+				looked.wait()
+				if err != nil || !open {
 					return err
 				}
 				redeemed.Add(1)
-				_, err := store.DB().Exec(t.Context(),
+				_, err = store.DB().Exec(t.Context(),
 					`UPDATE password_resets SET used_at = created_at WHERE id = $1`, reset.ID)
 
 				return err
@@ -224,11 +229,11 @@ func TestRepo_PasswordReset(t *testing.T) {
 				twice++
 			}
 		}
-		require.Positive(t, twice, "some of %d tokens were redeemed more than once", tokens)
+		require.Equal(t, tokens, twice, "each was redeemed more than once")
 	})
 	t.Run("IsOneAnAccountHoweverManyAskAtOnce", func(t *testing.T) {
 		t.Parallel()
-		store := dbtest.New(t)
+		store := dbtest.New(t, repo.WithResetInterval(0))
 		a := newAccount(t, store, "a@x")
 		tokens := make([]string, 16)
 		errs := atOnce(16, func(i int) error {
@@ -248,7 +253,7 @@ func TestRepo_PasswordReset(t *testing.T) {
 	})
 	t.Run("NeverLocksOutAChangeOfPassword", func(t *testing.T) {
 		t.Parallel()
-		store := dbtest.New(t)
+		store := dbtest.New(t, repo.WithResetInterval(0))
 		a := newAccount(t, store, "a@x")
 		for range 20 {
 			_, token, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
@@ -290,4 +295,94 @@ func TestRepo_DeleteExpiredPasswordResets(t *testing.T) {
 	require.Zero(t, n)
 	_, err = store.GetPasswordReset(t.Context(), token)
 	require.NoError(t, err)
+}
+
+func TestWithResetInterval(t *testing.T) {
+	t.Parallel()
+	ask := func(t *testing.T, store *repo.Repo, account repo.Account) (string, error) {
+		t.Helper()
+		_, token, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: account.ID})
+
+		return token, err
+	}
+
+	t.Run("IsAMinuteUnlessSet", func(t *testing.T) {
+		t.Parallel()
+		for interval, opts := range map[time.Duration][]repo.Option{
+			time.Minute: nil, 5 * time.Minute: {repo.WithResetInterval(5 * time.Minute)},
+		} {
+			clock := newClock()
+			store := dbtest.New(t, append(opts, repo.WithClock(clock.now))...)
+			a, other := newAccount(t, store, "a@x"), newAccount(t, store, "b@x")
+			first, err := ask(t, store, a)
+			require.NoError(t, err)
+			clock.advance(interval - time.Microsecond)
+			_, err = ask(t, store, a)
+			require.ErrorIs(t, err, repo.ErrResetTooSoon)
+			require.EqualError(t, err, "create password reset: a reset was asked for a moment ago")
+			_, err = store.GetPasswordReset(t.Context(), first)
+			require.NoError(t, err, "the open one stays good")
+			_, err = ask(t, store, other)
+			require.NoError(t, err, "another account's does not count")
+			clock.advance(time.Microsecond)
+			_, err = ask(t, store, a)
+			require.NoError(t, err)
+		}
+	})
+	t.Run("CountsAUsedResetToo", func(t *testing.T) {
+		t.Parallel()
+		clock := newClock()
+		store := dbtest.New(t, repo.WithClock(clock.now))
+		a := newAccount(t, store, "a@x")
+		token, err := ask(t, store, a)
+		require.NoError(t, err)
+		_, err = store.RedeemPasswordReset(t.Context(), token, hash2, from)
+		require.NoError(t, err)
+		_, err = ask(t, store, a)
+		require.ErrorIs(t, err, repo.ErrResetTooSoon)
+		clock.advance(time.Minute)
+		_, err = ask(t, store, a)
+		require.NoError(t, err)
+	})
+	t.Run("HoldsHoweverManyAskAtOnce", func(t *testing.T) {
+		t.Parallel()
+		clock := newClock()
+		store := dbtest.New(t, repo.WithClock(clock.now))
+		for _, email := range []repo.Email{"a@x", "b@x", "c@x", "d@x", "e@x"} {
+			a := newAccount(t, store, email)
+			errs := atOnce(16, func(int) error { _, err := ask(t, store, a); return err })
+			require.Equal(t, 1, succeeded(errs))
+		}
+
+		// The control: look when the last was asked for, then ask.
+		naive := newAccount(t, store, "naive@x")
+		unlimited := repo.New(store.DB(), repo.WithClock(clock.now), repo.WithResetInterval(0))
+		looked := newBarrier(16)
+		errs := atOnce(16, func(int) error {
+			var n int
+			err := store.DB().QueryRow(t.Context(),
+				`SELECT count(*) FROM password_resets WHERE account_id = $1`, naive.ID).Scan(&n)
+			looked.wait()
+			if err != nil || n > 0 {
+				return errors.Join(err, repo.ErrResetTooSoon)
+			}
+			_, err = ask(t, unlimited, naive)
+
+			return err
+		})
+		require.Greater(t, succeeded(errs), 1)
+	})
+	t.Run("TakesTheSameResetTwiceAsOne", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		a := newAccount(t, store, "a@x")
+		p := repo.NewPasswordReset{ID: repo.NewID(), AccountID: a.ID}
+		_, _, err := store.CreatePasswordReset(t.Context(), p)
+		require.NoError(t, err)
+		again, token, err := store.CreatePasswordReset(t.Context(), p)
+		require.NoError(t, err, "as a write that is sent again because its reply was lost")
+		require.Equal(t, p.ID, again.ID)
+		_, err = store.GetPasswordReset(t.Context(), token)
+		require.NoError(t, err)
+	})
 }

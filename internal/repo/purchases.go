@@ -6,7 +6,6 @@ import (
 	"iter"
 	"math"
 	"strconv"
-	"time"
 
 	"musicstore/internal/dbgen"
 )
@@ -32,8 +31,7 @@ func (r *Repo) RecordPurchase(ctx context.Context, p NewPurchase) (Purchase, err
 // page after it is at AfterPurchase(last).
 func (r *Repo) ListPurchases(ctx context.Context, accountID string, page Page) ([]Purchase, error) {
 	const op = "list purchases"
-	latest := time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC)
-	at, limit, err := page.read(op, position{latest.UnixMicro(), strconv.FormatInt(math.MaxInt64, 10)})
+	at, limit, err := page.read(op, position{endOfTime.UnixMicro(), strconv.FormatInt(math.MaxInt64, 10)})
 	if err != nil {
 		return nil, err
 	}
@@ -41,9 +39,13 @@ func (r *Repo) ListPurchases(ctx context.Context, accountID string, page Page) (
 	if err != nil {
 		return nil, err
 	}
+	created, err := at.time(op)
+	if err != nil {
+		return nil, err
+	}
 
 	return r.Querier.ListPurchases(ctx, dbgen.ListPurchasesParams{
-		AccountID: accountID, BeforeCreatedAt: time.UnixMicro(at.order).UTC(), BeforeID: id, PageSize: limit,
+		AccountID: accountID, BeforeCreatedAt: created, BeforeID: id, PageSize: limit,
 	})
 }
 

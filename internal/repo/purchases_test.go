@@ -65,12 +65,15 @@ func TestRepo_RecordPurchase(t *testing.T) {
 		// The control: look first, then insert, without the constraint's help.
 		naive, err := store.DB().Exec(t.Context(), `CREATE TABLE naive (payment_ref text)`)
 		require.NoError(t, err, naive)
+		looked := newBarrier(32)
 		errs = atOnce(32, func(int) error {
 			var n int
-			if err := store.DB().QueryRow(t.Context(), `SELECT count(*) FROM naive WHERE payment_ref = '1'`).Scan(&n); err != nil || n > 0 {
+			err := store.DB().QueryRow(t.Context(), `SELECT count(*) FROM naive WHERE payment_ref = '1'`).Scan(&n)
+			looked.wait()
+			if err != nil || n > 0 {
 				return err
 			}
-			_, err := store.DB().Exec(t.Context(), `INSERT INTO naive VALUES ('1')`)
+			_, err = store.DB().Exec(t.Context(), `INSERT INTO naive VALUES ('1')`)
 
 			return err
 		})

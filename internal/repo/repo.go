@@ -75,6 +75,8 @@ type options struct {
 	newID  func() string
 	echo   *echo
 	tracer pgx.QueryTracer
+
+	resetInterval time.Duration
 }
 
 // Option changes how a Repo behaves.
@@ -86,6 +88,10 @@ func WithClock(now func() time.Time) Option { return func(o *options) { o.now = 
 // WithIDs replaces NewID as the source of the ids that the caller leaves empty. The schema takes 32 lower-case
 // hexadecimal characters and nothing else. Reset tokens are always made by NewID: they must be secret.
 func WithIDs(newID func() string) Option { return func(o *options) { o.newID = newID } }
+
+// WithResetInterval sets how long after one password reset an account's next is taken, instead of ResetInterval. 0 is
+// no limit.
+func WithResetInterval(d time.Duration) Option { return func(o *options) { o.resetInterval = d } }
 
 // WithEcho prints every statement to w, a line each, on its way to the server and back: the query's name, the SQL, the
 // arguments, how many rows, how long, and the error if any. Secrets and personal data are not shown. Lines of
@@ -162,7 +168,7 @@ func (r *Repo) Close() {
 func (r *Repo) DB() DB { return r.conn.db }
 
 func newOptions(opts []Option) options {
-	o := options{now: time.Now, newID: NewID}
+	o := options{now: time.Now, newID: NewID, resetInterval: ResetInterval}
 	for _, opt := range opts {
 		opt(&o)
 	}
