@@ -6,6 +6,7 @@ import (
 	"iter"
 	"math"
 	"strconv"
+	"strings"
 
 	"musicstore/internal/dbgen"
 
@@ -119,8 +120,17 @@ func (a NewAlbum) stored(ids dbgen.CreateAlbumRow) AlbumWithTracks {
 }
 
 // AlbumURL makes the URL of an album from its name: lower-case ASCII letters, digits and hyphens, with other letters
-// transliterated ("Ágætis byrjun" gives "agaetis-byrjun"). It is "" when nothing of the name is left.
-func AlbumURL(name string) string { return slug.Make(name) }
+// transliterated ("Ágætis byrjun" gives "agaetis-byrjun"), 200 characters at most. It is "" when nothing of the name is
+// left. The URL of a URL is itself.
+func AlbumURL(name string) string {
+	const longest = 200
+	if runes := []rune(name); len(runes) > longest { // no name is longer
+		name = string(runes[:longest])
+	}
+	url := slug.Make(name)
+
+	return strings.Trim(url[:min(len(url), longest)], "-_")
+}
 
 // GetAlbum returns an album with its tracks; ErrNotFound when there is none.
 func (r *Repo) GetAlbum(ctx context.Context, id int64) (AlbumWithTracks, error) {

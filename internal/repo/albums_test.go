@@ -127,6 +127,8 @@ func TestAlbumURL(t *testing.T) {
 		"../../etc/passwd":  "etc-passwd",
 		"!!!":               "",
 		"":                  "",
+
+		strings.Repeat("日", 200): strings.Repeat("ri-", 66) + "ri",
 	} {
 		require.Equal(t, want, repo.AlbumURL(name), name)
 	}
