@@ -139,6 +139,14 @@ func clone(tb pgtestdb.TB, m pgtestdb.Migrator) (string, error) {
 	}, m).URL(), nil
 }
 
+// Soak skips a long test, unless MUSICSTORE_SOAK is set, as `make soak` does.
+func Soak(tb testing.TB) {
+	tb.Helper()
+	if os.Getenv("MUSICSTORE_SOAK") == "" {
+		tb.Skip("a long one: make soak")
+	}
+}
+
 // private is the server that the tests started, if they did.
 var private *localpg.Server
 

@@ -208,6 +208,7 @@ func TestStatement(t *testing.T) {
 			"INSERT INTO a VALUES (1)":                              false,
 			"UPDATE a SET b = 1":                                    false,
 			"COPY a FROM STDIN":                                     false,
+			"BEGIN":                                                 true,
 			"":                                                      false,
 		} {
 			require.Equal(t, want, repo.Reads(sql), sql)

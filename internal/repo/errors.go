@@ -3,6 +3,7 @@ package repo
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // What the methods of a Repo return beside the errors of the context, which stay themselves: errors.Is tells these
@@ -31,6 +33,9 @@ var (
 	// ErrOutcomeUnknown: the connection was lost, or the context ended, while a write was on its way. It may have
 	// happened or not, and it was not sent again, because twice could be wrong: look before you repeat it.
 	ErrOutcomeUnknown = errors.New("the outcome is unknown")
+
+	// ErrTimeout: a time limit of the server, statement_timeout or lock_timeout, ended the statement.
+	ErrTimeout = errors.New("the server's time limit ended the statement")
 
 	// ErrUnavailable: the server could not be reached, or ended the connection. Nothing was written.
 	ErrUnavailable = errors.New("the database is not available")
@@ -138,6 +143,16 @@ const (
 	classShutdown            = "57P"
 )
 
+// advised has the errors of the server about which something can be done, with what to do.
+var advised = map[string]struct {
+	is     error
+	advice string
+}{
+	"53300": {ErrUnavailable, "raise max_connections of the server, or lower pool_max_conns"},
+	"55P03": {ErrTimeout, "another transaction has held the lock for longer than lock_timeout"},
+	"57014": {ErrTimeout, "make the statement faster, or statement_timeout longer"},
+}
+
 // code returns the SQLSTATE in err, or "".
 func code(err error) string {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
@@ -176,9 +191,28 @@ func (c *conn) fail(ctx context.Context, sql string, err error) error {
 	case errors.Is(err, private.ErrNotPHC):
 		return &InvalidError{Op: op, Field: "password_hash", Reason: private.ErrNotPHC.Error()}
 	}
+	if size := c.exhausted(err); size > 0 {
+		const advice = "%w: all %d connections of the pool are in use: raise pool_max_conns, or find what holds them"
+		err = fmt.Errorf(advice, err, size)
+
+		return &opError{op: op, errs: []error{err}, text: err.Error()}
+	}
 	written := !c.inTx && !unsent(err) && !reads(sql) // and perhaps kept
 
 	return typed(ctx, op, err, deletes(sql), written)
+}
+
+// exhausted returns the size of the pool when err is that the context ended while all its connections were in use.
+func (c *conn) exhausted(err error) int32 {
+	pool, ok := c.db.(*pgxpool.Pool)
+	if !ok || err != context.DeadlineExceeded { //nolint:errorlint // the pool's own is not wrapped
+		return 0
+	}
+	if s := pool.Stat(); s.AcquiredConns() == s.MaxConns() {
+		return s.MaxConns()
+	}
+
+	return 0
 }
 
 // typed gives an error its type. written says that a write was under way which the server may have kept.
@@ -232,7 +266,12 @@ func serverError(op string, pg *pgconn.PgError, deletes bool) error {
 	}
 	kind := kinds[pg.Code]
 	if kind == nil {
-		return &opError{op: op, errs: []error{withoutValues(pg)}, text: reason(pg)}
+		e := &opError{op: op, errs: []error{withoutValues(pg)}, text: reason(pg)}
+		if known, ok := advised[pg.Code]; ok {
+			e.errs, e.text = append(e.errs, known.is), e.text+": "+known.advice
+		}
+
+		return e
 	}
 	if pg.Code == codeForeignKeyViolation && deletes {
 		kind = ErrReferenced

@@ -221,3 +221,73 @@ func TestErrors_OfTheContextStayThemselves(t *testing.T) {
 		require.ErrorIs(t, err, repo.ErrOutcomeUnknown)
 	})
 }
+
+func TestErrors_OfLimitsSayWhatToDo(t *testing.T) {
+	t.Parallel()
+
+	t.Run("StatementTimeout", func(t *testing.T) {
+		t.Parallel()
+		store, err := repo.Open(t.Context(), dbtest.URL(t)+"&statement_timeout=20")
+		require.NoError(t, err)
+		defer store.Close()
+		_, err = repo.Conn(store).Exec(t.Context(), "SELECT pg_sleep(60)")
+		require.ErrorIs(t, err, repo.ErrTimeout)
+		require.EqualError(t, err, "select: ERROR: canceling statement due to statement timeout (SQLSTATE 57014): "+
+			"make the statement faster, or statement_timeout longer")
+	})
+	t.Run("LockTimeout", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		holder, err := repo.Open(t.Context(), url)
+		require.NoError(t, err)
+		defer holder.Close()
+		store, err := repo.Open(t.Context(), url+"&lock_timeout=20")
+		require.NoError(t, err)
+		defer store.Close()
+		a := newAlbum(t, holder, "A", 1)
+		require.NoError(t, holder.InTx(t.Context(), func(tx *repo.Repo) error {
+			if _, err := tx.LockAlbum(t.Context(), a.ID); err != nil {
+				return err
+			}
+			_, err := store.PublishAlbum(t.Context(), a.ID)
+			require.ErrorIs(t, err, repo.ErrTimeout)
+			require.ErrorContains(t, err, "another transaction has held the lock for longer than lock_timeout")
+
+			return nil
+		}))
+	})
+	t.Run("ExhaustedPool", func(t *testing.T) {
+		t.Parallel()
+		store, err := repo.Open(t.Context(), dbtest.URL(t)+"&pool_max_conns=1")
+		require.NoError(t, err)
+		defer store.Close()
+		require.NoError(t, store.InTx(t.Context(), func(*repo.Repo) error {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			defer cancel()
+			_, err := store.CreateAlbum(ctx, album("A", 1)) // not through tx: it wants a second connection
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.NotErrorIs(t, err, repo.ErrOutcomeUnknown)
+			require.EqualError(t, err, "create album: context deadline exceeded: all 1 connections of the pool are in use: "+
+				"raise pool_max_conns, or find what holds them")
+			require.ErrorContains(t, store.InTx(ctx, func(*repo.Repo) error { return nil }), "begin: context deadline exceeded: all 1 ")
+
+			return nil
+		}))
+	})
+	t.Run("ServerWithoutConnectionsLeft", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		store, err := repo.Open(t.Context(), url+"&pool_max_conns=4")
+		require.NoError(t, err)
+		defer store.Close()
+		_, err = store.DB().Exec(t.Context(), `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT 1', current_database()); END $$`)
+		require.NoError(t, err)
+		require.NoError(t, store.InTx(t.Context(), func(*repo.Repo) error {
+			_, err := store.GetAlbum(t.Context(), 1)
+			require.ErrorIs(t, err, repo.ErrUnavailable)
+			require.ErrorContains(t, err, "(SQLSTATE 53300): raise max_connections of the server, or lower pool_max_conns")
+
+			return nil
+		}))
+	})
+}

@@ -185,24 +185,9 @@ func TestRepo_PasswordReset(t *testing.T) {
 	})
 	t.Run("IsRedeemedOnceHoweverManyTry", func(t *testing.T) {
 		t.Parallel()
-		const tokens, racers = 20, 16
+		const tokens, racers = 20, 16 // ten times as many in TestSoak_Tokens
 		store := dbtest.New(t)
-		for n := range tokens {
-			a := newAccount(t, store, repo.Email(rune('a'+n))+"@x")
-			_, token, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
-			require.NoError(t, err)
-			errs := atOnce(racers, func(int) error {
-				_, err := store.RedeemPasswordReset(t.Context(), token, hash2, from)
-
-				return err
-			})
-			require.Equal(t, 1, succeeded(errs))
-			for _, err := range errs {
-				if err != nil {
-					require.ErrorIs(t, err, repo.ErrResetInvalid)
-				}
-			}
-		}
+		redeemOnce(t, store, tokens, racers)
 		// The control: look whether the token is open, then mark it used.
 		twice := 0
 		for n := range tokens {
@@ -385,4 +370,25 @@ func TestWithResetInterval(t *testing.T) {
 		_, err = store.GetPasswordReset(t.Context(), token)
 		require.NoError(t, err)
 	})
+}
+
+// redeemOnce has each of many tokens redeemed by many at once.
+func redeemOnce(t *testing.T, store *repo.Repo, tokens, racers int) {
+	t.Helper()
+	for range tokens {
+		a := newAccount(t, store, repo.Email(repo.NewID())+"@x")
+		_, token, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
+		require.NoError(t, err)
+		errs := atOnce(racers, func(int) error {
+			_, err := store.RedeemPasswordReset(t.Context(), token, hash2, from)
+
+			return err
+		})
+		require.Equal(t, 1, succeeded(errs))
+		for _, err := range errs {
+			if err != nil {
+				require.ErrorIs(t, err, repo.ErrResetInvalid)
+			}
+		}
+	}
 }

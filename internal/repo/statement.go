@@ -71,7 +71,7 @@ func reads(sql string) bool {
 		return false
 	}
 	switch strings.ToUpper(fields[0]) {
-	case "SELECT":
+	case "SELECT", "BEGIN", "SAVEPOINT":
 		return true
 	case "WITH":
 		return !changes.MatchString(body(sql))

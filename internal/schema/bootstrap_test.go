@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -223,6 +224,24 @@ func TestBootstrap_ByManyAtOnce(t *testing.T) {
 			require.Contains(t, []string{"23505", "42P07", "42710", "40P01"}, state, "%d times", n)
 		}
 	})
+}
+
+func TestSoak_Bootstrap(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	for range 10 {
+		db := pool(t, dbtest.EmptyURL(t))
+		errs, makers := make([]error, 200), atomic.Int64{}
+		atOnce(200, func(i int) {
+			var created []string
+			if created, errs[i] = schema.Bootstrap(t.Context(), db); len(created) > 0 {
+				makers.Add(1)
+			}
+		})
+		require.Equal(t, make([]error, 200), errs)
+		require.Equal(t, int64(1), makers.Load())
+		db.Close() // the next round's connections take their place
+	}
 }
 
 func TestBootstrap_OnAnEngineWithoutAdvisoryLocks(t *testing.T) {

@@ -1,0 +1,217 @@
+package repo_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"musicstore/internal/dbtest"
+	"musicstore/internal/repo"
+)
+
+func TestRaces_ManySpellingsOfOneAddressAreOneAccount(t *testing.T) {
+	t.Parallel()
+	// Four letters, each in two spellings, in two positions of spaces and two forms of the at sign: 64 of one address.
+	var spellings []string
+	for _, k := range []string{"k", "\u212A"} {
+		for _, z := range []string{"zoë", "ZOE\u0308"} {
+			for _, a := range []string{"a", "Ａ"} {
+				for _, x := range []string{"example.com", "EXAMPLE.com"} {
+					for _, at := range []string{"@", "＠"} {
+						for _, space := range []string{"", " "} {
+							spellings = append(spellings, space+z+k+a+at+x+space)
+						}
+					}
+				}
+			}
+		}
+	}
+	require.Len(t, spellings, 64)
+	store := dbtest.New(t)
+	signUp := func(email string) error {
+		_, err := store.CreateAccount(t.Context(), repo.NewAccount{Email: repo.Email(email), PasswordHash: hash})
+
+		return err
+	}
+	errs := atOnce(64, func(i int) error { return signUp(spellings[i]) })
+	require.Equal(t, 1, succeeded(errs))
+	for _, err := range errs {
+		if err != nil {
+			require.ErrorIs(t, err, repo.ErrEmailTaken)
+		}
+	}
+
+	lookAlikes := []string{"zoëkа@example.com", "zоëka@example.com", "zoëka@exаmple.com", "zoeka@example.com"} // Cyrillic а, о
+	for _, other := range lookAlikes {
+		_, err := store.GetAccountByEmail(t.Context(), other)
+		require.ErrorIs(t, err, repo.ErrNotFound)
+		require.NoError(t, signUp(other), "it is another address")
+	}
+	for _, other := range lookAlikes {
+		found, err := store.GetAccountByEmail(t.Context(), strings.ToUpper(other))
+		require.NoError(t, err)
+		require.Equal(t, repo.Email(other), found.Email)
+	}
+
+	// The control: lower() in the database, at its own locale, takes the spellings for many.
+	var distinct int
+	require.NoError(t, store.DB().QueryRow(t.Context(),
+		`SELECT count(DISTINCT lower(trim(e))) FROM unnest($1::text[]) AS e`, spellings).Scan(&distinct))
+	require.Greater(t, distinct, 1)
+}
+
+func TestRaces_NoOldPasswordComesBack(t *testing.T) {
+	t.Parallel()
+	noOldPasswordComesBack(t, 10)
+}
+
+func TestSoak_NoOldPasswordComesBack(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	noOldPasswordComesBack(t, 200)
+}
+
+// noOldPasswordComesBack issues, redeems and changes at once, each change to a hash of its own, while somebody watches:
+// a hash that has given way to another is never seen again, and never are two resets open.
+func noOldPasswordComesBack(t *testing.T, rounds int) {
+	t.Helper()
+	store := dbtest.New(t, repo.WithResetInterval(0))
+	a := newAccount(t, store, "a@x")
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var seen []repo.PasswordHash
+	watched := make(chan error, 1)
+	go func() {
+		for ctx.Err() == nil {
+			now, err := store.GetAccount(t.Context(), a.ID)
+			if err != nil {
+				watched <- err
+
+				return
+			}
+			if len(seen) == 0 || seen[len(seen)-1] != now.PasswordHash {
+				seen = append(seen, now.PasswordHash)
+			}
+		}
+		watched <- nil
+	}()
+
+	var hashes atomic.Int64
+	next := func() repo.PasswordHash { return repo.PasswordHash(fmt.Sprintf("$test$salt$%d", hashes.Add(1))) }
+	errs := atOnce(6, func(i int) error {
+		for range rounds {
+			var err error
+			if i%3 == 0 {
+				err = store.SetPasswordHash(t.Context(), a.ID, next())
+			} else {
+				var token string
+				_, token, err = store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
+				if err == nil {
+					_, err = store.RedeemPasswordReset(t.Context(), token, next(), from)
+				}
+			}
+			if err != nil && !isAny(err, repo.ErrResetInvalid) { // another was quicker
+				return err
+			}
+			var open int
+			if err := store.DB().QueryRow(t.Context(),
+				`SELECT count(*) FROM password_resets WHERE used_at IS NULL`).Scan(&open); err != nil || open > 1 {
+				return fmt.Errorf("%d resets are open: %w", open, err)
+			}
+		}
+
+		return nil
+	})
+	stop()
+	require.NoError(t, <-watched)
+	require.Equal(t, make([]error, 6), errs)
+	twice := map[repo.PasswordHash]bool{}
+	for _, h := range seen {
+		require.False(t, twice[h], "a password that had been replaced is back")
+		twice[h] = true
+	}
+	require.Greater(t, len(seen), 2)
+}
+
+func TestSoak_Tokens(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	redeemOnce(t, dbtest.New(t), 200, 16)
+}
+
+func TestRaces_MoneyIsNeitherMadeNorLost(t *testing.T) {
+	t.Parallel()
+	// A bank whose accounts are the prices of albums: transfers of random amounts, both ways, at once.
+	const accounts, workers, each, total = 4, 8, 20, 4 * 1000
+	run := func(store *repo.Repo, in func(func(*repo.Repo) error) error) (sum int64, runs int64) {
+		var ids []int64
+		for n := range accounts {
+			a := album(fmt.Sprintf("Account %d", n), 0)
+			a.PriceCents = total / accounts
+			made, err := store.CreateAlbum(t.Context(), a)
+			require.NoError(t, err)
+			ids = append(ids, made.ID)
+		}
+		var n atomic.Int64
+		errs := atOnce(workers, func(i int) error {
+			r := rand.New(rand.NewPCG(1, uint64(i)))
+			for range each {
+				from, to, cents := ids[r.IntN(accounts)], ids[r.IntN(accounts)], r.Int64N(50)
+				err := in(func(tx *repo.Repo) error {
+					n.Add(1)
+					for id, change := range map[int64]int64{from: -cents, to: cents} {
+						if from == to {
+							return nil
+						}
+						a, err := tx.GetAlbum(t.Context(), id)
+						if err != nil {
+							return err
+						}
+						_, err = tx.UpdateAlbum(t.Context(), repo.UpdateAlbumParams{
+							ID: id, Name: a.Name, URL: a.URL, Year: a.Year, PriceCents: a.PriceCents + change,
+						})
+						if isAny(err, repo.ErrAlbumPriceInvalid) {
+							return errOwn // not enough: nothing is transferred
+						}
+						if err != nil {
+							return err
+						}
+					}
+
+					return nil
+				})
+				if err != nil && !isAny(err, errOwn) {
+					return err
+				}
+			}
+
+			return nil
+		})
+		require.Equal(t, make([]error, workers), errs)
+		for a, err := range store.AllAlbums(t.Context()) {
+			require.NoError(t, err)
+			sum += a.PriceCents
+		}
+
+		return sum, n.Load()
+	}
+
+	store := dbtest.New(t)
+	sum, runs := run(store, func(fn func(*repo.Repo) error) error {
+		return store.InTxOptions(t.Context(), pgx.TxOptions{IsoLevel: pgx.Serializable}, fn)
+	})
+	require.Equal(t, int64(total), sum)
+	t.Logf("%d transfers took %d runs: %d reruns", workers*each, runs, runs-workers*each)
+	require.Greater(t, runs, int64(workers*each), "some ran again")
+
+	// The control: each statement on its own.
+	naive := dbtest.New(t)
+	sum, _ = run(naive, func(fn func(*repo.Repo) error) error { return fn(naive) })
+	require.NotEqual(t, int64(total), sum)
+}

@@ -1,0 +1,107 @@
+package repo_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/tracelog"
+	"github.com/stretchr/testify/require"
+
+	"musicstore/internal/dbtest"
+	"musicstore/internal/private"
+	"musicstore/internal/repo"
+)
+
+// TestSecrets_AppearInNoOutput runs every operation and many failures with all output on, and looks for the very values.
+func TestSecrets_AppearInNoOutput(t *testing.T) {
+	t.Parallel()
+	const password = "pgtdbpass" // of the tests' role, in every test's URL
+	out := &recorder{}
+	trace := &tracelog.TraceLog{
+		LogLevel: tracelog.LogLevelTrace,
+		Logger: tracelog.LoggerFunc(func(_ context.Context, level tracelog.LogLevel, msg string, data map[string]any) {
+			_, _ = fmt.Fprintf(out, "%s %s %v %+v %#v\n", level, msg, data, data, data)
+		}),
+	}
+	databaseURL := dbtest.URL(t)
+	require.Contains(t, databaseURL, password)
+	store, err := repo.Open(t.Context(), databaseURL, repo.WithEcho(out), repo.WithTracer(trace))
+	require.NoError(t, err)
+	defer store.Close()
+	tokens := []string{}
+	say := func(err error) {
+		for ; err != nil; err = errors.Unwrap(err) {
+			_, _ = fmt.Fprintf(out, "%v %+v %#v\n", err, err, err)
+		}
+	}
+
+	everyQuery(t, store)
+	a := newAccount(t, store, "secret.person@example.com")
+	for range 2 { // the second is too soon
+		_, token, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
+		say(err)
+		tokens = append(tokens, token)
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, ctx := range []context.Context{t.Context(), cancelled} {
+		for _, h := range []repo.PasswordHash{hash, "SecretPassword!", "$a$bad\x00", repo.PasswordHash(string(hash) + strings.Repeat("x", 500))} {
+			_, err := store.CreateAccount(ctx, repo.NewAccount{Email: "secret.person@example.com", PasswordHash: h})
+			say(err)
+			_, err = store.CreateAccount(ctx, repo.NewAccount{ID: "bad", Email: "other.secret@example.com", PasswordHash: h})
+			say(err)
+			say(store.SetPasswordHash(ctx, a.ID, h))
+			_, err = store.RedeemPasswordReset(ctx, tokens[0], h, from)
+			say(err)
+		}
+		_, err := store.GetPasswordReset(ctx, tokens[0])
+		say(err)
+	}
+	_, err = repo.Conn(store).Exec(t.Context(), "ALTER TABLE accounts ADD CONSTRAINT accounts_all_check CHECK (id = 'x') NOT VALID")
+	require.NoError(t, err)
+	_, err = store.GrantSuperUser(t.Context(), a.ID) // the server's detail has the whole row
+	require.ErrorIs(t, err, repo.ErrCheck)
+	say(err)
+	_, err = repo.Conn(store).Exec(t.Context(), "ALTER TABLE accounts RENAME TO gone")
+	require.NoError(t, err)
+	_, err = store.GetAccount(t.Context(), a.ID)
+	say(err)
+	for _, bad := range []string{strings.Replace(databaseURL, "timezone", "sslmode=never&x", 1), strings.Replace(databaseURL, "/testdb", "/nowhere", 1)} {
+		_, err := repo.Open(t.Context(), bad, repo.WithEcho(out), repo.WithTracer(trace))
+		require.Error(t, err)
+		say(err)
+	}
+
+	printed := out.String()
+	require.Greater(t, strings.Count(printed, "\n"), 200)
+	secrets := map[string]string{
+		"connection password": password, "hash": string(hash), "another hash": string(hash2), "password": "SecretPassword",
+	}
+	for i, token := range tokens {
+		digest := private.DigestOf(token)
+		secrets[fmt.Sprint("token ", i)] = token
+		secrets[fmt.Sprint("digest in hex ", i)] = hex.EncodeToString(digest[:])
+		secrets[fmt.Sprint("digest in base64 ", i)] = base64.RawStdEncoding.EncodeToString(digest[:])
+		secrets[fmt.Sprint("digest in decimal ", i)] = strings.Trim(fmt.Sprint([32]byte(digest)), "[]")
+	}
+	for name, secret := range secrets {
+		if secret == "" {
+			continue
+		}
+		require.NotContains(t, printed, secret, name)
+		require.NotContains(t, printed, strings.ToUpper(secret), name)
+		require.NotContains(t, printed, url.QueryEscape(secret), name)
+	}
+	require.Contains(t, printed, "[redacted]")
+
+	// The control: without their types the same values are there.
+	_, err = store.DB().Exec(t.Context(), "SELECT $1::text", string(hash))
+	require.NoError(t, err)
+	require.Contains(t, out.String(), string(hash))
+}
