@@ -39,6 +39,9 @@ var (
 
 	// ErrUnavailable: the server could not be reached, or ended the connection. Nothing was written.
 	ErrUnavailable = errors.New("the database is not available")
+
+	// ErrReadOnly: the server is a standby, or the transaction or session was begun to read only. Nothing was written.
+	ErrReadOnly = errors.New("the server or the transaction takes no writes")
 )
 
 // The kinds of constraints, each an error that every *ConstraintError of that kind is.
@@ -135,6 +138,7 @@ const (
 	codeUniqueViolation      = "23505"
 	codeCheckViolation       = "23514"
 	codeExclusionViolation   = "23P01"
+	codeReadOnly             = "25006"
 	codeSerializationFailure = "40001"
 	codeDeadlockDetected     = "40P01"
 	classConnection          = "08"
@@ -265,6 +269,9 @@ func serverError(op string, pg *pgconn.PgError, deletes bool) error {
 		codeExclusionViolation:  ErrExclusion,
 	}
 	kind := kinds[pg.Code]
+	if pg.Code == codeReadOnly {
+		return &opError{op: op, errs: []error{ErrReadOnly, withoutValues(pg)}, text: ErrReadOnly.Error()}
+	}
 	if kind == nil {
 		e := &opError{op: op, errs: []error{withoutValues(pg)}, text: reason(pg)}
 		if known, ok := advised[pg.Code]; ok {

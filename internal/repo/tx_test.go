@@ -205,8 +205,11 @@ func TestRepo_InTxOptions(t *testing.T) {
 
 			return err
 		})
-		require.EqualError(t, err,
-			"create album: ERROR: cannot execute SELECT in a read-only transaction (SQLSTATE 25006)")
+		require.ErrorIs(t, err, repo.ErrReadOnly)
+		require.EqualError(t, err, "create album: the server or the transaction takes no writes")
+		var pg *pgconn.PgError
+		require.ErrorAs(t, err, &pg)
+		require.Equal(t, "25006", pg.Code)
 		require.Contains(t, echo.String(), "BEGIN ISOLATION LEVEL repeatable read read only | 0 rows | ")
 	})
 }
