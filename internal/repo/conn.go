@@ -28,15 +28,15 @@ func (c *conn) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comman
 	if err := checkText(sql, args); err != nil {
 		return pgconn.CommandTag{}, err
 	}
-	for try := 1; ; try++ {
-		start := c.echo.start()
+	for cl := (call{c: c, ctx: ctx, sql: sql, args: args}); ; {
+		cl.begin()
 		tag, err := c.db.Exec(ctx, sql, args...)
-		c.echo.statement(start, sql, args, tag.RowsAffected(), err)
+		c.echo.statement(cl.start, sql, args, tag.RowsAffected(), err)
 		if err == nil {
 			return tag, nil
 		}
-		if !c.again(ctx, sql, err, try) {
-			return tag, c.fail(ctx, sql, err)
+		if !cl.again(err) {
+			return tag, cl.fail(err)
 		}
 	}
 }
@@ -76,7 +76,7 @@ func (c *conn) CopyFrom(ctx context.Context, table pgx.Identifier, columns []str
 			return n, checked.err
 		}
 
-		return n, c.fail(ctx, sql, err)
+		return n, (&call{c: c, ctx: ctx, sql: sql}).fail(err)
 	}
 
 	return n, nil
@@ -101,6 +101,12 @@ type call struct {
 	args  []any
 	start time.Time
 	try   int
+	sent  bool // an earlier try left and got no reply: whatever became of the later ones, it may have been kept
+}
+
+func (cl *call) begin() {
+	cl.try++
+	cl.start = cl.c.echo.start()
 }
 
 type row struct {
@@ -111,8 +117,7 @@ type row struct {
 }
 
 func (r *row) send() {
-	r.try++
-	r.start = r.c.echo.start()
+	r.begin()
 	r.Row = r.c.db.QueryRow(r.ctx, r.sql, r.args...)
 }
 
@@ -129,8 +134,8 @@ func (r *row) Scan(dest ...any) error {
 
 			return nil
 		}
-		if !r.c.again(r.ctx, r.sql, err, r.try) {
-			return r.c.fail(r.ctx, r.sql, err)
+		if !r.again(err) {
+			return r.fail(err)
 		}
 		r.send()
 	}
@@ -147,17 +152,16 @@ type rows struct {
 // send runs the statement until the server takes it or trying again is no use.
 func (r *rows) send() error {
 	for {
-		r.try++
-		r.start = r.c.echo.start()
+		r.begin()
 		var err error
 		if r.Rows, err = r.c.db.Query(r.ctx, r.sql, r.args...); err == nil {
 			return nil
 		}
 		r.c.echo.statement(r.start, r.sql, r.args, 0, err)
-		if !r.c.again(r.ctx, r.sql, err, r.try) {
+		if !r.again(err) {
 			r.closed = true
 
-			return r.c.fail(r.ctx, r.sql, err)
+			return r.fail(err)
 		}
 	}
 }
@@ -172,7 +176,7 @@ func (r *rows) Next() bool {
 			return true
 		}
 		err := r.Rows.Err()
-		if err == nil || r.read > 0 || !r.c.again(r.ctx, r.sql, err, r.try) {
+		if err == nil || r.read > 0 || !r.again(err) {
 			r.Close()
 
 			return false
@@ -187,7 +191,7 @@ func (r *rows) Next() bool {
 // Scan reads the row that Next moved to.
 func (r *rows) Scan(dest ...any) error {
 	if err := r.Rows.Scan(dest...); err != nil {
-		return r.c.fail(r.ctx, r.sql, err)
+		return r.fail(err)
 	}
 	inUTC(dest)
 
@@ -197,7 +201,7 @@ func (r *rows) Scan(dest ...any) error {
 // Err is the error that ended the rows, if one did.
 func (r *rows) Err() error {
 	if err := r.Rows.Err(); err != nil {
-		return r.c.fail(r.ctx, r.sql, err)
+		return r.fail(err)
 	}
 
 	return nil
@@ -237,7 +241,7 @@ func (b *batch) Exec() (pgconn.CommandTag, error) {
 	tag, err := b.BatchResults.Exec()
 	b.c.echo.statement(cl.start, cl.sql, cl.args, tag.RowsAffected(), err)
 	if err != nil {
-		return tag, b.c.fail(b.ctx, cl.sql, err)
+		return tag, cl.fail(err)
 	}
 
 	return tag, nil
@@ -249,7 +253,7 @@ func (b *batch) Query() (pgx.Rows, error) {
 	if err != nil {
 		b.c.echo.statement(cl.start, cl.sql, cl.args, 0, err)
 
-		return nil, b.c.fail(b.ctx, cl.sql, err)
+		return nil, cl.fail(err)
 	}
 
 	return &rows{call: cl, Rows: rs}, nil
@@ -267,7 +271,7 @@ func (b *batch) Close() error {
 		b.c.echo.statement(cl.start, cl.sql, cl.args, 0, err)
 	}
 	if err != nil {
-		return b.c.fail(b.ctx, "", err)
+		return (&call{c: b.c, ctx: b.ctx}).fail(err)
 	}
 
 	return nil
@@ -387,17 +391,22 @@ const (
 // A lost connection is tried again for a read, for a write that carries its own key, and for anything that never left.
 // pgconn.SafeToRetry alone would not do: it is not true of a backend that was killed. A plan that a change of the
 // schema made invalid, or that a pooler forgot, is tried again once: nothing of it ran.
-func (c *conn) again(ctx context.Context, sql string, err error, try int) bool {
-	if c.inTx || !c.pooled || try >= lastTry || ctx.Err() != nil {
+func (cl *call) again(err error) bool {
+	c := cl.c
+	if c.inTx || !c.pooled || cl.try >= lastTry || cl.ctx.Err() != nil {
 		return false
 	}
 	switch code(err) {
 	case codeFeatureNotSupported, codeInvalidStatementName:
-		return try == 1
+		return cl.try == 1
 	}
-	safe := c.keyed || unsent(err) || reads(sql)
+	safe := c.keyed || unsent(err) || reads(cl.sql)
+	if !lost(err) || !safe || !pause(cl.ctx, cl.try) {
+		return false
+	}
+	cl.sent = cl.sent || !unsent(err)
 
-	return lost(err) && safe && pause(ctx, try)
+	return true
 }
 
 // pause waits longer at each try, and says whether ctx is still alive.

@@ -3,7 +3,9 @@ package repo_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -323,6 +325,39 @@ func TestRepo_OutlivesItsConnections(t *testing.T) {
 		_, err = repo.Keyed(store).Exec(t.Context(), once)
 		require.NoError(t, err)
 		require.Equal(t, 1, countAlbums(t, store))
+	})
+	t.Run("AndItsOutcomeIsUnknownWhenTheServerStaysAway", func(t *testing.T) {
+		t.Parallel()
+		for name, wait := range map[string]time.Duration{"UntilTheLastTry": time.Minute, "UntilTheContextEnds": time.Second} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				config, err := pgxpool.ParseConfig(dbtest.URL(t))
+				require.NoError(t, err)
+				var away atomic.Bool
+				dial := config.ConnConfig.DialFunc
+				config.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+					if away.Load() {
+						return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+					}
+
+					return dial(ctx, network, addr)
+				}
+				pool, err := pgxpool.NewWithConfig(t.Context(), config)
+				require.NoError(t, err)
+				t.Cleanup(pool.Close)
+				require.NoError(t, pool.Ping(t.Context()))
+				away.Store(true)
+
+				ctx, cancel := context.WithTimeout(t.Context(), wait)
+				defer cancel()
+				_, err = repo.Keyed(repo.New(pool)).Exec(ctx,
+					"INSERT INTO albums SELECT FROM (SELECT pg_terminate_backend(pg_backend_pid())) AS x, pg_sleep(10)")
+				require.ErrorIs(t, err, repo.ErrOutcomeUnknown, "the first try was sent, though the last was not")
+				require.NotErrorIs(t, err, repo.ErrUnavailable)
+				_, err = repo.Keyed(repo.New(pool)).Exec(ctx, "INSERT INTO albums SELECT")
+				require.NotErrorIs(t, err, repo.ErrOutcomeUnknown, "nothing of it was sent")
+			})
+		}
 	})
 	t.Run("ButRowsThatWereSeenAreNotShownAgain", func(t *testing.T) {
 		t.Parallel()

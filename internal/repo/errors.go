@@ -186,24 +186,24 @@ func lost(err error) bool {
 		errors.Is(err, net.ErrClosed) || errors.As(err, &network)
 }
 
-// fail gives the error of a statement its type.
-func (c *conn) fail(ctx context.Context, sql string, err error) error {
-	op := operation(sql)
+// fail gives the error of a statement's last try its type.
+func (cl *call) fail(err error) error {
+	op := operation(cl.sql)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return &opError{op: op, errs: []error{ErrNotFound}, text: ErrNotFound.Error()}
 	case errors.Is(err, private.ErrNotPHC):
 		return &InvalidError{Op: op, Field: "password_hash", Reason: private.ErrNotPHC.Error()}
 	}
-	if size := c.exhausted(err); size > 0 {
+	written := !cl.c.inTx && (cl.sent || !unsent(err)) && !reads(cl.sql) // and perhaps kept
+	if size := cl.c.exhausted(err); size > 0 && !written {
 		const advice = "%w: all %d connections of the pool are in use: raise pool_max_conns, or find what holds them"
 		err = fmt.Errorf(advice, err, size)
 
 		return &opError{op: op, errs: []error{err}, text: err.Error()}
 	}
-	written := !c.inTx && !unsent(err) && !reads(sql) // and perhaps kept
 
-	return typed(ctx, op, err, deletes(sql), written)
+	return typed(cl.ctx, op, err, deletes(cl.sql), written)
 }
 
 // exhausted returns the size of the pool when err is that the context ended while all its connections were in use.

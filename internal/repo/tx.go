@@ -107,7 +107,7 @@ func (r *Repo) begin(ctx context.Context, opts pgx.TxOptions) (tx pgx.Tx, err er
 	}
 	r.conn.echo.statement(start, sql, nil, 0, err)
 	if err != nil {
-		return nil, r.conn.fail(ctx, "BEGIN", err)
+		return nil, (&call{c: r.conn, ctx: ctx, sql: "BEGIN"}).fail(err)
 	}
 
 	return tx, nil
