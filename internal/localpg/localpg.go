@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -110,6 +111,33 @@ func Keep(ctx context.Context, name string) (*Server, error) {
 	}
 
 	return h.start(ctx, name)
+}
+
+// Command returns a command that runs a program, such as pg_basebackup, of the PostgreSQL that Temp would start, as the
+// user that it would run as: SysProcAttr.Credential says who that is, nil is who we are. The end of the context kills
+// it and what it has started. The error is ErrNotInstalled, or os.ErrNotExist when that PostgreSQL came without the
+// program.
+func Command(ctx context.Context, program string, args ...string) (*exec.Cmd, error) {
+	h, err := newHost()
+	if err != nil {
+		return nil, err
+	}
+
+	pg, err := h.find(ctx, anyVersion)
+	if err != nil {
+		return nil, err
+	}
+
+	path := filepath.Join(pg.bin, program)
+	if target, err := filepath.EvalSymlinks(filepath.Join(pg.bin, "postgres")); err == nil && !isExecutable(path) {
+		path = filepath.Join(filepath.Dir(target), program) // a folder on PATH may have links to a few programs only
+	}
+
+	if !isExecutable(path) {
+		return nil, fmt.Errorf("PostgreSQL %s: %s: %w", pg.version, path, os.ErrNotExist)
+	}
+
+	return h.command(ctx, path, args...), nil
 }
 
 // URL returns the connection URL of a database of the server, for pgx and libpq. It does not look whether there is such

@@ -41,6 +41,39 @@ func TestTemp_ServesQueriesAndStopLeavesNothing(t *testing.T) {
 	require.NoError(t, s.Stop(), "a second call")
 }
 
+func TestCommand_RunsWhatTheServerCameWith(t *testing.T) {
+	t.Parallel()
+
+	cmd, err := Command(t.Context(), "postgres", "--version")
+	require.NoError(t, err)
+
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	require.Contains(t, string(out), "postgres (PostgreSQL) ")
+
+	_, err = Command(t.Context(), "pg_nothing")
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.ErrorContains(t, err, "pg_nothing")
+}
+
+func TestCommand_LooksBehindLinks(t *testing.T) {
+	installed, links := folder(t), folder(t)
+	for _, name := range []string{"initdb", "postgres", "pg_extra"} {
+		script := "#!/bin/sh\necho 'postgres (PostgreSQL) 15.1'\n"
+		require.NoError(t, os.WriteFile(filepath.Join(installed, name), []byte(script), 0o755))
+	}
+
+	for _, name := range []string{"initdb", "postgres"} {
+		require.NoError(t, os.Symlink(filepath.Join(installed, name), filepath.Join(links, name)))
+	}
+
+	t.Setenv("PATH", links)
+
+	cmd, err := Command(t.Context(), "pg_extra")
+	require.NoError(t, err)
+	require.Equal(t, filepath.Join(installed, "pg_extra"), cmd.Path)
+}
+
 func TestTemp_TwoAtOnceDoNotMeet(t *testing.T) {
 	t.Parallel()
 
