@@ -413,3 +413,40 @@ func TestRepo_OnAStandbyReadsAndRefusesWrites(t *testing.T) {
 	standby.promote(t)
 	newAlbum(t, copied, "D", 1)
 }
+
+func TestRepo_LeavesAPrimaryThatWasDemoted(t *testing.T) {
+	t.Parallel()
+	primary, standby := newPair(t, true)
+	store := open(t, primary.url(standby)+"&pool_max_conns=4")
+	plain, err := pgxpool.New(t.Context(), primary.url(standby)+"&pool_max_conns=4")
+	require.NoError(t, err)
+	t.Cleanup(plain.Close)
+	a, buyer := newAlbum(t, store, "A", 0), newAccount(t, store, "buyer@x")
+	record := func(int) error {
+		_, err := store.RecordPurchase(t.Context(),
+			repo.NewPurchase{AccountID: buyer.ID, AlbumID: a.ID, PaymentRef: repo.NewID()})
+
+		return err
+	}
+	alone := func(int) error {
+		_, err := plain.Exec(t.Context(), insertPurchase, buyer.ID, a.ID, repo.NewID())
+
+		return err
+	}
+	require.Empty(t, work(100, record)) // on all connections
+	require.Empty(t, work(100, alone))
+
+	// A switchover as one is done by hand: the old primary is up, its connections too, and it takes no more writes.
+	primary.exec(t, "ALTER SYSTEM SET default_transaction_read_only = on")
+	primary.exec(t, "SELECT pg_reload_conf()")
+	primary.await(t, "SELECT current_setting('transaction_read_only') = 'on'")
+	standby.promote(t)
+	refused := work(100, record)
+	for _, err := range refused {
+		require.ErrorIs(t, err, repo.ErrReadOnly)
+	}
+	t.Logf("%d of 100 writes refused", len(refused))
+	require.LessOrEqual(t, len(refused), 4, "one a connection")
+	require.Empty(t, work(100, record))
+	require.NotEmpty(t, work(100, alone), "the control: pgx alone stays with its connections")
+}

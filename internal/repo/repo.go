@@ -131,6 +131,9 @@ func Open(ctx context.Context, url string, opts ...Option) (*Repo, error) {
 	if said, err := pgx.ParseConfig(url); err == nil && said.RuntimeParams["pool_max_conns"] == "" {
 		config.MaxConns = max(config.MaxConns, minConns)
 	}
+	if config.ConnConfig.ValidateConnect != nil {
+		leaveReadOnly(config.ConnConfig)
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open: %w", err)
@@ -144,6 +147,15 @@ func Open(ctx context.Context, url string, opts ...Option) (*Repo, error) {
 	r.pool = pool
 
 	return r, nil
+}
+
+// leaveReadOnly closes a connection on which a write found that none is taken. Of a URL with target_session_attrs a
+// connection was what it asks for when it was made; its server may have been demoted since. The next one is asked anew.
+func leaveReadOnly(config *pgx.ConnConfig) {
+	keep := config.OnPgError
+	config.OnPgError = func(conn *pgconn.PgConn, err *pgconn.PgError) bool {
+		return keep(conn, err) && err.Code != codeReadOnly
+	}
 }
 
 // New returns a store over a pool, a connection or a transaction that is and stays the caller's. Close does nothing to
