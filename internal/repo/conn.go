@@ -25,7 +25,7 @@ type conn struct {
 
 // Exec runs a statement that returns no rows.
 func (c *conn) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	if err := checkText(sql, args); err != nil {
+	if err := refuse(ctx, sql, args); err != nil {
 		return pgconn.CommandTag{}, err
 	}
 	for cl := (call{c: c, ctx: ctx, sql: sql, args: args}); ; {
@@ -43,7 +43,7 @@ func (c *conn) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comman
 
 // Query runs a statement that returns rows.
 func (c *conn) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	if err := checkText(sql, args); err != nil {
+	if err := refuse(ctx, sql, args); err != nil {
 		return nil, err
 	}
 	r := &rows{call: call{c: c, ctx: ctx, sql: sql, args: args}}
@@ -57,7 +57,7 @@ func (c *conn) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 // QueryRow runs a statement of which one row is wanted; its error comes with Scan.
 func (c *conn) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	r := &row{call: call{c: c, ctx: ctx, sql: sql, args: args}}
-	if r.refused = checkText(sql, args); r.refused == nil {
+	if r.refused = refuse(ctx, sql, args); r.refused == nil {
 		r.send()
 	}
 
@@ -312,6 +312,15 @@ func (s *checkedSource) Err() error {
 	}
 
 	return s.err
+}
+
+// refuse is the error of a statement that is not to be sent: its context has ended, or it has text that can't be.
+func refuse(ctx context.Context, sql string, args []any) error {
+	if err := ctx.Err(); err != nil {
+		return typed(ctx, operation(sql), err, false, false)
+	}
+
+	return checkText(sql, args)
 }
 
 // checkText refuses what PostgreSQL would: text that is not UTF-8, or that has a NUL in it (SQLSTATE 22021).

@@ -166,11 +166,11 @@ func code(err error) string {
 	return ""
 }
 
-// unsent reports that nothing of the statement has left. A context's error that is not wrapped is the pool's, which had
-// no connection to give by then; pgconn wraps those of a statement under way.
+// unsent reports that nothing of the statement has left. A deadline's error that is not wrapped is the pool's, which had
+// no connection to give by then; pgconn wraps that of a statement under way. It does not wrap a cancellation.
 func unsent(err error) bool {
 	var connect *pgconn.ConnectError
-	pooled := err == context.Canceled || err == context.DeadlineExceeded //nolint:errorlint // unwrapped is what matters
+	pooled := err == context.DeadlineExceeded //nolint:errorlint // unwrapped is what matters
 
 	return pooled || pgconn.SafeToRetry(err) || errors.As(err, &connect)
 }
