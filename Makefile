@@ -19,6 +19,10 @@ run: ## Run the demo: a store comes to life on a private PostgreSQL, or on DATAB
 test: ## Run all tests on a real PostgreSQL, with the race detector
 	$(GO) test -race ./...
 
+.PHONY: soak
+soak: ## Run the long fault tests
+	MUSICSTORE_SOAK=1 $(GO) test -race -timeout 20m -run 'Soak' ./...
+
 .PHONY: cover
 cover: ## Print how much of repo and schema their tests cover; fail below 90 %
 	@$(GO) test -cover ./internal/repo ./internal/schema | \

@@ -1,0 +1,588 @@
+package repo_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"musicstore/internal/dbtest"
+	"musicstore/internal/repo"
+	"musicstore/internal/wireproxy"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+)
+
+// fullSoak says that the long tests are to be long: `make soak`.
+func fullSoak() bool { return os.Getenv("MUSICSTORE_SOAK") != "" }
+
+// everyNth returns a function that says yes the n-th time, the 2n-th time and so on.
+func everyNth(n int64) func() bool {
+	var calls atomic.Int64
+
+	return func() bool { return calls.Add(1)%n == 0 }
+}
+
+func TestSoak_ALostReplyLosesAndDoublesNothing(t *testing.T) {
+	t.Parallel()
+	writes, cuts := 300, 30
+	if fullSoak() {
+		writes, cuts = 10_000, 450
+	}
+	direct := dbtest.Pool(t)
+	proxy := wireproxy.New(t, direct.Config().ConnString())
+	store, err := repo.Open(t.Context(), proxy.URL("pool_max_conns=4"))
+	require.NoError(t, err)
+	t.Cleanup(store.Close)
+	buyer, sold := newAccount(t, store, "a@x"), newAlbum(t, store, "A", 0)
+
+	// soak has four workers do the writes, each of which a number names, while the reply to every few is cut away after
+	// the server committed it. It returns how many were cut, lost and doubled, and what errors reached the caller.
+	soak := func(reply string, write func(n int) error) (cut, lost, doubled int, errs []error) {
+		_, err := direct.Exec(t.Context(), "TRUNCATE purchases")
+		require.NoError(t, err)
+		before := proxy.Cuts()
+		now := everyNth(int64(writes/cuts) - 2)
+		proxy.Set(wireproxy.LoseReply(func(tag string) bool { return strings.HasPrefix(tag, reply) && now() }))
+		const workers = 4
+		for _, err := range atOnce(workers, func(worker int) error {
+			var errs []error
+			for n := worker; n < writes; n += workers {
+				errs = append(errs, write(n))
+			}
+
+			return errors.Join(errs...)
+		}) {
+			if err != nil {
+				errs = append(errs, err)
+			}
+		}
+		proxy.Set(nil)
+		require.NoError(t, direct.QueryRow(t.Context(), `SELECT count(*) FILTER (WHERE n = 0), count(*) FILTER (WHERE n > 1)
+			FROM (SELECT count(p.id) AS n FROM generate_series(0, $1 - 1) AS amount
+				LEFT JOIN purchases AS p ON p.amount_paid_cents = amount GROUP BY amount) AS w`, writes).Scan(&lost, &doubled))
+
+		return proxy.Cuts() - before, lost, doubled, errs
+	}
+	purchase := func(n int) repo.NewPurchase {
+		return repo.NewPurchase{AccountID: buyer.ID, AlbumID: sold.ID, PaymentRef: repo.NewID(), AmountPaidCents: int64(n)}
+	}
+
+	cut, lost, doubled, errs := soak("INSERT", func(n int) error {
+		_, err := store.RecordPurchase(t.Context(), purchase(n))
+
+		return err
+	})
+	t.Logf("keyed: %d writes, %d cuts, %d lost, %d doubled, %d errors", writes, cut, lost, doubled, len(errs))
+	require.GreaterOrEqual(t, cut, cuts)
+	require.Empty(t, errs)
+	require.Zero(t, lost)
+	require.Zero(t, doubled)
+
+	// In a transaction it is the reply to COMMIT that is lost. The store can't know what the closure would do twice, and
+	// says so; the caller, whose write has a key, repeats it.
+	var told atomic.Int64
+	cut, lost, doubled, errs = soak("COMMIT", func(n int) error {
+		p := purchase(n)
+		for {
+			err := store.InTx(t.Context(), func(tx *repo.Repo) error {
+				_, err := tx.RecordPurchase(t.Context(), p)
+
+				return err
+			})
+			if !errors.Is(err, repo.ErrOutcomeUnknown) {
+				return err
+			}
+			told.Add(1)
+		}
+	})
+	t.Logf("keyed, in transactions: %d cuts, %d lost, %d doubled, %d errors, %d told", cut, lost, doubled, len(errs), told.Load())
+	require.GreaterOrEqual(t, cut, cuts)
+	require.EqualValues(t, cut, told.Load(), "each is said to be unknown")
+	require.Empty(t, errs)
+	require.Zero(t, lost)
+	require.Zero(t, doubled)
+
+	// The control: the write has no key, and is repeated after any error.
+	cut, lost, doubled, errs = soak("INSERT", func(n int) error {
+		const insert = `INSERT INTO purchases (account_id, album_id, payment_ref, description, amount_paid_cents, created_at)
+			VALUES ($1, $2, $3, '', $4, now())`
+		for {
+			_, err := store.DB().Exec(t.Context(), insert, buyer.ID, sold.ID, repo.NewID(), n)
+			if err == nil {
+				return nil
+			}
+		}
+	})
+	t.Logf("blind: %d writes, %d cuts, %d lost, %d doubled, %d errors", writes, cut, lost, doubled, len(errs))
+	require.GreaterOrEqual(t, cut, cuts)
+	require.Zero(t, lost)
+	require.Positive(t, doubled, "the control must fail")
+}
+
+func TestRepo_AKeyedWriteWhoseLaterTriesNeverLeaveIsNotSaidToBeUndone(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	proxy := wireproxy.New(t, url)
+	store, err := repo.Open(t.Context(), proxy.URL("pool_max_conns=1"))
+	require.NoError(t, err)
+	t.Cleanup(store.Close)
+	ctx, cancel := context.WithCancel(t.Context())
+	lose := wireproxy.LoseReply(func(string) bool { return true })
+	var tries atomic.Int64
+	proxy.Set(func(m wireproxy.Message) wireproxy.Action {
+		if _, ok := m.Is.(*pgproto3.StartupMessage); ok {
+			if tries.Add(1) == 3 {
+				cancel()
+			}
+
+			return wireproxy.CutBefore
+		}
+
+		return lose(m)
+	})
+	_, err = store.CreateAccount(ctx, repo.NewAccount{Email: "a@x", PasswordHash: hash})
+	require.ErrorIs(t, err, repo.ErrOutcomeUnknown)
+	require.ErrorIs(t, err, context.Canceled)
+	proxy.Set(nil)
+	_, err = store.GetAccountByEmail(t.Context(), "a@x")
+	require.NoError(t, err, "it was done by its first try")
+}
+
+// linkOp is an operation of the store, as it is under test on a link that breaks.
+type linkOp struct {
+	keyed  bool // it may be sent again
+	writes bool
+	do     func(ctx context.Context, w *world) error
+	done   string // an SQL query that returns how often it was done; "" when that does not show
+}
+
+// world is what an operation finds: rows made anew for each run, in a database that has those of the runs before, too.
+type world struct {
+	store    *repo.Repo // over the link
+	name     string     // is of this run alone
+	account  repo.Account
+	album    repo.AlbumWithTracks
+	purchase repo.Purchase
+	token    string
+}
+
+func newWorld(t *testing.T, direct, store *repo.Repo) *world {
+	t.Helper()
+	w := &world{store: store, name: repo.NewID()}
+	w.account = newAccount(t, direct, repo.Email(w.name+"@x"))
+	w.album = newAlbum(t, direct, w.name, 3)
+	var err error
+	_, w.token, err = direct.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: w.account.ID})
+	require.NoError(t, err)
+	other := newAccount(t, direct, repo.Email(w.name+"@buyer"))
+	another := newAlbum(t, direct, w.name+" sold", 0)
+	w.purchase, err = direct.RecordPurchase(t.Context(), repo.NewPurchase{
+		AccountID: other.ID, AlbumID: another.ID, PaymentRef: w.name,
+	})
+	require.NoError(t, err)
+
+	return w
+}
+
+// read returns an operation that changes nothing.
+func read[T any](do func(ctx context.Context, w *world) (T, error)) linkOp {
+	return linkOp{do: func(ctx context.Context, w *world) error {
+		_, err := do(ctx, w)
+
+		return err
+	}}
+}
+
+// write returns an operation that is done as often as a query counts: $1 is the run's name, $2 its account and $3 its
+// album.
+func write[T any](done string, do func(ctx context.Context, w *world) (T, error)) linkOp {
+	op := unsure(do)
+	op.done = "WITH run AS (SELECT $1::text, $2::text, $3::bigint) SELECT count(*) FROM " + done
+
+	return op
+}
+
+// unsure returns a write that leaves no trace here.
+func unsure[T any](do func(ctx context.Context, w *world) (T, error)) linkOp {
+	op := read(do)
+	op.writes = true
+
+	return op
+}
+
+func keyed(op linkOp) linkOp {
+	op.keyed = true
+
+	return op
+}
+
+var errWalk = errors.New("the walk ended early")
+
+var linkOps = map[string]linkOp{
+	"GetAccount": read(func(ctx context.Context, w *world) (repo.Account, error) {
+		return w.store.GetAccount(ctx, w.account.ID)
+	}),
+	"GetAccountByEmail": read(func(ctx context.Context, w *world) (repo.Account, error) {
+		return w.store.GetAccountByEmail(ctx, w.name+"@x")
+	}),
+	"ListAccounts": read(func(ctx context.Context, w *world) ([]repo.Account, error) {
+		return w.store.ListAccounts(ctx, repo.Page{Limit: 3})
+	}),
+	"AllPurchases": read(func(ctx context.Context, w *world) (int, error) {
+		n := 0
+		for _, err := range w.store.AllPurchases(ctx, w.purchase.AccountID) {
+			if err != nil {
+				return n, err
+			}
+			n++
+		}
+		if n != 1 {
+			return n, errWalk
+		}
+
+		return n, nil
+	}),
+	"GetAlbum": read(func(ctx context.Context, w *world) (repo.AlbumWithTracks, error) {
+		a, err := w.store.GetAlbum(ctx, w.album.ID)
+		if err == nil && len(a.Tracks) != 3 {
+			return a, errWalk
+		}
+
+		return a, err
+	}),
+	"GetAlbumByURL": read(func(ctx context.Context, w *world) (repo.AlbumWithTracks, error) {
+		return w.store.GetAlbumByURL(ctx, w.album.URL)
+	}),
+	"ListAlbums": read(func(ctx context.Context, w *world) ([]repo.AlbumWithTracks, error) {
+		return w.store.ListAlbums(ctx, repo.Page{Limit: 3})
+	}),
+	"ListPublishedAlbums": read(func(ctx context.Context, w *world) ([]repo.AlbumWithTracks, error) {
+		return w.store.ListPublishedAlbums(ctx, repo.Page{Limit: 3})
+	}),
+	"GetTrack": read(func(ctx context.Context, w *world) (repo.Track, error) {
+		return w.store.GetTrack(ctx, w.album.Tracks[0].ID)
+	}),
+	"ListTracksOfAlbums": read(func(ctx context.Context, w *world) ([]repo.Track, error) {
+		return w.store.ListTracksOfAlbums(ctx, []int64{w.album.ID})
+	}),
+	"GetPurchase": read(func(ctx context.Context, w *world) (repo.Purchase, error) {
+		return w.store.GetPurchase(ctx, w.purchase.ID)
+	}),
+	"ListPurchases": read(func(ctx context.Context, w *world) ([]repo.Purchase, error) {
+		return w.store.ListPurchases(ctx, w.purchase.AccountID, repo.Page{})
+	}),
+	"ListPurchasedAlbumIDs": read(func(ctx context.Context, w *world) ([]int64, error) {
+		return w.store.ListPurchasedAlbumIDs(ctx, w.purchase.AccountID)
+	}),
+	"GetPasswordReset": read(func(ctx context.Context, w *world) (repo.PasswordReset, error) {
+		return w.store.GetPasswordReset(ctx, w.token)
+	}),
+	"DailySales": read(func(ctx context.Context, w *world) ([]repo.DaySales, error) {
+		return w.store.DailySales(ctx, repo.Days{Last: 2})
+	}),
+	"DailyNewAccounts": read(func(ctx context.Context, w *world) ([]repo.DayAccounts, error) {
+		return w.store.DailyNewAccounts(ctx, repo.Days{Last: 2})
+	}),
+	"LockAlbum": read(func(ctx context.Context, w *world) (int64, error) { return w.store.LockAlbum(ctx, w.album.ID) }),
+
+	"CreateAccount": keyed(write("accounts WHERE email = $1 || '@new'", func(ctx context.Context, w *world) (repo.Account, error) {
+		return w.store.CreateAccount(ctx, repo.NewAccount{Email: repo.Email(w.name + "@new"), PasswordHash: hash})
+	})),
+	"RecordPurchase": keyed(write("purchases WHERE payment_ref = $1 || ' new'", func(ctx context.Context, w *world) (repo.Purchase, error) {
+		return w.store.RecordPurchase(ctx, repo.NewPurchase{
+			AccountID: w.account.ID, AlbumID: w.album.ID, PaymentRef: w.name + " new",
+		})
+	})),
+	"CreatePasswordReset": keyed(write("password_resets WHERE id = $1", func(ctx context.Context, w *world) (repo.PasswordReset, error) {
+		reset, _, err := w.store.CreatePasswordReset(ctx, repo.NewPasswordReset{ID: w.name, AccountID: w.account.ID})
+
+		return reset, err
+	})),
+
+	"ConfirmEmail": write("accounts WHERE id = $2 AND email_confirmed", func(ctx context.Context, w *world) (repo.Account, error) {
+		return w.store.ConfirmEmail(ctx, w.account.ID)
+	}),
+	"GrantSuperUser": write("accounts WHERE id = $2 AND is_super_user", func(ctx context.Context, w *world) (repo.Account, error) {
+		return w.store.GrantSuperUser(ctx, w.account.ID)
+	}),
+	"RevokeSuperUser": unsure(func(ctx context.Context, w *world) (repo.Account, error) {
+		return w.store.RevokeSuperUser(ctx, w.account.ID)
+	}),
+	"SetPasswordHash": write("accounts WHERE id = $2 AND password_hash LIKE '%b3RoZXJ%'", func(ctx context.Context, w *world) (any, error) {
+		return nil, w.store.SetPasswordHash(ctx, w.account.ID, hash2)
+	}),
+	"RedeemPasswordReset": write("accounts WHERE id = $2 AND password_hash LIKE '%b3RoZXJ%'", func(ctx context.Context, w *world) (repo.Account, error) {
+		return w.store.RedeemPasswordReset(ctx, w.token, hash2, netip.MustParseAddr("192.0.2.7"))
+	}),
+	"DeleteAccount": write("(SELECT WHERE NOT EXISTS (SELECT FROM accounts WHERE id = $2)) AS gone", func(ctx context.Context, w *world) (repo.Account, error) {
+		return w.store.DeleteAccount(ctx, w.account.ID)
+	}),
+	"DeleteExpiredPasswordResets": unsure(func(ctx context.Context, w *world) (int64, error) {
+		return w.store.DeleteExpiredPasswordResets(ctx, w.account.CreatedAt)
+	}),
+	"CreateAlbum": write("albums WHERE name = $1 || ' new'", func(ctx context.Context, w *world) (repo.AlbumWithTracks, error) {
+		return w.store.CreateAlbum(ctx, album(w.name+" new", 3))
+	}),
+	"UpdateAlbum": write("albums WHERE id = $3 AND year = 1992", func(ctx context.Context, w *world) (repo.Album, error) {
+		return w.store.UpdateAlbum(ctx, repo.UpdateAlbumParams{ID: w.album.ID, Name: w.name, URL: w.album.URL, Year: 1992})
+	}),
+	"PublishAlbum": unsure(func(ctx context.Context, w *world) (repo.Album, error) {
+		return w.store.PublishAlbum(ctx, w.album.ID)
+	}),
+	"UnpublishAlbum": write("albums WHERE id = $3 AND NOT is_published", func(ctx context.Context, w *world) (repo.Album, error) {
+		return w.store.UnpublishAlbum(ctx, w.album.ID)
+	}),
+	"DeleteAlbum": write("(SELECT WHERE NOT EXISTS (SELECT FROM albums WHERE id = $3)) AS gone", func(ctx context.Context, w *world) (repo.Album, error) {
+		return w.store.DeleteAlbum(ctx, w.album.ID)
+	}),
+	"AddTrack": write("tracks WHERE album_id = $3 AND name = 'new'", func(ctx context.Context, w *world) (repo.Track, error) {
+		return w.store.AddTrack(ctx, w.album.ID, repo.NewTrack{Name: "new", LengthSeconds: 1}, 2)
+	}),
+	"MoveTrack": write("tracks WHERE album_id = $3 AND name = $1 || ' 3' AND display_order = 1", func(ctx context.Context, w *world) (repo.Track, error) {
+		return w.store.MoveTrack(ctx, w.album.Tracks[2].ID, 1)
+	}),
+	"DeleteTrack": write("(SELECT WHERE NOT EXISTS (SELECT FROM tracks WHERE album_id = $3 AND name = $1 || ' 1')) AS gone", func(ctx context.Context, w *world) (repo.Track, error) {
+		return w.store.DeleteTrack(ctx, w.album.Tracks[0].ID)
+	}),
+	"InTxAtASavepoint": write("albums WHERE name = $1 || ' new'", func(ctx context.Context, w *world) (any, error) {
+		return nil, w.store.InTx(ctx, func(tx *repo.Repo) error {
+			return tx.InTx(ctx, func(tx *repo.Repo) error {
+				_, err := tx.CreateAlbum(ctx, album(w.name+" new", 1))
+
+				return err
+			})
+		})
+	}),
+}
+
+// linkFault is how a link breaks at a message, by a rule that is asked once. cancel ends the operation's context.
+var linkFaults = map[string]func(cancel context.CancelFunc) wireproxy.Action{
+	"CutBefore": func(context.CancelFunc) wireproxy.Action { return wireproxy.CutBefore },
+	"CutAfter":  func(context.CancelFunc) wireproxy.Action { return wireproxy.CutAfter },
+	"CancelledInSilence": func(cancel context.CancelFunc) wireproxy.Action {
+		cancel()
+
+		return wireproxy.Stall
+	},
+	"CancelledInPassing": func(cancel context.CancelFunc) wireproxy.Action {
+		cancel()
+
+		return wireproxy.Pass
+	},
+}
+
+// wire counts the messages of one run, breaks the link at one of them, and notes what reached the server.
+type wire struct {
+	mu     sync.Mutex
+	at     int
+	seen   int
+	broken bool
+	fault  func() wireproxy.Action
+	parsed map[string]string // the SQL of the prepared statements, by connection and name
+	bound  map[int]string    // the SQL of the portal, by connection
+	runs   int               // how often a statement that changes something outside a transaction, or COMMIT, went to the server
+	inTx   map[int]bool
+}
+
+func (w *wire) rule(m wireproxy.Message) wireproxy.Action {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	do := wireproxy.Pass
+	if _, cancels := m.Is.(*pgproto3.CancelRequest); !cancels {
+		if w.seen++; w.seen == w.at {
+			w.broken = true
+			do = w.fault()
+		}
+	}
+	if do == wireproxy.CutBefore || do == wireproxy.Stall {
+		return do
+	}
+	switch is := m.Is.(type) {
+	case *pgproto3.ReadyForQuery:
+		w.inTx[m.Link] = is.TxStatus != 'I'
+	case *pgproto3.Parse:
+		w.parsed[fmt.Sprint(m.Link, is.Name)] = is.Query
+	case *pgproto3.Bind:
+		w.bound[m.Link] = w.parsed[fmt.Sprint(m.Link, is.PreparedStatement)]
+	case *pgproto3.Execute:
+		if sql := w.bound[m.Link]; !w.inTx[m.Link] && !repo.Reads(sql) {
+			w.runs++
+		}
+	case *pgproto3.Query:
+		if is.String == "commit" {
+			w.runs++
+		}
+	}
+
+	return do
+}
+
+func TestSoak_EveryOperationOutlivesItsLink(t *testing.T) {
+	t.Parallel()
+	t.Run("AndThatIsAllOfThem", func(t *testing.T) {
+		t.Parallel()
+		for _, name := range repo.QueryNames() {
+			require.Contains(t, linkOps, name)
+		}
+	})
+	for _, name := range slices.Sorted(maps.Keys(linkOps)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			breakEverywhere(t, linkOps[name], false)
+		})
+	}
+	for _, name := range []string{"GetAccount", "CreateAccount", "CreateAlbum", "AddTrack"} {
+		t.Run(name+"OnANewConnection", func(t *testing.T) {
+			t.Parallel()
+			breakEverywhere(t, linkOps[name], true)
+		})
+	}
+}
+
+// breakEverywhere runs an operation again and again, with the link broken at its first message, its second, and so on to
+// its last, in every way there is. Without MUSICSTORE_SOAK it takes some of the messages only.
+func breakEverywhere(t *testing.T, op linkOp, fresh bool) {
+	t.Helper()
+	url := dbtest.URL(t)
+	direct, err := repo.Open(t.Context(), url)
+	require.NoError(t, err)
+	t.Cleanup(direct.Close)
+	proxy := wireproxy.New(t, url)
+	for first, fault := range slices.Sorted(maps.Keys(linkFaults)) {
+		first, step := 2*first+1, 7 // each fault at other messages
+		if fullSoak() {
+			first, step = 1, 1
+		}
+		if fresh && fault == "CancelledInSilence" {
+			continue // the pool goes on to make a connection that nobody waits for, until its connect_timeout
+		}
+		faults, failed := 0, map[string]int{}
+		for at := first; ; at += step {
+			store, err := repo.Open(t.Context(), proxy.URL("pool_max_conns=1"))
+			require.NoError(t, err)
+			pool := store.DB().(*pgxpool.Pool)
+			if fresh {
+				pool.Reset()
+			}
+			world := newWorld(t, direct, store)
+			ctx, cancel := context.WithCancel(t.Context())
+			w := &wire{at: at, parsed: map[string]string{}, bound: map[int]string{}, inTx: map[int]bool{}}
+			w.fault = func() wireproxy.Action { return linkFaults[fault](cancel) }
+			where := fmt.Sprintf("%s at message %d", fault, at)
+
+			proxy.Set(w.rule)
+			err = op.do(ctx, world)
+			proxy.Set(nil)
+			cancel()
+
+			// The pool's one connection can be had again, idle and good, and the pool ends, as does all behind it.
+			require.NoError(t, pool.AcquireFunc(t.Context(), func(c *pgxpool.Conn) error {
+				require.Equal(t, byte('I'), c.Conn().PgConn().TxStatus(), where)
+
+				return nil
+			}), where)
+			_, readErr := store.GetAccount(t.Context(), world.purchase.AccountID)
+			require.NoError(t, readErr, where)
+			store.Close()
+			require.Zero(t, pool.Stat().TotalConns(), where)
+			proxy.Settle()
+
+			broken, runs := w.result()
+			if !broken { // the operation ended before it
+				require.NoError(t, err, where)
+				requireTyped(t, direct, op, world, err, where)
+
+				break
+			}
+			faults++
+			requireTyped(t, direct, op, world, err, where)
+			if !op.keyed {
+				require.LessOrEqual(t, runs, 1, where)
+			}
+			failed[kindOf(err)]++
+		}
+		require.Positive(t, faults)
+		t.Logf("%s: %d messages: %v", fault, faults, failed)
+	}
+	requireInvariants(t, direct)
+}
+
+func (w *wire) result() (broken bool, runs int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	return w.broken, w.runs
+}
+
+// requireTyped looks whether what an operation said is a known error or none, and true.
+func requireTyped(t *testing.T, direct *repo.Repo, op linkOp, w *world, err error, where string) {
+	t.Helper()
+	kind := kindOf(err)
+	require.NotEqual(t, "untyped", kind, "%s: %v", where, err)
+	if !op.writes {
+		require.NotEqual(t, "outcome unknown", kind, "%s: %v", where, err)
+	}
+	if op.done == "" {
+		return
+	}
+	n := timesDone(t, direct, op, w)
+	switch kind {
+	case "done":
+		require.Equal(t, 1, n, where)
+	case "outcome unknown":
+		require.LessOrEqual(t, n, 1, where)
+	default:
+		require.Zero(t, n, "%s: %v", where, err)
+	}
+}
+
+func kindOf(err error) string {
+	switch {
+	case err == nil:
+		return "done"
+	case errors.Is(err, repo.ErrOutcomeUnknown):
+		return "outcome unknown"
+	case errors.Is(err, repo.ErrUnavailable):
+		return "unavailable"
+	case errors.Is(err, context.Canceled):
+		return "cancelled"
+	default:
+		return "untyped"
+	}
+}
+
+func timesDone(t *testing.T, direct *repo.Repo, op linkOp, w *world) (n int) {
+	t.Helper()
+	require.NoError(t, direct.DB().QueryRow(t.Context(), op.done, w.name, w.account.ID, w.album.ID).Scan(&n))
+
+	return n
+}
+
+// requireInvariants looks whether the rows of all runs are what they must be, whatever happened to the links.
+func requireInvariants(t *testing.T, direct *repo.Repo) {
+	t.Helper()
+	for what, sql := range map[string]string{
+		"tracks are numbered from 1 without holes": `SELECT count(*) FROM (SELECT FROM tracks GROUP BY album_id
+			HAVING min(display_order) <> 1 OR max(display_order) <> count(*) OR count(DISTINCT display_order) <> count(*)) AS bad`,
+		"a new album has all its tracks or is not there": `SELECT count(*) FROM albums AS a WHERE name LIKE '% new'
+			AND NOT EXISTS (SELECT FROM tracks WHERE album_id = a.id)`,
+		"an account has one purchase of an album": `SELECT count(*) FROM (SELECT FROM purchases GROUP BY account_id, album_id
+			HAVING count(*) > 1) AS bad`,
+		"no session is left in a transaction": `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND state LIKE 'idle in transaction%'`,
+	} {
+		var bad int
+		require.NoError(t, direct.DB().QueryRow(t.Context(), sql).Scan(&bad))
+		require.Zero(t, bad, what)
+	}
+}
