@@ -82,6 +82,9 @@ func (r *Repo) attempt(ctx context.Context, opts pgx.TxOptions, fn func(*Repo) e
 	done = true
 
 	start := r.conn.echo.start()
+	// Of a COMMIT that was sent, too, pgx says "conn closed" and that it is safe to try again. So what counts is how
+	// things stood before.
+	sent := ctx.Err() == nil && !tx.Conn().IsClosed()
 	err = tx.Commit(ctx)
 	r.conn.echo.statement(start, r.verb("COMMIT", "RELEASE SAVEPOINT"), nil, 0, err)
 	switch {
@@ -93,7 +96,7 @@ func (r *Repo) attempt(ctx context.Context, opts pgx.TxOptions, fn func(*Repo) e
 		return &opError{op: "commit", errs: []error{err}, text: text}
 	}
 
-	return typed(ctx, "commit", err, false, !r.conn.inTx && !unsent(err))
+	return typed(ctx, "commit", err, false, !r.conn.inTx && sent)
 }
 
 func (r *Repo) begin(ctx context.Context, opts pgx.TxOptions) (tx pgx.Tx, err error) {
