@@ -31,6 +31,10 @@ import (
 // timeZone is the time zone of every test's sessions: half an hour off, so that a bug that depends on it shows.
 const timeZone = "America/St_Johns"
 
+// URLParams is the environment variable whose settings every test's URL gets, so that a whole suite can run in another
+// query mode: default_query_exec_mode=exec.
+const URLParams = "MUSICSTORE_TEST_URL_PARAMS"
+
 // New returns an empty store on a database of its own. Both end with the test.
 func New(tb testing.TB, opts ...repo.Option) *repo.Repo {
 	tb.Helper()
@@ -133,10 +137,15 @@ func clone(tb pgtestdb.TB, m pgtestdb.Migrator) (string, error) {
 		query.Set("port", strconv.Itoa(int(config.Port)))
 	}
 
-	return pgtestdb.Custom(tb, pgtestdb.Config{
+	made := pgtestdb.Custom(tb, pgtestdb.Config{
 		DriverName: "pgx", Host: u.Hostname(), Port: port, Database: config.Database,
 		User: user, Password: password, Options: query.Encode(),
-	}, m).URL(), nil
+	}, m).URL()
+	if params := os.Getenv(URLParams); params != "" {
+		made += "&" + params
+	}
+
+	return made, nil
 }
 
 // Soak skips a long test, unless MUSICSTORE_SOAK is set, as `make soak` does.

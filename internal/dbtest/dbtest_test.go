@@ -345,3 +345,10 @@ func TestMain_FailsWhenAGoroutineIsLeft(t *testing.T) {
 	require.Contains(t, out, "found unexpected goroutines")
 	require.Contains(t, out, "--- PASS: TestInner_LeavesAGoroutine")
 }
+
+func TestURL_HasTheSettingsOfTheEnvironment(t *testing.T) {
+	t.Setenv(dbtest.URLParams, "default_query_exec_mode=exec&application_name=x")
+	config := dbtest.Pool(t).Config().ConnConfig
+	require.Equal(t, pgx.QueryExecModeExec, config.DefaultQueryExecMode)
+	require.Equal(t, "x", config.RuntimeParams["application_name"])
+}
