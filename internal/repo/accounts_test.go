@@ -144,7 +144,7 @@ func TestRepo_CreateAccount(t *testing.T) {
 		_, err := store.CreateAccount(t.Context(), repo.NewAccount{Email: "a@b", PasswordHash: "$hunter2"})
 		require.ErrorIs(t, err, repo.ErrInvalid)
 		require.NotContains(t, err.Error(), "hunter2")
-		require.ErrorContains(t, tracer.lastError(), "failed to encode", "it was refused on the way out")
+		require.ErrorContains(t, tracer.lastError(), "to encode", "it was refused on the way out")
 	})
 }
 

@@ -398,15 +398,19 @@ const (
 // again says whether to send a statement once more after err, and pauses before it does.
 //
 // A lost connection is tried again for a read, for a write that carries its own key, and for anything that never left.
-// pgconn.SafeToRetry alone would not do: it is not true of a backend that was killed. A plan that a change of the
-// schema made invalid, or that a pooler forgot, is tried again once: nothing of it ran.
+// pgconn.SafeToRetry alone would not do: it is not true of a backend that was killed. A plan that a pooler forgot is
+// tried again once: nothing of it ran. So is one that a change of the schema made invalid, and more than once, because
+// each connection of a pool has plans of its own, and another try may get another connection.
 func (cl *call) again(err error) bool {
 	c := cl.c
-	if c.inTx || !c.pooled || cl.try >= lastTry || cl.ctx.Err() != nil {
+	switch {
+	case c.inTx || cl.try >= lastTry || cl.ctx.Err() != nil:
 		return false
-	}
-	switch code(err) {
-	case codeFeatureNotSupported, codeInvalidStatementName:
+	case outdated(err, cl.try):
+		return true
+	case !c.pooled:
+		return false
+	case code(err) == codeInvalidStatementName:
 		return cl.try == 1
 	}
 	safe := c.keyed || unsent(err) || reads(cl.sql)

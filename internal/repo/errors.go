@@ -166,6 +166,14 @@ func code(err error) string {
 	return ""
 }
 
+// outdated reports that a cached statement no longer fits its tables, because somebody changed them: nothing of it ran,
+// and the driver has forgotten it. PostgreSQL names the place that found out; of another engine the code must do.
+func outdated(err error, try int) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+
+	return ok && pg.Code == codeFeatureNotSupported && (try == 1 || pg.Routine == "RevalidateCachedQuery")
+}
+
 // unsent reports that nothing of the statement has left. A deadline's error that is not wrapped is the pool's, which had
 // no connection to give by then; pgconn wraps that of a statement under way. It does not wrap a cancellation.
 func unsent(err error) bool {

@@ -41,7 +41,7 @@ func TestSecrets_AppearInNoOutput(t *testing.T) {
 		}
 	}
 
-	everyQuery(t, store)
+	require.NoError(t, everyQuery(t.Context(), store))
 	a := newAccount(t, store, "secret.person@example.com")
 	for range 2 { // the second is too soon
 		_, token, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})

@@ -7,14 +7,15 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // InTx runs fn in a transaction, with a Repo that stands on it: all that fn writes through it is kept when fn returns
 // nil, and nothing of it when fn returns an error or panics. The error of fn comes back as it is.
 //
 // fn runs again, whole and in a new transaction, after a serialization failure or a deadlock, wherever it shows (at
-// COMMIT, too), when the connection is lost before COMMIT was sent, and once when a change of the schema made a cached
-// plan invalid. So it should do nothing outside the database that must not be done twice. When the connection is lost
+// COMMIT, too), when the connection is lost before COMMIT was sent, and when a change of the schema made a cached plan
+// invalid; a pool gets new connections then, so that once is enough. So it should do nothing outside the database that must not be done twice. When the connection is lost
 // with COMMIT on its way, the error is ErrOutcomeUnknown.
 //
 // In a Repo that stands on a transaction already, InTx makes a savepoint: fn's error undoes what fn did, and the
@@ -49,8 +50,19 @@ func (r *Repo) rerun(ctx context.Context, err error, try int) bool {
 	switch code(err) {
 	case codeSerializationFailure, codeDeadlockDetected:
 		return true
-	case codeFeatureNotSupported, codeInvalidStatementName:
+	case codeInvalidStatementName:
 		return try == 1
+	case codeFeatureNotSupported:
+		if !outdated(err, try) {
+			return false
+		}
+		if pool, ok := r.conn.db.(*pgxpool.Pool); ok {
+			// A changed table outdates more statements than the one that failed, on every connection, and each would
+			// take a run of the closure to show: new connections have none.
+			pool.Reset()
+		}
+
+		return true
 	default:
 		return r.conn.pooled && errors.Is(err, ErrUnavailable)
 	}
