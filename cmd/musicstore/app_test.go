@@ -19,6 +19,10 @@ func TestUsage(t *testing.T) {
 		"RefusesAnUnknownCommand":      {[]string{"sell"}, `unknown command "sell" for "musicstore"`},
 		"RefusesAWordAfterInit":        {[]string{"init", "all"}, `unknown command "all" for "musicstore init"`},
 		"RefusesAWordAfterDemo":        {[]string{"demo", "all"}, `unknown command "all" for "musicstore demo"`},
+		"RefusesGrantsToNobody":        {[]string{"grants"}, "accepts 1 arg(s), received 0"},
+		"RefusesGrantsToTwo":           {[]string{"grants", "a", "b"}, "accepts 1 arg(s), received 2"},
+		"RefusesGrantsToNoName":        {[]string{"grants", ""}, "a role and a schema have names that are not empty"},
+		"RefusesGrantsInNoSchema":      {[]string{"grants", "a", "--schema="}, "a role and a schema have names that are not empty"},
 		"RefusesAnUnknownFlag":         {[]string{"import", "--force", "f"}, "unknown flag: --force"},
 		"RefusesAFlagWithoutItsValue":  {[]string{"init", "--database-url"}, "flag needs an argument: --database-url"},
 		"RefusesAFlagWithAnotherValue": {[]string{"init", "--echo=maybe"}, `invalid argument "maybe" for "--echo" flag`},
@@ -48,6 +52,7 @@ func TestHelp(t *testing.T) {
 		"ShowsExamplesOfADemo":   {[]string{"demo", "--help"}, demos},
 		"ShowsExamplesOfAnInit":  {[]string{"init", "-h"}, inits},
 		"ShowsExamplesOfImports": {[]string{"import", "--help"}, imports},
+		"ShowsExamplesOfGrants":  {[]string{"grants", "--help"}, "Examples:\n  musicstore grants shop | psql"},
 		"KnowsTheCommands":       {[]string{"help", "import"}, imports},
 	} {
 		t.Run(name, func(t *testing.T) {

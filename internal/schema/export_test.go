@@ -5,6 +5,8 @@ var (
 	BootstrapFiles = bootstrap
 	// Creations is what Bootstrap takes the files to create.
 	Creations = creations
+	// GrantsFor is Grants for other files and queries than those of db.
+	GrantsFor = grants
 )
 
 // LockKey is the advisory lock that Bootstrap takes.
