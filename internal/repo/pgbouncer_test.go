@@ -1,0 +1,318 @@
+package repo_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"musicstore/internal/dbtest"
+	"musicstore/internal/repo"
+	"musicstore/internal/schema"
+)
+
+// serverConns is how many connections the pooler has to the server, for any number of clients.
+const serverConns = 4
+
+// behindPgBouncer starts a PgBouncer in transaction mode before a database, and returns the URL through it.
+func behindPgBouncer(t *testing.T, direct string) string {
+	t.Helper()
+	binary := pgBouncer(t)
+	config, err := pgx.ParseConfig(direct)
+	require.NoError(t, err)
+
+	dir, err := os.MkdirTemp("/tmp", "pgbouncer-") //nolint:usetesting // another user must enter it, and a socket's path is short
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	text := fmt.Sprintf(`[databases]
+store = host=%s port=%d dbname=%s user=%s password=%s
+
+[pgbouncer]
+pool_mode = transaction
+default_pool_size = %d
+auth_type = any
+unix_socket_dir = %s
+listen_port = 6432
+`, config.Host, config.Port, config.Database, config.User, config.Password, serverConns, dir)
+	if hasPreparedStatements(t, binary) {
+		text += "max_prepared_statements = 0\n" // as before 1.21: the URL's settings are what is tested
+	}
+	ini := filepath.Join(dir, "pgbouncer.ini")
+	require.NoError(t, os.WriteFile(ini, []byte(text), 0o644))
+
+	var log bytes.Buffer
+	pooler := exec.CommandContext(t.Context(), binary, ini)
+	pooler.Stdout, pooler.Stderr = &log, &log
+	pooler.Cancel = func() error { return pooler.Process.Signal(syscall.SIGINT) }
+	pooler.WaitDelay = 5 * time.Second
+	pooler.Dir = "/"
+	if os.Geteuid() == 0 { // as root it does not run: as the user whose socket it has to reach
+		id := serverUser(t)
+		require.NoError(t, os.Chown(dir, int(id.Uid), int(id.Gid)))
+		pooler.SysProcAttr = &syscall.SysProcAttr{Credential: id}
+	}
+	require.NoError(t, pooler.Start())
+	t.Cleanup(func() {
+		_ = pooler.Process.Signal(syscall.SIGTERM) // at once
+		_ = pooler.Wait()
+		if t.Failed() {
+			t.Logf("pgbouncer said:\n%s", log.String())
+		}
+	})
+	socket := filepath.Join(dir, ".s.PGSQL.6432")
+	require.Eventually(t, func() bool {
+		conn, err := net.Dial("unix", socket)
+		if err == nil {
+			_ = conn.Close()
+		}
+
+		return err == nil
+	}, 10*time.Second, 10*time.Millisecond)
+
+	return "postgres://shop@/store?host=" + dir + "&port=6432&timezone=America/St_Johns"
+}
+
+// pgBouncer returns the program. Where it is not installed the test is skipped, but not in CI: .ci/run installs it.
+func pgBouncer(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"pgbouncer", "/usr/sbin/pgbouncer"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	const missing = "PgBouncer is not installed (Debian, Ubuntu: apt-get install pgbouncer)"
+	if os.Getenv("CI") != "" {
+		t.Fatal(missing)
+	}
+	t.Skip(missing)
+
+	return ""
+}
+
+// hasPreparedStatements says whether this PgBouncer can keep prepared statements in transaction mode: from 1.21.
+func hasPreparedStatements(t *testing.T, binary string) bool {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), binary, "--version").Output()
+	require.NoError(t, err)
+	version := regexp.MustCompile(`(\d+)\.(\d+)`).FindStringSubmatch(string(out))
+	require.Len(t, version, 3, "%s", out)
+	t.Logf("PgBouncer %s", version[0])
+	major, err := strconv.Atoi(version[1])
+	require.NoError(t, err)
+	minor, err := strconv.Atoi(version[2])
+	require.NoError(t, err)
+
+	return major > 1 || minor >= 21
+}
+
+// serverUser is the user that localpg runs PostgreSQL as when the tests run as root.
+func serverUser(t *testing.T) *syscall.Credential {
+	t.Helper()
+	who, err := user.Lookup("postgres")
+	if err != nil {
+		who, err = user.Lookup("nobody")
+	}
+	require.NoError(t, err)
+	uid, err := strconv.ParseUint(who.Uid, 10, 32)
+	require.NoError(t, err)
+	gid, err := strconv.ParseUint(who.Gid, 10, 32)
+	require.NoError(t, err)
+
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+}
+
+// clientsOf opens n stores with a connection each, as n processes would.
+func clientsOf(t *testing.T, url, mode string, n int) []*repo.Repo {
+	t.Helper()
+	clients := make([]*repo.Repo, n)
+	for i := range clients {
+		clients[i] = openMode(t, with(t, url, "pool_max_conns", "1"), mode)
+	}
+
+	return clients
+}
+
+func TestPgBouncer(t *testing.T) {
+	t.Parallel()
+	const clients = 40
+
+	for _, mode := range []string{"exec", "cache_describe", "simple_protocol"} {
+		t.Run("FortyClientsShareFourConnectionsIn_"+mode, func(t *testing.T) {
+			t.Parallel()
+			direct := dbtest.URL(t)
+			stores := clientsOf(t, behindPgBouncer(t, direct), mode, clients)
+			most := mostSessions(t, direct)
+			require.NoError(t, everyQueryAtOnce(t.Context(), clients, 2, func(i int) *repo.Repo { return stores[i] }))
+			require.NoError(t, everyInTx(t.Context(), stores))
+			require.Equal(t, serverConns, most(), "that many connections to the server, and no more")
+
+			var albums, gaps int
+			require.NoError(t, stores[0].DB().QueryRow(t.Context(), `SELECT count(*), count(*) FILTER (WHERE
+				(SELECT count(*) FROM tracks WHERE album_id = albums.id) <>
+				(SELECT coalesce(max(display_order), 0) FROM tracks WHERE album_id = albums.id)) FROM albums`).Scan(&albums, &gaps))
+			require.Equal(t, clients*2+clients, albums)
+			require.Zero(t, gaps, "the tracks are numbered without holes")
+		})
+	}
+	t.Run("DoesNotKeepThePlansOfTheDefaultMode", func(t *testing.T) { // the control
+		t.Parallel()
+		stores := clientsOf(t, behindPgBouncer(t, dbtest.URL(t)), cacheStatement, clients)
+		err := everyQueryAtOnce(t.Context(), clients, 2, func(i int) *repo.Repo { return stores[i] })
+		require.Error(t, err)
+		require.Regexp(t, `SQLSTATE (26000|42P05|08P01)`, err.Error())
+	})
+	t.Run("BootstrapsOnceForAll", func(t *testing.T) {
+		t.Parallel()
+		stores := clientsOf(t, behindPgBouncer(t, dbtest.EmptyURL(t)), "exec", clients)
+		made := make([][]string, clients)
+		errs := atOnce(clients, func(i int) (err error) {
+			made[i], err = schema.Bootstrap(t.Context(), stores[i].DB())
+
+			return err
+		})
+		require.Equal(t, make([]error, clients), errs)
+		creators := 0
+		for _, names := range made {
+			if len(names) > 0 {
+				creators++
+			}
+		}
+		require.Equal(t, 1, creators)
+		require.NoError(t, everyQuery(t.Context(), stores[0]))
+	})
+	t.Run("GivesEachClientItsTimeZoneAndRefusesOtherSettings", func(t *testing.T) {
+		t.Parallel()
+		url := behindPgBouncer(t, dbtest.URL(t))
+		zones := []string{"Asia/Kathmandu", "America/St_Johns", "UTC"}
+		stores := make([]*repo.Repo, len(zones))
+		for i, zone := range zones {
+			stores[i] = openMode(t, with(t, url, "timezone", zone), "exec")
+		}
+		for range 20 {
+			require.Equal(t, make([]error, len(zones)), atOnce(len(zones), func(i int) error {
+				var zone string
+				if err := stores[i].DB().QueryRow(t.Context(), "SHOW timezone").Scan(&zone); err != nil || zone == zones[i] {
+					return err
+				}
+
+				return fmt.Errorf("%s, and not %s", zone, zones[i])
+			}))
+		}
+		_, err := repo.Open(t.Context(), with(t, url, "search_path", "music"))
+		require.ErrorContains(t, err, "unsupported startup parameter: search_path")
+	})
+	t.Run("GivesBackACleanConnectionWhenAContextEnds", func(t *testing.T) {
+		t.Parallel()
+		stores := clientsOf(t, behindPgBouncer(t, dbtest.URL(t)), "exec", clients)
+		errs := atOnce(clients, func(i int) error {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+
+			return stores[i].InTx(ctx, func(tx *repo.Repo) error {
+				if _, err := tx.CreateAlbum(ctx, album(repo.NewID(), 1)); err != nil {
+					return err
+				}
+				cancel()
+				_, err := tx.ListAlbums(ctx, repo.Page{})
+
+				return err
+			})
+		})
+		for _, err := range errs {
+			require.ErrorIs(t, err, context.Canceled)
+		}
+		require.Zero(t, countAlbums(t, stores[0]))
+		require.NoError(t, everyQueryAtOnce(t.Context(), clients, 1, func(i int) *repo.Repo { return stores[i] }))
+	})
+	t.Run("ASchemaMayChangeMeanwhile", func(t *testing.T) {
+		t.Parallel()
+		direct := dbtest.URL(t)
+		stores := clientsOf(t, behindPgBouncer(t, direct), "exec", 8)
+		admin, err := pgx.Connect(t.Context(), direct)
+		require.NoError(t, err)
+		defer admin.Close(context.WithoutCancel(t.Context()))
+		changed := make(chan error, 1)
+		go func() {
+			var err error
+			for _, sql := range []string{ // of a table each, so that they can't deadlock with a statement
+				"ALTER TABLE accounts ADD COLUMN note text", "ALTER TABLE tracks ALTER COLUMN length_seconds TYPE bigint",
+				"ALTER TABLE albums ADD COLUMN note text", "ALTER TABLE albums ALTER COLUMN year TYPE bigint",
+				"ALTER TABLE purchases ALTER COLUMN amount_paid_cents TYPE numeric",
+			} {
+				if err == nil {
+					_, err = admin.Exec(t.Context(), sql)
+				}
+			}
+			changed <- err
+		}()
+		require.NoError(t, everyQueryAtOnce(t.Context(), 8, 4, func(i int) *repo.Repo { return stores[i] }))
+		require.NoError(t, <-changed)
+	})
+}
+
+// everyInTx has all stores add an album of their own and a track to a common one, each in a transaction.
+func everyInTx(ctx context.Context, stores []*repo.Repo) error {
+	common, err := stores[0].CreateAlbum(ctx, album("common", 0))
+	if err != nil {
+		return err
+	}
+	for _, err := range atOnce(len(stores), func(i int) error {
+		return stores[i].InTx(ctx, func(tx *repo.Repo) error {
+			if i > 0 { // the common one is the first's
+				if _, err := tx.CreateAlbum(ctx, album(repo.NewID(), 1)); err != nil {
+					return err
+				}
+			}
+			_, err := tx.AddTrack(ctx, common.ID, repo.NewTrack{Name: "T"}, 1)
+
+			return err
+		})
+	}) {
+		if err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+// mostSessions watches a database, and returns what ends that and tells how many others were on it at the most.
+func mostSessions(t *testing.T, direct string) func() int {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), direct)
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	result := make(chan int, 1)
+	go func() {
+		most := 0
+		for ctx.Err() == nil {
+			var n int
+			if conn.QueryRow(context.WithoutCancel(ctx), `SELECT count(*) FROM pg_stat_activity
+				WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'`).Scan(&n) == nil {
+				most = max(most, n)
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		_ = conn.Close(context.WithoutCancel(ctx))
+		result <- most
+	}()
+	t.Cleanup(stop)
+
+	return func() int {
+		stop()
+
+		return <-result
+	}
+}
