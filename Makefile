@@ -17,10 +17,10 @@ run: ## Run the demo: a store comes to life on a private PostgreSQL, or on DATAB
 
 .PHONY: test
 test: ## Run all tests on a real PostgreSQL, with the race detector
-	$(GO) test -race ./...
+	$(GO) test -race -parallel 8 ./...
 
 .PHONY: soak
-soak: ## Run the long fault tests
+soak: ## Run the long fault tests, too: every operation cut at every message, failover, 10,000 lost replies
 	MUSICSTORE_SOAK=1 $(GO) test -race -timeout 20m -run 'Soak' ./...
 
 .PHONY: cover

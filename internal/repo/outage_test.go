@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
 	"musicstore/internal/schema"
 )
@@ -43,13 +44,8 @@ func work(ops int, op func(i int) error) (errs []error) {
 	return errs
 }
 
-func TestRepo_KilledBackends(t *testing.T) {
-	t.Parallel()
-	killedBackends(t, 800, 40)
-}
-
 func TestRepo_KilledBackendsSoak(t *testing.T) { //nolint:paralleltest // it is measured
-	soak(t)
+	dbtest.Soak(t)
 	killedBackends(t, 20_000, 400)
 }
 
@@ -155,13 +151,8 @@ func killedBackends(t *testing.T, ops, kills int) {
 	t.Logf("controls: %d errors of pgx alone in 800; %d of 800 inserts doubled by new keys", len(errs), doubled)
 }
 
-func TestRepo_RestartOfTheServer(t *testing.T) {
-	t.Parallel()
-	restarts(t, 1_500, 2)
-}
-
 func TestRepo_RestartOfTheServerSoak(t *testing.T) { //nolint:paralleltest // it is measured
-	soak(t)
+	dbtest.Soak(t)
 	restarts(t, 20_000, 10)
 }
 
@@ -267,13 +258,8 @@ func restarts(t *testing.T, ops, times int) {
 	require.NotContains(t, server.refs(t), "away")
 }
 
-func TestRepo_Failover(t *testing.T) {
-	t.Parallel()
-	failover(t, 1_000)
-}
-
 func TestRepo_FailoverSoak(t *testing.T) { //nolint:paralleltest // it is measured
-	soak(t)
+	dbtest.Soak(t)
 	failover(t, 25_000)
 }
 
@@ -340,8 +326,9 @@ func failover(t *testing.T, writes int) {
 }
 
 // The control of TestRepo_Failover: what an asynchronous primary acknowledged may be lost.
-func TestRepo_FailoverOfAnAsynchronousPrimaryLosesWrites(t *testing.T) {
+func TestRepo_FailoverOfAnAsynchronousPrimaryLosesWritesSoak(t *testing.T) {
 	t.Parallel()
+	dbtest.Soak(t)
 	primary, standby := newPair(t, false)
 	store := open(t, primary.url(standby))
 	a, buyer := newAlbum(t, store, "A", 0), newAccount(t, store, "buyer@x")
@@ -414,8 +401,9 @@ func TestRepo_OnAStandbyReadsAndRefusesWrites(t *testing.T) {
 	newAlbum(t, copied, "D", 1)
 }
 
-func TestRepo_LeavesAPrimaryThatWasDemoted(t *testing.T) {
+func TestRepo_LeavesAPrimaryThatWasDemotedSoak(t *testing.T) {
 	t.Parallel()
+	dbtest.Soak(t)
 	primary, standby := newPair(t, true)
 	store := open(t, primary.url(standby)+"&pool_max_conns=4")
 	plain, err := pgxpool.New(t.Context(), primary.url(standby)+"&pool_max_conns=4")

@@ -148,7 +148,11 @@ func TestPgBouncer(t *testing.T) {
 	t.Parallel()
 	const clients = 40
 
-	for _, mode := range []string{"exec", "cache_describe", "simple_protocol"} {
+	modes := []string{"exec", "cache_describe", "simple_protocol"}
+	if !dbtest.Soaking() {
+		modes = modes[:1]
+	}
+	for _, mode := range modes {
 		t.Run("FortyClientsShareFourConnectionsIn_"+mode, func(t *testing.T) {
 			t.Parallel()
 			direct := dbtest.URL(t)

@@ -148,7 +148,7 @@ func TestSoak_Tokens(t *testing.T) {
 func TestRaces_MoneyIsNeitherMadeNorLost(t *testing.T) {
 	t.Parallel()
 	// A bank whose accounts are the prices of albums: transfers of random amounts, both ways, at once.
-	const accounts, workers, each, total = 4, 8, 20, 4 * 1000
+	const accounts, workers, each, total = 4, 6, 15, 4 * 1000
 	run := func(store *repo.Repo, in func(func(*repo.Repo) error) error) (sum int64, runs int64) {
 		var ids []int64
 		for n := range accounts {

@@ -20,14 +20,6 @@ import (
 	"musicstore/internal/schema"
 )
 
-// soak says whether to run the tests whose name ends in Soak: minutes of what the others do for seconds.
-func soak(t *testing.T) {
-	t.Helper()
-	if os.Getenv("MUSICSTORE_SOAK") != "1" {
-		t.Skip("takes long: MUSICSTORE_SOAK=1 runs it")
-	}
-}
-
 // janitor is run by /bin/sh with the folder of a test's servers. When its standard input ends without a line, the test
 // binary has been killed, and the servers are ended for it. One that was only about to start has lost its data folder,
 // and ends by itself.
