@@ -147,8 +147,9 @@ func warmed(t *testing.T, url, mode string, n int) *repo.Repo {
 	return store
 }
 
-func TestRepo_OutlivesASchemaChangeUnderItsStatements(t *testing.T) {
+func TestSoak_OutlivesASchemaChangeUnderItsStatements(t *testing.T) {
 	t.Parallel()
+	dbtest.Soak(t)
 	alter := func(t *testing.T, url, sql string) {
 		t.Helper()
 		admin, err := pgx.Connect(t.Context(), url)
@@ -157,12 +158,8 @@ func TestRepo_OutlivesASchemaChangeUnderItsStatements(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, admin.Close(t.Context()))
 	}
-	modes := queryModes
-	if !dbtest.Soaking() {
-		modes = queryModes[:1] // the default, which keeps whole plans
-	}
 	for change, sql := range schemaChanges {
-		for _, mode := range modes {
+		for _, mode := range queryModes {
 			t.Run(change+"_"+mode, func(t *testing.T) {
 				t.Parallel()
 

@@ -352,8 +352,9 @@ func TestRepo_FailoverOfAnAsynchronousPrimaryLosesWritesSoak(t *testing.T) {
 	require.Len(t, standby.refs(t), 40)
 }
 
-func TestRepo_OnAStandbyReadsAndRefusesWrites(t *testing.T) {
+func TestRepo_OnAStandbyReadsAndRefusesWritesSoak(t *testing.T) {
 	t.Parallel()
+	dbtest.Soak(t)
 	primary, standby := newPair(t, true)
 	store, copied := open(t, primary.url()), open(t, standby.url())
 	a, buyer := newAlbum(t, store, "A", 3), newAccount(t, store, "buyer@x")

@@ -144,14 +144,12 @@ func clientsOf(t *testing.T, url, mode string, n int) []*repo.Repo {
 	return clients
 }
 
-func TestPgBouncer(t *testing.T) {
+func TestSoak_PgBouncer(t *testing.T) {
 	t.Parallel()
+	dbtest.Soak(t)
 	const clients = 40
 
 	modes := []string{"exec", "cache_describe", "simple_protocol"}
-	if !dbtest.Soaking() {
-		modes = modes[:1]
-	}
 	for _, mode := range modes {
 		t.Run("FortyClientsShareFourConnectionsIn_"+mode, func(t *testing.T) {
 			t.Parallel()
