@@ -17,7 +17,7 @@ run: ## Run the demo: a store comes to life on a private PostgreSQL, or on DATAB
 
 .PHONY: test
 test: ## Run all tests on a real PostgreSQL, with the race detector
-	$(GO) test -race -parallel 8 ./...
+	$(GO) test -race -parallel 4 ./...
 
 .PHONY: soak
 soak: ## Run the long fault tests, too: every operation cut at every message, failover, 10,000 lost replies

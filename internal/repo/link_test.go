@@ -425,6 +425,7 @@ func (w *wire) rule(m wireproxy.Message) wireproxy.Action {
 
 func TestSoak_EveryOperationOutlivesItsLink(t *testing.T) {
 	t.Parallel()
+	dbtest.Soak(t)
 	t.Run("AndThatIsAllOfThem", func(t *testing.T) {
 		t.Parallel()
 		for _, name := range repo.QueryNames() {
