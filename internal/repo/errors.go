@@ -143,7 +143,6 @@ const (
 	codeDeadlockDetected     = "40P01"
 	classConnection          = "08"
 	classDataException       = "22"
-	classIntegrity           = "23"
 	classShutdown            = "57P"
 )
 
