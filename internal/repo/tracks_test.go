@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"musicstore/internal/dbtest"
@@ -152,20 +154,29 @@ func TestRepo_TracksStayGapless(t *testing.T) {
 		// The control: the same statement without holding the album reads what was there before it waited.
 		store := dbtest.New(t)
 		a := newAlbum(t, store, "A", 40)
-		errs := atOnce(16, func(i int) error {
-			for n := range 10 {
-				_, err := store.DB().Exec(t.Context(), `
-					WITH place AS (SELECT count(*) + 1 AS n FROM tracks WHERE album_id = $1)
-					INSERT INTO tracks (album_id, name, length_seconds, display_order)
-					SELECT $1, $2, 0, n FROM place`, a.ID, fmt.Sprintf("%d %d", i, n))
-				if err != nil {
-					return err
-				}
-			}
+		const add = `
+			WITH place AS (SELECT count(*) + 1 AS n FROM tracks WHERE album_id = $1)
+			INSERT INTO tracks (album_id, name, length_seconds, display_order)
+			SELECT $1, 'new', 0, n FROM place`
+		tx, err := store.DB().(*pgxpool.Pool).Begin(t.Context())
+		require.NoError(t, err)
+		defer tx.Rollback(t.Context())
+		_, err = tx.Exec(t.Context(), add, a.ID)
+		require.NoError(t, err)
+		second := make(chan error, 1)
+		go func() {
+			_, err := store.DB().Exec(t.Context(), add, a.ID)
+			second <- err
+		}()
+		require.Eventually(t, func() bool {
+			var waits bool
+			err := store.DB().QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_stat_activity
+				WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waits)
 
-			return nil
-		})
-		require.Less(t, succeeded(errs), 16, "two take the same place")
+			return err == nil && waits
+		}, time.Minute, time.Millisecond)
+		require.NoError(t, tx.Commit(t.Context()))
+		require.ErrorContains(t, <-second, "tracks_display_order_key", "two take the same place")
 	})
 }
 
