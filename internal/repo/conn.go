@@ -400,7 +400,8 @@ const (
 // A lost connection is tried again for a read, for a write that carries its own key, and for anything that never left.
 // pgconn.SafeToRetry alone would not do: it is not true of a backend that was killed. A plan that a pooler forgot is
 // tried again once: nothing of it ran. So is one that a change of the schema made invalid, and more than once, because
-// each connection of a pool has plans of its own, and another try may get another connection.
+// each connection of a pool has plans of its own, and another try may get another connection. And so is a statement that
+// was the victim of a deadlock or could not be serialized: it was a transaction of its own, of which nothing was kept.
 func (cl *call) again(err error) bool {
 	c := cl.c
 	switch {
@@ -408,6 +409,8 @@ func (cl *call) again(err error) bool {
 		return false
 	case outdated(err, cl.try):
 		return true
+	case conflicted(err):
+		return pause(cl.ctx, cl.try)
 	case !c.pooled:
 		return false
 	case code(err) == codeInvalidStatementName:

@@ -388,6 +388,44 @@ func TestRepo_OutlivesItsConnections(t *testing.T) {
 	})
 }
 
+func TestRepo_AStatementThatGaveWayToAnotherRunsAgain(t *testing.T) {
+	t.Parallel()
+	store := open(t, with(t, dbtest.URL(t), "default_transaction_isolation", "serializable"))
+	a := newAlbum(t, store, "A", 0)
+	pool := store.DB().(*pgxpool.Pool)
+	// A transaction changes the row, and commits while somebody else's statement waits for it.
+	first := func(update func(sql string) error) error {
+		const sql = "UPDATE albums SET price_cents = price_cents + 1"
+		tx, err := pool.Begin(t.Context())
+		require.NoError(t, err)
+		defer tx.Rollback(t.Context())
+		_, err = tx.Exec(t.Context(), sql)
+		require.NoError(t, err)
+		second := make(chan error, 1)
+		go func() { second <- update(sql) }()
+		awaitLock(t, store)
+		require.NoError(t, tx.Commit(t.Context()))
+
+		return <-second
+	}
+	require.NoError(t, first(func(sql string) error {
+		_, err := repo.Conn(store).Exec(t.Context(), sql)
+
+		return err
+	}))
+	err := first(func(sql string) error { // the control
+		_, err := pool.Exec(t.Context(), sql)
+
+		return err
+	})
+	var pg *pgconn.PgError
+	require.ErrorAs(t, err, &pg)
+	require.Equal(t, "40001", pg.Code)
+	read, err := store.GetAlbum(t.Context(), a.ID)
+	require.NoError(t, err)
+	require.Equal(t, a.PriceCents+3, read.PriceCents)
+}
+
 func TestRepo_ASingleConnectionIsNotTriedAgain(t *testing.T) {
 	t.Parallel()
 	conn, err := pgx.Connect(t.Context(), dbtest.URL(t))

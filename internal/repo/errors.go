@@ -173,6 +173,13 @@ func outdated(err error, try int) bool {
 	return ok && pg.Code == codeFeatureNotSupported && (try == 1 || pg.Routine == "RevalidateCachedQuery")
 }
 
+// conflicted reports that the server rolled a transaction back so that another could go on.
+func conflicted(err error) bool {
+	c := code(err)
+
+	return c == codeSerializationFailure || c == codeDeadlockDetected
+}
+
 // unsent reports that nothing of the statement has left. A deadline's error that is not wrapped is the pool's, which had
 // no connection to give by then; pgconn wraps that of a statement under way. It does not wrap a cancellation.
 func unsent(err error) bool {

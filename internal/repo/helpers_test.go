@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"musicstore/internal/repo"
 
@@ -112,6 +113,18 @@ func isAny(err error, targets ...error) bool {
 	}
 
 	return false
+}
+
+// awaitLock returns when somebody in the store's database waits for a lock.
+func awaitLock(tb testing.TB, store *repo.Repo) {
+	tb.Helper()
+	require.Eventually(tb, func() bool {
+		var waits bool
+		err := store.DB().QueryRow(tb.Context(), `SELECT EXISTS (SELECT FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waits)
+
+		return err == nil && waits
+	}, time.Minute, time.Millisecond)
 }
 
 // acquired is how many connections of the store's pool are in use.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
@@ -168,13 +167,7 @@ func TestRepo_TracksStayGapless(t *testing.T) {
 			_, err := store.DB().Exec(t.Context(), add, a.ID)
 			second <- err
 		}()
-		require.Eventually(t, func() bool {
-			var waits bool
-			err := store.DB().QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_stat_activity
-				WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waits)
-
-			return err == nil && waits
-		}, time.Minute, time.Millisecond)
+		awaitLock(t, store)
 		require.NoError(t, tx.Commit(t.Context()))
 		require.ErrorContains(t, <-second, "tracks_display_order_key", "two take the same place")
 	})

@@ -15,8 +15,8 @@ import (
 //
 // fn runs again, whole and in a new transaction, after a serialization failure or a deadlock, wherever it shows (at
 // COMMIT, too), when the connection is lost before COMMIT was sent, and when a change of the schema made a cached plan
-// invalid; a pool gets new connections then, so that once is enough. So it should do nothing outside the database that must not be done twice. When the connection is lost
-// with COMMIT on its way, the error is ErrOutcomeUnknown.
+// invalid; a pool gets new connections then, so that once is enough. So it should do nothing outside the database that
+// must not be done twice. When the connection is lost with COMMIT on its way, the error is ErrOutcomeUnknown.
 //
 // In a Repo that stands on a transaction already, InTx makes a savepoint: fn's error undoes what fn did, and the
 // transaction goes on.
@@ -47,9 +47,10 @@ func (r *Repo) rerun(ctx context.Context, err error, try int) bool {
 	if ctx.Err() != nil || errors.Is(err, ErrOutcomeUnknown) || try >= lastTry {
 		return false
 	}
-	switch code(err) {
-	case codeSerializationFailure, codeDeadlockDetected:
+	if conflicted(err) {
 		return true
+	}
+	switch code(err) {
 	case codeInvalidStatementName:
 		return try == 1
 	case codeFeatureNotSupported:
