@@ -20,7 +20,7 @@ test: ## Run all tests on a real PostgreSQL, with the race detector
 	$(GO) test -race -parallel 4 ./...
 
 .PHONY: soak
-soak: ## Run the long fault tests, too: every operation cut at every message, failover, 10,000 lost replies
+soak: ## Run the long tests of faults and races: every operation cut at every message, failover, 10,000 lost replies
 	MUSICSTORE_SOAK=1 $(GO) test -race -timeout 20m -run 'Soak' ./...
 
 .PHONY: cover

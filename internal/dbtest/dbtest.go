@@ -151,13 +151,10 @@ func clone(tb pgtestdb.TB, m pgtestdb.Migrator) (string, error) {
 // Soak skips a long test, unless MUSICSTORE_SOAK is set, as `make soak` does.
 func Soak(tb testing.TB) {
 	tb.Helper()
-	if !Soaking() {
+	if os.Getenv("MUSICSTORE_SOAK") == "" {
 		tb.Skip("a long one: make soak")
 	}
 }
-
-// Soaking says whether to take all the time that a test needs.
-func Soaking() bool { return os.Getenv("MUSICSTORE_SOAK") != "" }
 
 // private is the server that the tests started, if they did.
 var private *localpg.Server

@@ -28,12 +28,19 @@ func everyNth(n int64) func() bool {
 	return func() bool { return calls.Add(1)%n == 0 }
 }
 
+func TestRepo_ALostReplyLosesAndDoublesNothing(t *testing.T) {
+	t.Parallel()
+	loseReplies(t, 300, 30)
+}
+
 func TestSoak_ALostReplyLosesAndDoublesNothing(t *testing.T) {
 	t.Parallel()
-	writes, cuts := 300, 30
-	if dbtest.Soaking() {
-		writes, cuts = 10_000, 450
-	}
+	dbtest.Soak(t)
+	loseReplies(t, 10_000, 450)
+}
+
+func loseReplies(t *testing.T, writes, cuts int) {
+	t.Helper()
 	direct := dbtest.Pool(t)
 	proxy := wireproxy.New(t, direct.Config().ConnString())
 	store, err := repo.Open(t.Context(), proxy.URL("pool_max_conns=4"))
@@ -423,6 +430,16 @@ func (w *wire) rule(m wireproxy.Message) wireproxy.Action {
 	return do
 }
 
+func TestRepo_OutlivesItsLink(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"GetAccount", "CreateAccount", "MoveTrack"} { // all others in TestSoak_EveryOperationOutlivesItsLink
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			breakEverywhere(t, linkOps[name], false, 7)
+		})
+	}
+}
+
 func TestSoak_EveryOperationOutlivesItsLink(t *testing.T) {
 	t.Parallel()
 	dbtest.Soak(t)
@@ -432,46 +449,35 @@ func TestSoak_EveryOperationOutlivesItsLink(t *testing.T) {
 			require.Contains(t, linkOps, name)
 		}
 	})
-	quick := []string{"GetAccount", "ListPublishedAlbums", "CreateAccount", "CreateAlbum", "MoveTrack"}
-	for _, name := range slices.Sorted(maps.Keys(linkOps)) {
-		if !dbtest.Soaking() && !slices.Contains(quick, name) {
-			continue
-		}
+	for name, op := range linkOps {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			breakEverywhere(t, linkOps[name], false)
+			breakEverywhere(t, op, false, 1)
 		})
 	}
 	for _, name := range []string{"GetAccount", "CreateAccount", "CreateAlbum", "AddTrack"} {
-		if !dbtest.Soaking() && name != "CreateAccount" {
-			continue
-		}
 		t.Run(name+"OnANewConnection", func(t *testing.T) {
 			t.Parallel()
-			breakEverywhere(t, linkOps[name], true)
+			breakEverywhere(t, linkOps[name], true, 1)
 		})
 	}
 }
 
-// breakEverywhere runs an operation again and again, with the link broken at its first message, its second, and so on to
-// its last, in every way there is. Without MUSICSTORE_SOAK it takes some of the messages only.
-func breakEverywhere(t *testing.T, op linkOp, fresh bool) {
+// breakEverywhere runs an operation again and again, with the link broken at its first message, or one soon after, then
+// so many messages later, and so on to its last, in every way there is.
+func breakEverywhere(t *testing.T, op linkOp, fresh bool, step int) {
 	t.Helper()
 	url := dbtest.URL(t)
 	direct, err := repo.Open(t.Context(), url, repo.WithResetInterval(0))
 	require.NoError(t, err)
 	t.Cleanup(direct.Close)
 	proxy := wireproxy.New(t, url)
-	for first, fault := range slices.Sorted(maps.Keys(linkFaults)) {
-		first, step := 2*first+1, 7 // each fault at other messages
-		if dbtest.Soaking() {
-			first, step = 1, 1
-		}
+	for i, fault := range slices.Sorted(maps.Keys(linkFaults)) {
 		if fresh && fault == "CancelledInSilence" {
 			continue // the pool goes on to make a connection that nobody waits for, until its connect_timeout
 		}
 		faults, failed := 0, map[string]int{}
-		for at := first; ; at += step {
+		for at := 1 + 2*i%step; ; at += step { // each fault at other messages
 			store, err := repo.Open(t.Context(), proxy.URL("pool_max_conns=1"), repo.WithResetInterval(0))
 			require.NoError(t, err)
 			pool := store.DB().(*pgxpool.Pool)

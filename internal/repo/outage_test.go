@@ -44,7 +44,7 @@ func work(ops int, op func(i int) error) (errs []error) {
 	return errs
 }
 
-func TestRepo_KilledBackendsSoak(t *testing.T) { //nolint:paralleltest // it is measured
+func TestSoak_KilledBackends(t *testing.T) { //nolint:paralleltest // it is measured
 	dbtest.Soak(t)
 	killedBackends(t, 20_000, 400)
 }
@@ -151,7 +151,7 @@ func killedBackends(t *testing.T, ops, kills int) {
 	t.Logf("controls: %d errors of pgx alone in 800; %d of 800 inserts doubled by new keys", len(errs), doubled)
 }
 
-func TestRepo_RestartOfTheServerSoak(t *testing.T) { //nolint:paralleltest // it is measured
+func TestSoak_RestartOfTheServer(t *testing.T) { //nolint:paralleltest // it is measured
 	dbtest.Soak(t)
 	restarts(t, 20_000, 10)
 }
@@ -258,7 +258,7 @@ func restarts(t *testing.T, ops, times int) {
 	require.NotContains(t, server.refs(t), "away")
 }
 
-func TestRepo_FailoverSoak(t *testing.T) { //nolint:paralleltest // it is measured
+func TestSoak_Failover(t *testing.T) { //nolint:paralleltest // it is measured
 	dbtest.Soak(t)
 	failover(t, 25_000)
 }
@@ -325,8 +325,8 @@ func failover(t *testing.T, writes int) {
 		"their caller", writes, still.Round(time.Millisecond), again)
 }
 
-// The control of TestRepo_Failover: what an asynchronous primary acknowledged may be lost.
-func TestRepo_FailoverOfAnAsynchronousPrimaryLosesWritesSoak(t *testing.T) {
+// The control of TestSoak_Failover: what an asynchronous primary acknowledged may be lost.
+func TestSoak_AnAsynchronousPrimaryLosesWrites(t *testing.T) {
 	t.Parallel()
 	dbtest.Soak(t)
 	primary, standby := newPair(t, false)
@@ -352,7 +352,7 @@ func TestRepo_FailoverOfAnAsynchronousPrimaryLosesWritesSoak(t *testing.T) {
 	require.Len(t, standby.refs(t), 40)
 }
 
-func TestRepo_OnAStandbyReadsAndRefusesWritesSoak(t *testing.T) {
+func TestSoak_OnAStandbyReadsAndRefusesWrites(t *testing.T) {
 	t.Parallel()
 	dbtest.Soak(t)
 	primary, standby := newPair(t, true)
@@ -402,7 +402,7 @@ func TestRepo_OnAStandbyReadsAndRefusesWritesSoak(t *testing.T) {
 	newAlbum(t, copied, "D", 1)
 }
 
-func TestRepo_LeavesAPrimaryThatWasDemotedSoak(t *testing.T) {
+func TestSoak_LeavesAPrimaryThatWasDemoted(t *testing.T) {
 	t.Parallel()
 	dbtest.Soak(t)
 	primary, standby := newPair(t, true)

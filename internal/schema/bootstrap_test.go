@@ -229,6 +229,9 @@ func TestBootstrap_ByManyAtOnce(t *testing.T) {
 func TestSoak_Bootstrap(t *testing.T) {
 	t.Parallel()
 	dbtest.Soak(t)
+	files, err := schema.Files()
+	require.NoError(t, err)
+	failed := 0
 	for range 10 {
 		db := pool(t, dbtest.EmptyURL(t))
 		errs, makers := make([]error, 200), atomic.Int64{}
@@ -241,7 +244,18 @@ func TestSoak_Bootstrap(t *testing.T) {
 		require.Equal(t, make([]error, 200), errs)
 		require.Equal(t, int64(1), makers.Load())
 		db.Close() // the next round's connections take their place
+
+		unlocked := pool(t, dbtest.EmptyURL(t)) // the control
+		atOnce(200, func(i int) { errs[i] = naive(t.Context(), unlocked, files) })
+		for _, err := range errs {
+			if err != nil {
+				failed++
+			}
+		}
+		unlocked.Close()
 	}
+	require.Positive(t, failed)
+	t.Logf("2000 bootstraps, 200 at a time: none failed; without the lock, %d", failed)
 }
 
 func TestBootstrap_OnAnEngineWithoutAdvisoryLocks(t *testing.T) {
