@@ -23,6 +23,16 @@ test: ## Run all tests on a real PostgreSQL, with the race detector
 soak: ## Run the long tests of faults and races: every operation cut at every message, failover, 10,000 lost replies
 	MUSICSTORE_SOAK=1 $(GO) test -race -timeout 20m -run 'Soak' ./...
 
+FUZZTIME ?= 30s
+
+.PHONY: fuzz
+fuzz: ## Look for input that breaks something, FUZZTIME (30s) a fuzz test; `make test` has what was found before
+	@set -e; for package in ./internal/repo ./cmd/musicstore; do \
+		for fuzz in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "--- $$fuzz"; $(GO) test -run '^$$' -fuzz "^$$fuzz\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
 .PHONY: cover
 cover: ## Print how much of repo and schema their tests cover; fail below 90 %
 	@$(GO) test -cover ./internal/repo ./internal/schema | \

@@ -14,8 +14,7 @@ import (
 	"musicstore/internal/repo"
 )
 
-// The fuzz tests run their seeds and the corpus of testdata with every `go test`; one of them runs on with
-// `go test -fuzz FuzzEmailKey ./internal/repo`.
+// The fuzz tests run their seeds and the corpus of testdata with every `go test`; `make fuzz` goes on from there.
 
 func FuzzEmailKey(f *testing.F) {
 	for _, seed := range []string{
