@@ -89,7 +89,7 @@ func TestDemo(t *testing.T) {
 		got := musicstore(t, "demo", "--database-url", url)
 		require.Equal(t, failed, got.status)
 		require.Equal(t,
-			"musicstore: line 1, \"Kind of Blue\": create album: constraint albums_label_not_null\n", got.err)
+			"musicstore: line 1, \"Kind of Blue\": create album: not-null constraint albums_label_not_null\n", got.err)
 		require.Zero(t, count(t, url, "SELECT count(*) FROM accounts"))
 	})
 }

@@ -126,7 +126,7 @@ func TestTemp_ACancelledStartLeavesNothing(t *testing.T) {
 		}
 
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.Less(t, time.Since(began)-after, 3*time.Second)
+		require.Less(t, time.Since(began)-after, 20*time.Second)
 		require.Empty(t, entries(t, h.temp))
 	}
 }
@@ -219,7 +219,7 @@ func TestKeep_DataThatCannotBeServedGivesTheReasonAndStays(t *testing.T) {
 		began := time.Now()
 		_, err := h.start(t.Context(), name)
 		require.ErrorContains(t, err, "pg_control")
-		require.Less(t, time.Since(began), 5*time.Second)
+		require.Less(t, time.Since(began), 20*time.Second)
 		require.Empty(t, entries(t, h.temp))
 
 		require.NoError(t, os.Rename(control+".away", control))

@@ -277,7 +277,7 @@ func requireGone(t *testing.T, pid int, dir string) {
 	require.Eventually(t, func() bool {
 		_, err := os.Lstat(dir)
 		return commandLine(pid) == "" && os.IsNotExist(err)
-	}, 5*time.Second, 20*time.Millisecond)
+	}, 30*time.Second, 20*time.Millisecond)
 }
 
 // requireStays requires that a server does not end soon.

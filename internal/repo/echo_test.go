@@ -4,6 +4,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -229,7 +231,7 @@ func TestStatement(t *testing.T) {
 		for _, verb := range []string{"BEGIN", "COMMIT"} {
 			delete(seen, verb)
 		}
-		require.Len(t, seen, len(repo.QueryNames()), "every query ran: %v", seen)
+		require.ElementsMatch(t, queriesWithGo(t), slices.Collect(maps.Keys(seen)), "every query ran")
 		require.Equal(t, "$2", repo.Param("SELECT $1, $2", 1))
 	})
 }

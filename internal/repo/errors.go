@@ -78,7 +78,13 @@ type ConstraintError struct {
 	pg *pgconn.PgError
 }
 
-func (e *ConstraintError) Error() string { return prefixed(e.Op, e.sentinel().Error()) }
+func (e *ConstraintError) Error() string {
+	if _, ok := refusals[e.sentinel()]; !ok {
+		return prefixed(e.Op, e.Kind.Error()+" "+e.Constraint)
+	}
+
+	return prefixed(e.Op, e.sentinel().Error())
+}
 
 // Is reports whether target is the kind or the sentinel of e.
 func (e *ConstraintError) Is(target error) bool {
@@ -101,7 +107,7 @@ func (e *ConstraintError) Unwrap() error {
 	return e.pg
 }
 
-func (e *ConstraintError) sentinel() error {
+func (e *ConstraintError) sentinel() Constraint {
 	if errors.Is(e.Kind, ErrReferenced) {
 		return Constraint(e.Constraint).Referenced()
 	}

@@ -48,6 +48,10 @@ func TestConstraints_EachHasASentinelInWords(t *testing.T) {
 	all := constraints(t, store)
 	require.Greater(t, len(all), 30)
 	for _, c := range all {
+		require.True(t, strings.HasPrefix(c.Name, c.Table+"_"), "%s begins with its table's name", c.Name)
+		if !hasGo(t, c.Table) {
+			continue // its errors are Constraint("…"), by their names
+		}
 		require.True(t, hasWords(repo.Constraint(c.Name)), "%s has no sentinel: add it to constraints.go", c.Name)
 		if c.Type != "f" {
 			continue
@@ -64,7 +68,7 @@ func TestConstraints_EachHasASentinelInWords(t *testing.T) {
 	require.NoError(t, err)
 	missing := 0
 	for _, c := range constraints(t, store) {
-		if !hasWords(repo.Constraint(c.Name)) {
+		if hasGo(t, c.Table) && !hasWords(repo.Constraint(c.Name)) {
 			missing++
 			require.Equal(t, "albums_year_even_check", c.Name)
 		}
@@ -111,21 +115,21 @@ func TestConstraintError(t *testing.T) {
 			kind, constraint error
 			column, text     string
 		}{
-			{[]any{1, "x", nil}, repo.ErrUnique, repo.Constraint("shelves_pkey"), "id", "create shelf: constraint shelves_pkey"},
-			{[]any{2, "top", nil}, repo.ErrUnique, repo.Constraint("shelves_name_key"), "name", "create shelf: constraint shelves_name_key"},
-			{[]any{2, nil, nil}, repo.ErrNotNull, repo.Constraint("shelves_name_not_null"), "name", "create shelf: constraint shelves_name_not_null"},
-			{[]any{2, "", nil}, repo.ErrCheck, repo.Constraint("shelves_name_check"), "name", "create shelf: constraint shelves_name_check"},
-			{[]any{2, "x", nil}, repo.ErrExclusion, repo.Constraint("shelves_room_excl"), "room", "create shelf: constraint shelves_room_excl"},
+			{[]any{1, "x", nil}, repo.ErrUnique, repo.Constraint("shelves_pkey"), "id", "create shelf: unique constraint shelves_pkey"},
+			{[]any{2, "top", nil}, repo.ErrUnique, repo.Constraint("shelves_name_key"), "name", "create shelf: unique constraint shelves_name_key"},
+			{[]any{2, nil, nil}, repo.ErrNotNull, repo.Constraint("shelves_name_not_null"), "name", "create shelf: not-null constraint shelves_name_not_null"},
+			{[]any{2, "", nil}, repo.ErrCheck, repo.Constraint("shelves_name_check"), "name", "create shelf: check constraint shelves_name_check"},
+			{[]any{2, "x", nil}, repo.ErrExclusion, repo.Constraint("shelves_room_excl"), "room", "create shelf: exclusion constraint shelves_room_excl"},
 		} {
 			_, err = db.Exec(t.Context(), insert, c.args...)
 			requireConstraint(t, err, c.kind, c.constraint, "shelves", c.column, c.text)
 		}
 		_, err = db.Exec(t.Context(), "-- name: MoveShelf :exec\nUPDATE shelves SET album_id = -1")
 		requireConstraint(t, err, repo.ErrForeignKey, repo.Constraint("shelves_album_id_fkey"), "shelves", "album_id",
-			"move shelf: constraint shelves_album_id_fkey")
+			"move shelf: foreign key shelves_album_id_fkey")
 		_, err = store.DeleteAlbum(t.Context(), a.ID)
 		requireConstraint(t, err, repo.ErrReferenced, repo.Constraint("shelves_album_id_fkey").Referenced(), "shelves", "album_id",
-			"delete album: constraint shelves_album_id_fkey (referenced)")
+			"delete album: foreign key from a row shelves_album_id_fkey")
 	})
 	t.Run("IsInvalidWhenTheValueItselfCannotBe", func(t *testing.T) {
 		t.Parallel()
@@ -214,11 +218,14 @@ func TestErrors_OfTheContextStayThemselves(t *testing.T) {
 	})
 	t.Run("WhenItEndsInAWrite", func(t *testing.T) {
 		t.Parallel()
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		defer cancel()
-		_, err := repo.Conn(store).Exec(ctx, "INSERT INTO albums SELECT FROM pg_sleep(60)")
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorIs(t, err, repo.ErrOutcomeUnknown)
+		var err error
+		for d := 50 * time.Millisecond; !errors.Is(err, repo.ErrOutcomeUnknown); d *= 2 { // it may end before the write has left
+			require.Less(t, d, time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), d)
+			_, err = repo.Conn(store).Exec(ctx, "INSERT INTO albums SELECT FROM pg_sleep(60)")
+			cancel()
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+		}
 	})
 }
 
@@ -262,7 +269,7 @@ func TestErrors_OfLimitsSayWhatToDo(t *testing.T) {
 		require.NoError(t, err)
 		defer store.Close()
 		require.NoError(t, store.InTx(t.Context(), func(*repo.Repo) error {
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
 			_, err := store.CreateAlbum(ctx, album("A", 1)) // not through tx: it wants a second connection
 			require.ErrorIs(t, err, context.DeadlineExceeded)

@@ -115,9 +115,12 @@ func ExampleOpen() {
 	defer store.Close()
 
 	created, err := schema.Bootstrap(ctx, store.DB())
-	fmt.Println(created, err)
+	fmt.Println(created[:2], err)
+	again, err := schema.Bootstrap(ctx, store.DB())
+	fmt.Println(again, err)
 	// Output:
-	// [accounts albums tracks purchases password_resets] <nil>
+	// [accounts albums] <nil>
+	// [] <nil>
 }
 
 func ExampleRepo_CreateAccount() {

@@ -19,9 +19,6 @@ func Keyed(r *Repo) *conn {
 // ConstraintsInWords are the constraints that constraints.go has words for.
 func ConstraintsInWords() []Constraint { return slices.Collect(maps.Keys(refusals)) }
 
-// QueryNames are the names of the queries of db/queries.
-func QueryNames() []string { return slices.Collect(maps.Keys(sources())) }
-
 var (
 	Operation = operation
 	Reads     = reads

@@ -97,6 +97,9 @@ func TestGrants(t *testing.T) {
 	for _, grant := range grants {
 		parts := regexp.MustCompile(`^GRANT (.+) ON (.+) TO .+;$`).FindStringSubmatch(grant)
 		require.Len(t, parts, 3, grant)
+		if table := regexp.MustCompile(`"(\w+)"$`).FindStringSubmatch(parts[2])[1]; table != "shop" && !hasGo(t, table) {
+			continue // everyQuery has none of its queries
+		}
 		for privilege := range strings.SplitSeq(parts[1], ", ") {
 			sql := fmt.Sprintf("%s ON %s %%s %q", privilege, parts[2], role)
 			_, err := owner.Exec(ctx, "REVOKE "+fmt.Sprintf(sql, "FROM"))

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -125,6 +128,34 @@ func awaitLock(tb testing.TB, store *repo.Repo) {
 
 		return err == nil && waits
 	}, time.Minute, time.Millisecond)
+}
+
+// hasGo says whether a table has Go in this package, and is not of SQL alone.
+func hasGo(tb testing.TB, table string) bool {
+	tb.Helper()
+	_, err := os.Stat(table + ".go")
+
+	return err == nil
+}
+
+// queriesWithGo are the names of the queries of the tables that have Go.
+func queriesWithGo(tb testing.TB) (names []string) {
+	tb.Helper()
+	files, err := filepath.Glob("../../db/queries/*.sql")
+	require.NoError(tb, err)
+	for _, file := range files {
+		if !hasGo(tb, strings.TrimSuffix(filepath.Base(file), ".sql")) {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		require.NoError(tb, err)
+		for _, match := range regexp.MustCompile(`(?m)^-- name: (\w+)`).FindAllStringSubmatch(string(text), -1) {
+			names = append(names, match[1])
+		}
+	}
+	require.NotEmpty(tb, names)
+
+	return names
 }
 
 // acquired is how many connections of the store's pool are in use.

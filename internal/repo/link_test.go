@@ -445,7 +445,7 @@ func TestSoak_EveryOperationOutlivesItsLink(t *testing.T) {
 	dbtest.Soak(t)
 	t.Run("AndThatIsAllOfThem", func(t *testing.T) {
 		t.Parallel()
-		for _, name := range repo.QueryNames() {
+		for _, name := range queriesWithGo(t) {
 			require.Contains(t, linkOps, name)
 		}
 	})

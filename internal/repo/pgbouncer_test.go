@@ -79,7 +79,7 @@ listen_port = 6432
 		}
 
 		return err == nil
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 
 	return "postgres://shop@/store?host=" + dir + "&port=6432&timezone=America/St_Johns"
 }

@@ -147,10 +147,10 @@ func TestBootstrap_MakesWhatIsMissing(t *testing.T) {
 		"the first table":      {"DROP TABLE accounts CASCADE", []string{"accounts"}},
 		"a table in between":   {"DROP TABLE purchases", []string{"purchases"}},
 		"the last table":       {"DROP TABLE password_resets", []string{"password_resets"}},
-		"two tables":           {"DROP TABLE albums, tracks, purchases", []string{"albums", "tracks", "purchases"}},
+		"two tables":           {"DROP TABLE albums, tracks, purchases CASCADE", []string{"albums", "tracks", "purchases"}},
 		"an index":             {"DROP INDEX tracks_name_idx", []string{"tracks_name_idx"}},
 		"a unique index":       {"DROP INDEX password_resets_account_id_key", []string{"password_resets_account_id_key"}},
-		"an index and a table": {"DROP INDEX albums_year_id_idx; DROP TABLE tracks", []string{"albums_year_id_idx", "tracks"}},
+		"an index and a table": {"DROP INDEX albums_year_id_idx; DROP TABLE tracks CASCADE", []string{"albums_year_id_idx", "tracks"}},
 		"indexes of one table": {
 			"DROP INDEX albums_price_cents_idx, albums_year_id_idx",
 			[]string{"albums_year_id_idx", "albums_price_cents_idx"},

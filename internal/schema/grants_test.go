@@ -19,7 +19,7 @@ func TestGrants(t *testing.T) {
 		require.Len(t, grants, 1+len(tables))
 		require.Equal(t, `GRANT USAGE ON SCHEMA "public" TO "shop";`, grants[0])
 		for i, table := range tables {
-			require.Regexp(t, `^GRANT SELECT, INSERT, .* ON TABLE "public"."`+table+`" TO "shop";$`, grants[1+i])
+			require.Regexp(t, `^GRANT SELECT.* ON TABLE "public"."`+table+`" TO "shop";$`, grants[1+i])
 		}
 	})
 	t.Run("CoverANewTableThatHasSQLAlone", func(t *testing.T) {

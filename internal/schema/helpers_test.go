@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -17,8 +18,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tables are those of db/schema, in the order in which they are made.
-var tables = []string{"accounts", "albums", "tracks", "purchases", "password_resets"}
+// tables are those of db/schema, in the order in which they are made: a file has the name of its table.
+var tables = func() (names []string) {
+	files, err := filepath.Glob("../../db/schema/*.sql")
+	if err != nil {
+		panic(err)
+	}
+	for _, file := range files {
+		_, name, _ := strings.Cut(strings.TrimSuffix(filepath.Base(file), ".sql"), "_")
+		names = append(names, name)
+	}
+
+	return names
+}()
 
 // noLockFunction gives a database the look of an engine that has no pg_advisory_xact_lock, for the sessions of
 // publicFirst.
@@ -68,7 +80,7 @@ func pool(tb testing.TB, url string, options ...func(*pgx.ConnConfig)) *pgxpool.
 // soon bounds what must return at once.
 func soon(tb testing.TB) context.Context {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
 	tb.Cleanup(cancel)
 
 	return ctx
