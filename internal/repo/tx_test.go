@@ -331,7 +331,7 @@ func TestRepo_InTx_RunsAgain(t *testing.T) {
 			})
 		})
 		require.Equal(t, make([]error, 2), errs)
-		require.Equal(t, int64(3), runs.Load())
+		require.GreaterOrEqual(t, runs.Load(), int64(3), "one of the two ran again")
 	})
 	t.Run("OnceWhenACachedPlanNoLongerFits", func(t *testing.T) {
 		t.Parallel()
