@@ -1,8 +1,9 @@
 // Package dbtest gives every test a database of its own on a real PostgreSQL: the server that DATABASE_URL names, or a
 // private one that lives as long as the test binary.
 //
-// The schema is bootstrapped once into a template, of which each test gets a clone. The clone is dropped at the end; a
-// test that failed keeps it (on a server of the user's) and prints how to open it.
+// The schema is bootstrapped once into a template, of which each test gets a clone. The next test gets it emptied, if it
+// is as new then; whatever else its test has left behind, it is dropped. A test that failed keeps its database (on a
+// server of the user's) and prints how to open it; one that leaves a connection open fails.
 package dbtest
 
 import (
@@ -35,7 +36,7 @@ const timeZone = "America/St_Johns"
 // query mode: default_query_exec_mode=exec.
 const URLParams = "MUSICSTORE_TEST_URL_PARAMS"
 
-// New returns an empty store on a database of its own. Both end with the test.
+// New returns an empty store on a database of its own, until the end of the test.
 func New(tb testing.TB, opts ...repo.Option) *repo.Repo {
 	tb.Helper()
 	r, err := repo.Open(tb.Context(), URL(tb), opts...)
@@ -45,7 +46,7 @@ func New(tb testing.TB, opts ...repo.Option) *repo.Repo {
 	return r
 }
 
-// Pool returns a pool on a database of its own that has the schema and no rows. Both end with the test.
+// Pool returns a pool on a database of its own that has the schema and no rows, until the end of the test.
 func Pool(tb testing.TB) *pgxpool.Pool {
 	tb.Helper()
 	pool, err := pgxpool.New(tb.Context(), URL(tb))
@@ -55,13 +56,14 @@ func Pool(tb testing.TB) *pgxpool.Pool {
 	return pool
 }
 
-// URL returns the URL of a database that has the schema and no rows, for this test alone.
+// URL returns the URL of a database that has the schema and no rows, for this test alone until it ends. Connections to it
+// must be closed by then.
 func URL(tb testing.TB) string {
 	tb.Helper()
-	url, err := clone(tb, bootstrapped{})
+	d, err := recycled.take(tb)
 	require.NoError(tb, err)
 
-	return url
+	return withParams(d.url)
 }
 
 // EmptyURL returns the URL of a database with nothing in it, for this test alone.
@@ -70,7 +72,7 @@ func EmptyURL(tb testing.TB) string {
 	url, err := clone(tb, empty{})
 	require.NoError(tb, err)
 
-	return url
+	return withParams(url)
 }
 
 // ExampleURL is EmptyURL for an example, which is no test: drop drops the database.
@@ -81,7 +83,7 @@ func ExampleURL() (url string, drop func()) {
 		panic(err)
 	}
 
-	return url, e.drop
+	return withParams(url), e.drop
 }
 
 // example is as much of a test as pgtestdb needs.
@@ -106,6 +108,15 @@ func AdminURL(tb testing.TB) string {
 	require.NoError(tb, err)
 
 	return base
+}
+
+// withParams adds the settings of the environment to a URL. They are this test's, and not its database's.
+func withParams(url string) string {
+	if params := os.Getenv(URLParams); params != "" {
+		url += "&" + params
+	}
+
+	return url
 }
 
 // clone makes a database from a template, which ends with the test.
@@ -141,10 +152,6 @@ func clone(tb pgtestdb.TB, m pgtestdb.Migrator) (string, error) {
 		DriverName: "pgx", Host: u.Hostname(), Port: port, Database: config.Database,
 		User: user, Password: password, Options: query.Encode(),
 	}, m).URL()
-	if params := os.Getenv(URLParams); params != "" {
-		made += "&" + params
-	}
-
 	return made, nil
 }
 

@@ -25,6 +25,7 @@ type inner struct {
 	testing.TB
 
 	failed   bool
+	fatal    string
 	ctx      context.Context //nolint:containedctx // a testing.TB has one
 	cancel   context.CancelFunc
 	mu       sync.Mutex
@@ -32,11 +33,11 @@ type inner struct {
 	log      strings.Builder
 }
 
-func newInner(t *testing.T) *inner {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
+func newInner(tb testing.TB) *inner {
+	tb.Helper()
+	ctx, cancel := context.WithCancel(tb.Context())
 
-	return &inner{TB: t, ctx: ctx, cancel: cancel}
+	return &inner{TB: tb, ctx: ctx, cancel: cancel}
 }
 
 func (i *inner) Failed() bool             { return i.failed }
@@ -47,6 +48,8 @@ func (i *inner) Cleanup(fn func()) {
 	defer i.mu.Unlock()
 	i.cleanups = append(i.cleanups, fn)
 }
+
+func (i *inner) Fatalf(format string, args ...any) { i.fatal = fmt.Sprintf(format, args...) }
 
 func (i *inner) Logf(format string, args ...any) {
 	i.mu.Lock()
@@ -218,21 +221,30 @@ func TestPool(t *testing.T) {
 	require.Zero(t, n)
 	test.end()
 	require.ErrorContains(t, pool.Ping(t.Context()), "closed pool")
-	require.False(t, exists(t, pool.Config().ConnConfig.Database))
 }
 
 func TestDatabase(t *testing.T) {
 	t.Parallel()
 
-	t.Run("GoesWithItsTest", func(t *testing.T) {
+	t.Run("GoesWithItsTestThatChangedIt", func(t *testing.T) {
 		t.Parallel()
 		for _, newURL := range []func(testing.TB) string{dbtest.URL, dbtest.EmptyURL} {
 			test := newInner(t)
-			name := database(t, newURL(test))
-			require.True(t, exists(t, name))
+			url := newURL(test)
+			once(t, url, "CREATE TABLE t ()")
+			require.True(t, exists(t, database(t, url)))
 			test.end()
-			require.False(t, exists(t, name))
+			require.False(t, exists(t, database(t, url)))
 		}
+	})
+	t.Run("GoesWithTheLastTest", func(t *testing.T) {
+		t.Parallel()
+		out, err := again(t, "TestInner_HasADatabase", "DATABASE_URL="+dbtest.AdminURL(t))
+		require.NoError(t, err, out)
+		_, url, found := strings.Cut(out, "testdbconf: ")
+		require.True(t, found, out)
+		url, _, _ = strings.Cut(url, "\n")
+		require.False(t, exists(t, database(t, url)))
 	})
 	t.Run("StaysWhenItsTestHasFailed", func(t *testing.T) {
 		t.Parallel()

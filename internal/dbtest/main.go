@@ -9,21 +9,32 @@ import (
 )
 
 // Main is what TestMain of a package with database tests calls: it runs the tests, stops the server that they started,
-// and fails when a goroutine is left over.
+// or drops their databases on another's, and fails when a goroutine is left over.
 func Main(m *testing.M) { goleak.VerifyTestMain(main{m}) }
 
 type main struct{ *testing.M }
 
 func (m main) Run() int {
 	status := m.M.Run()
-	if private == nil {
-		return status
-	}
-	if err := private.Stop(); err != nil && status == 0 {
-		_, _ = fmt.Fprintln(os.Stderr, "dbtest: stop the private server:", err)
+	if err := end(); err != nil && status == 0 {
+		_, _ = fmt.Fprintln(os.Stderr, "dbtest:", err)
 
 		return 1
 	}
 
 	return status
+}
+
+// end stops the server that the tests started, with all that is on it, or drops what they left on the user's.
+func end() error {
+	if private == nil {
+		recycled.dropAll()
+
+		return nil
+	}
+	if err := private.Stop(); err != nil {
+		return fmt.Errorf("stop the private server: %w", err)
+	}
+
+	return nil
 }
