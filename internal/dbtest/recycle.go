@@ -165,7 +165,8 @@ func (r *recycler) look(d *database, script string) (text string, err error) {
 }
 
 const usedSQL = `
-SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid())
+SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
+        AND pid <> pg_backend_pid() AND backend_type <> 'autovacuum worker')
     OR EXISTS (SELECT FROM pg_prepared_xacts WHERE database = current_database())`
 
 // scriptSQL writes the script for the databases that are as this one, which is new.
