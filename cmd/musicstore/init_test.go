@@ -36,9 +36,9 @@ func TestInit(t *testing.T) {
 		url := dbtest.URL(t)
 		store := open(t, url)
 		require.Equal(t, ok, musicstore(t, "import", "catalog.jsonl", "--database-url", url).status)
-		_, err := store.DB().Exec(t.Context(), "DROP TABLE purchases; DROP INDEX tracks_name_idx")
+		_, err := store.DB().Exec(t.Context(), "DROP TABLE purchases; DROP INDEX albums_year_id_idx")
 		require.NoError(t, err)
-		require.Equal(t, result{ok, "created tracks_name_idx\ncreated purchases\n", ""},
+		require.Equal(t, result{ok, "created albums_year_id_idx\ncreated purchases\n", ""},
 			musicstore(t, "init", "--database-url", url))
 		require.Equal(t, sampleAlbums(t), albums(t, url))
 	})

@@ -20,6 +20,5 @@ CREATE TABLE IF NOT EXISTS albums (
     CONSTRAINT albums_image_url_check CHECK (char_length(image_url) BETWEEN 1 AND 2000)
 );
 
--- Albums newest first; the id breaks ties, so that a page can go on where the last one ended.
-CREATE INDEX IF NOT EXISTS albums_year_id_idx ON albums (year, id);
-CREATE INDEX IF NOT EXISTS albums_price_cents_idx ON albums (price_cents);
+-- What is on sale, newest first; the id breaks ties, so that a page can go on where the last one ended.
+CREATE INDEX IF NOT EXISTS albums_year_id_idx ON albums (year, id) WHERE is_published;

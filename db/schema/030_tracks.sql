@@ -19,5 +19,3 @@ CREATE TABLE IF NOT EXISTS tracks (
     CONSTRAINT tracks_video_url_check CHECK (char_length(video_url) BETWEEN 1 AND 2000),
     CONSTRAINT tracks_display_order_check CHECK (display_order BETWEEN 1 AND 999)
 );
-
-CREATE INDEX IF NOT EXISTS tracks_name_idx ON tracks (name);

@@ -23,4 +23,3 @@ CREATE INDEX IF NOT EXISTS purchases_account_id_created_at_id_idx ON purchases (
 CREATE INDEX IF NOT EXISTS purchases_account_id_album_id_idx ON purchases (account_id, album_id);
 CREATE INDEX IF NOT EXISTS purchases_album_id_idx ON purchases (album_id);
 CREATE INDEX IF NOT EXISTS purchases_created_at_idx ON purchases (created_at);
-CREATE INDEX IF NOT EXISTS purchases_amount_paid_cents_idx ON purchases (amount_paid_cents);
