@@ -51,6 +51,10 @@ verify: generate ## Fail when the committed code is not what the SQL gives, or g
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 
+.PHONY: plans
+plans: ## Print the index by which each query reads each table; fail where one is missing or superfluous
+	$(GO) test -count=1 -v -run '^TestQueries_' ./internal/plans
+
 .PHONY: lint
 lint: ## Run the linters
 	$(GOLANGCI_LINT) run ./...

@@ -20,7 +20,7 @@ func Grants(role, schema string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("grants: %w", err)
 	}
-	queries, err := queries()
+	queries, err := Queries()
 	if err != nil {
 		return nil, fmt.Errorf("grants: %w", err)
 	}
@@ -28,8 +28,8 @@ func Grants(role, schema string) ([]string, error) {
 	return grants(role, schema, files, queries), nil
 }
 
-// queries returns the text of each query of db/queries.
-func queries() ([]string, error) {
+// Queries returns the text of each query of db/queries, from its name on: "GetAlbum :one", comments, SQL.
+func Queries() ([]string, error) {
 	names, err := fs.Glob(db.Queries, "queries/*.sql")
 	if err != nil {
 		return nil, err

@@ -1,0 +1,117 @@
+package plans
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// statement is what is planned: a query, or the look-up that a foreign key makes.
+type statement struct {
+	name    string
+	sql     string // with parameters by number
+	params  int
+	excuses []string // "filters albums: …"
+}
+
+var (
+	excuseLine = regexp.MustCompile(`(?m)^--\s*plan:\s*(.*?)\s*$`)
+
+	// What sqlc makes something of, and before it what only looks the same: text, quoted names, comments, operators.
+	sqlcSyntax = regexp.MustCompile(`(?s)'(?:[^']|'')*'|"[^"]*"|--[^\n]*|/\*.*?\*/|@@|<@|` +
+		`@(\w+)|sqlc\.(?:n?arg|slice)\(\s*'?(\w+)'?\s*\)|sqlc\.embed\(\s*(\w+)\s*\)|\$(\d+)`)
+)
+
+// parse returns the statement of a query as it is in db/queries, less "-- name: ". The parameters get the numbers of
+// their first appearance; that sqlc may number them in another order makes no difference to the plan.
+func parse(query string) statement {
+	head, body, _ := strings.Cut(query, "\n")
+	name, _, _ := strings.Cut(head, " ")
+	s := statement{name: name}
+	for _, match := range excuseLine.FindAllStringSubmatch(body, -1) {
+		s.excuses = append(s.excuses, match[1])
+	}
+	numbers := map[string]int{}
+	s.sql = sqlcSyntax.ReplaceAllStringFunc(body, func(token string) string {
+		match := sqlcSyntax.FindStringSubmatch(token)
+		switch param := match[1] + match[2]; {
+		case param != "":
+			if numbers[param] == 0 {
+				s.params++
+				numbers[param] = s.params
+			}
+
+			return "$" + strconv.Itoa(numbers[param])
+		case match[3] != "":
+			return match[3] + ".*"
+		case match[4] != "":
+			number, _ := strconv.Atoi(match[4])
+			s.params = max(s.params, number)
+		}
+
+		return token
+	})
+
+	return s
+}
+
+// plan returns the generic plan of a statement: the one for any arguments. One that can't be planned has the reason.
+func (c *checker) plan(ctx context.Context, s statement) (planned, error) {
+	p, err := c.planWith(ctx, s, "off")
+	if err != nil || p.certain() == 0 {
+		return p, err
+	}
+	// A table was perhaps read in a bad way, only so that it needn't be sorted.
+	sorted, err := c.planWith(ctx, s, "on")
+	if err != nil || sorted.certain() < p.certain() {
+		return sorted, err
+	}
+
+	return p, nil
+}
+
+func (c *checker) planWith(ctx context.Context, s statement, sort string) (planned, error) {
+	p := planned{statement: s}
+	text, err := c.explain(ctx, s, sort)
+	if refusal, ok := errors.AsType[*pgconn.PgError](err); ok {
+		p.refusal = refusal.Error()
+
+		return p, nil
+	}
+	if err != nil {
+		return p, fmt.Errorf("%s: %w", s.name, err)
+	}
+
+	return p, p.explained(text, c.indexes)
+}
+
+// explain returns what EXPLAIN prints of a statement, in one round trip. It leaves nothing behind, also when the server
+// refuses the statement.
+func (c *checker) explain(ctx context.Context, s statement, sort string) ([]byte, error) {
+	const name = "plans_statement"
+	arguments := ""
+	if s.params > 0 { // a generic plan takes no notice of them
+		arguments = "(NULL" + strings.Repeat(", NULL", s.params-1) + ")"
+	}
+	conn := c.tx.Conn().PgConn()
+	results, err := conn.Exec(ctx, "SAVEPOINT "+name+
+		"; SET LOCAL enable_sort = "+sort+"; SET LOCAL enable_incremental_sort = "+sort+
+		"; PREPARE "+name+" AS\n"+s.sql+
+		"\n; EXPLAIN (VERBOSE, COSTS off, FORMAT json) EXECUTE "+name+arguments+
+		"; DEALLOCATE "+name+"; RELEASE "+name).ReadAll()
+	if err != nil {
+		return nil, errors.Join(err, conn.Exec(ctx, "ROLLBACK TO "+name).Close(), conn.Deallocate(ctx, name))
+	}
+	for _, result := range results {
+		if len(result.Rows) > 0 {
+			return result.Rows[0][0], nil
+		}
+	}
+
+	return nil, errors.New("EXPLAIN printed nothing")
+}
