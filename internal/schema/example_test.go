@@ -30,3 +30,37 @@ func ExampleBootstrap() {
 	// [accounts albums tracks purchases password_resets] <nil>
 	// [] <nil>
 }
+
+func ExampleCheck() {
+	ctx := context.Background()
+	databaseURL, drop := dbtest.ExampleURL()
+	defer drop()
+	conn, err := pgx.Connect(ctx, databaseURL)
+	if err != nil {
+		fmt.Println(err)
+
+		return
+	}
+	defer conn.Close(ctx)
+	if _, err := schema.Bootstrap(ctx, conn); err != nil {
+		fmt.Println(err)
+
+		return
+	}
+	if _, err := conn.Exec(ctx, "ALTER TABLE albums ALTER COLUMN name DROP NOT NULL"); err != nil {
+		fmt.Println(err)
+
+		return
+	}
+
+	differences, err := schema.Check(ctx, conn)
+	for _, d := range differences {
+		fmt.Println(d)
+		fmt.Println(d.Mend)
+	}
+	fmt.Println(err)
+	// Output:
+	// column albums.name is text, not text NOT NULL
+	// ALTER TABLE "albums" ALTER COLUMN "name" SET NOT NULL;
+	// <nil>
+}

@@ -3,6 +3,8 @@ package schema
 var (
 	// BootstrapFiles is Bootstrap with other files than those of db/schema.
 	BootstrapFiles = bootstrap
+	// CheckFiles is Check with other files than those of db/schema.
+	CheckFiles = check
 	// Creations is what Bootstrap takes the files to create.
 	Creations = creations
 	// GrantsFor is Grants for other files and queries than those of db.
