@@ -23,6 +23,7 @@ func TestUsage(t *testing.T) {
 		"RefusesGrantsToTwo":           {[]string{"grants", "a", "b"}, "accepts 1 arg(s), received 2"},
 		"RefusesGrantsToNoName":        {[]string{"grants", ""}, "a role and a schema have names that are not empty"},
 		"RefusesGrantsInNoSchema":      {[]string{"grants", "a", "--schema="}, "a role and a schema have names that are not empty"},
+		"RefusesAWordAfterCheck":       {[]string{"check", "all"}, `unknown command "all" for "musicstore check"`},
 		"RefusesAnUnknownFlag":         {[]string{"import", "--force", "f"}, "unknown flag: --force"},
 		"RefusesAFlagWithoutItsValue":  {[]string{"init", "--database-url"}, "flag needs an argument: --database-url"},
 		"RefusesAFlagWithAnotherValue": {[]string{"init", "--echo=maybe"}, `invalid argument "maybe" for "--echo" flag`},
@@ -53,6 +54,7 @@ func TestHelp(t *testing.T) {
 		"ShowsExamplesOfAnInit":  {[]string{"init", "-h"}, inits},
 		"ShowsExamplesOfImports": {[]string{"import", "--help"}, imports},
 		"ShowsExamplesOfGrants":  {[]string{"grants", "--help"}, "Examples:\n  musicstore grants shop | psql"},
+		"ShowsExamplesOfChecks":  {[]string{"check", "--help"}, "Examples:\n  musicstore check\n"},
 		"KnowsTheCommands":       {[]string{"help", "import"}, imports},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"musicstore/internal/dbtest"
+	"musicstore/internal/schema"
+)
+
+// What Check finds, TestCheck of schema shows.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	const noDifference = "-- no difference: the database is as db/schema has it\n"
+
+	t.Run("SaysThatNothingDiffers", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		require.Equal(t, result{ok, noDifference, ""}, musicstore(t, "check", "--database-url", url))
+		require.Equal(t, result{ok, "[]\n", ""}, musicstore(t, "check", "--json", "--database-url", url))
+	})
+	t.Run("PrintsSQLThatMendsWhatLosesNothing", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		db := open(t, url).DB()
+		for _, sql := range []string{
+			"DROP INDEX tracks_name_idx", "ALTER TABLE albums ADD COLUMN \"one\nDROP TABLE tracks;\" bigint, ADD COLUMN mine text",
+		} {
+			_, err := db.Exec(t.Context(), sql)
+			require.NoError(t, err)
+		}
+		got := musicstore(t, "check", "--database-url", url)
+		require.Equal(t, result{failed, `-- index tracks.tracks_name_idx is missing: CREATE INDEX ON tracks USING btree (name)
+CREATE INDEX "tracks_name_idx" ON tracks USING btree (name);
+
+-- column albums.one
+-- DROP TABLE tracks; is extra: bigint
+-- loses data: ALTER TABLE "albums" DROP COLUMN "one
+-- DROP TABLE tracks;";
+
+-- column albums.mine is extra: text
+-- loses data: ALTER TABLE "albums" DROP COLUMN "mine";
+
+`, "musicstore: check: 3 differences from db/schema\n"}, got)
+
+		_, err := db.Exec(t.Context(), got.out, pgx.QueryExecModeSimpleProtocol)
+		require.NoError(t, err)
+		got = musicstore(t, "check", "--json", "--database-url", url)
+		require.Equal(t, failed, got.status)
+		require.Equal(t, "musicstore: check: 2 differences from db/schema\n", got.err)
+		var differences []schema.Difference
+		require.NoError(t, json.Unmarshal([]byte(got.out), &differences))
+		require.Equal(t, schema.Difference{
+			Kind: "column", Table: "albums", Name: "mine", Have: "text",
+			Mend: `ALTER TABLE "albums" DROP COLUMN "mine";`, LosesData: true,
+		}, differences[1])
+		for _, d := range differences {
+			_, err := db.Exec(t.Context(), d.Mend)
+			require.NoError(t, err)
+		}
+		require.Equal(t, result{ok, noDifference, ""}, musicstore(t, "check", "--database-url", url))
+	})
+	t.Run("PrintsTheWholeSchemaForAnEmptyDatabase", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.EmptyURL(t)
+		got := musicstore(t, "check", "--database-url", url)
+		require.Equal(t, failed, got.status)
+		require.Equal(t, "musicstore: check: 5 differences from db/schema\n", got.err)
+		_, err := open(t, url).DB().Exec(t.Context(), got.out, pgx.QueryExecModeSimpleProtocol)
+		require.NoError(t, err)
+		require.Equal(t, result{ok, noDifference, ""}, musicstore(t, "check", "--database-url", url))
+	})
+	t.Run("SaysWhatItNeeds", func(t *testing.T) {
+		t.Parallel()
+		got := musicstore(t, "check", "--database-url", dbtest.EmptyURL(t)+"&default_transaction_read_only=on")
+		require.Equal(t, result{failed, "", "musicstore: check: can't make temporary tables: " +
+			"the server is a standby, or the session reads only: ask the primary\n"}, got)
+	})
+}
