@@ -27,14 +27,14 @@ func TestCheck(t *testing.T) {
 		url := dbtest.URL(t)
 		db := open(t, url).DB()
 		for _, sql := range []string{
-			"DROP INDEX tracks_name_idx", "ALTER TABLE albums ADD COLUMN \"one\nDROP TABLE tracks;\" bigint, ADD COLUMN mine text",
+			"DROP INDEX purchases_album_id_idx", "ALTER TABLE albums ADD COLUMN \"one\nDROP TABLE tracks;\" bigint, ADD COLUMN mine text",
 		} {
 			_, err := db.Exec(t.Context(), sql)
 			require.NoError(t, err)
 		}
 		got := musicstore(t, "check", "--database-url", url)
-		require.Equal(t, result{failed, `-- index tracks.tracks_name_idx is missing: CREATE INDEX ON tracks USING btree (name)
-CREATE INDEX "tracks_name_idx" ON tracks USING btree (name);
+		require.Equal(t, result{failed, `-- index purchases.purchases_album_id_idx is missing: CREATE INDEX ON purchases USING btree (album_id)
+CREATE INDEX "purchases_album_id_idx" ON purchases USING btree (album_id);
 
 -- column albums.one
 -- DROP TABLE tracks; is extra: bigint
