@@ -138,11 +138,14 @@ func Open(ctx context.Context, url string, opts ...Option) (*Repo, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open: %w", err)
 	}
-	if err := pool.Ping(ctx); err != nil {
+	// A connection that has just been made needs no ping.
+	first, err := pool.Acquire(ctx)
+	if err != nil {
 		pool.Close()
 
 		return nil, fmt.Errorf("open: %w", unreachable(ctx, err))
 	}
+	first.Release()
 	r := newRepo(pool, o)
 	r.pool = pool
 

@@ -1,17 +1,22 @@
 package repo_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
+	"musicstore/internal/schema"
+	"musicstore/internal/wireproxy"
 )
 
 func TestOpen(t *testing.T) {
@@ -67,6 +72,68 @@ func TestOpen(t *testing.T) {
 		_, err := store.GetAlbum(t.Context(), 1)
 		require.ErrorContains(t, err, "get album: ")
 	})
+}
+
+// trips counts the round trips on a link: how often the client speaks after the server has.
+type trips struct {
+	mu         sync.Mutex
+	links      map[int]bool // whether the client spoke last
+	login, all int          // how many, until the client is let in and in all
+	in         bool
+}
+
+func (tr *trips) rule(m wireproxy.Message) wireproxy.Action {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	if _, ends := m.Is.(*pgproto3.Terminate); ends {
+		return wireproxy.Pass
+	}
+	if m.FromClient() && !tr.links[m.Link] {
+		tr.all++
+	}
+	tr.links[m.Link] = m.FromClient()
+	if _, ready := m.Is.(*pgproto3.ReadyForQuery); ready && !tr.in {
+		tr.in, tr.login = true, tr.all
+	}
+
+	return wireproxy.Pass
+}
+
+func TestOpen_LosesNoTime(t *testing.T) {
+	t.Parallel()
+	proxy := wireproxy.New(t, dbtest.URL(t))
+	start := func(open func(ctx context.Context, url string) (*repo.Repo, error)) *trips {
+		tr := &trips{links: map[int]bool{}}
+		proxy.Set(tr.rule)
+		store, err := open(t.Context(), proxy.URL(""))
+		require.NoError(t, err)
+		created, err := schema.Bootstrap(t.Context(), store.DB())
+		require.NoError(t, err)
+		require.Empty(t, created)
+		store.Close()
+		proxy.Settle()
+
+		return tr
+	}
+	tr := start(func(ctx context.Context, url string) (*repo.Repo, error) {
+		return repo.Open(ctx, url)
+	})
+	t.Logf("%d round trips, of which the login is %d", tr.all, tr.login)
+	require.Len(t, tr.links, 1, "on one connection")
+	require.Equal(t, 1, tr.all-tr.login, "Open is the login, and Bootstrap is one query")
+	require.LessOrEqual(t, tr.login, 3, "PostgreSQL's own way, SCRAM, takes three")
+	require.LessOrEqual(t, tr.all, 4)
+
+	// The control: a ping is seen.
+	tr = start(func(ctx context.Context, url string) (*repo.Repo, error) {
+		store, err := repo.Open(ctx, url)
+		if err != nil {
+			return nil, err
+		}
+
+		return store, store.DB().(*pgxpool.Pool).Ping(ctx)
+	})
+	require.Equal(t, 2, tr.all-tr.login)
 }
 
 func TestNew(t *testing.T) {
