@@ -21,6 +21,8 @@ type conn struct {
 	pooled bool // db is a pool: another try gets another connection
 	keyed  bool // a write may be tried again: it carries its own key
 	echo   *echo
+
+	gatherer *gatherer // of the pool's look-ups; nil without WithPipelining
 }
 
 // Exec runs a statement that returns no rows.
@@ -118,6 +120,11 @@ type row struct {
 
 func (r *row) send() {
 	r.begin()
+	if g := r.c.gatherer; g != nil && r.try == 1 {
+		r.Row = &gathered{g: g, ctx: r.ctx, sql: r.sql, args: r.args}
+
+		return
+	}
 	r.Row = r.c.db.QueryRow(r.ctx, r.sql, r.args...)
 }
 

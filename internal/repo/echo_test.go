@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"musicstore/internal/dbtest"
@@ -183,6 +184,15 @@ func TestWithEcho_IsFreeWhenOff(t *testing.T) { //nolint:paralleltest // it coun
 	t.Logf("allocations: %v with echo, %v without, %v by pgx alone", on, off, plain)
 	require.Greater(t, on, off)
 	require.LessOrEqual(t, off, plain+1, "one more than pgx: the row that gives errors their types")
+
+	nothing, err := repo.Open(t.Context(), store.DB().(*pgxpool.Pool).Config().ConnString(), repo.WithEcho(nil), repo.WithTracer(nil))
+	require.NoError(t, err)
+	defer nothing.Close()
+	require.LessOrEqual(t, testing.AllocsPerRun(200, get(nothing)), off, "an echo and a tracer of nil are none")
+	alone, err := repo.Open(t.Context(), store.DB().(*pgxpool.Pool).Config().ConnString(), repo.WithPipelining())
+	require.NoError(t, err)
+	defer alone.Close()
+	require.LessOrEqual(t, testing.AllocsPerRun(200, get(alone)), off+1, "one more: the row that may be gathered")
 }
 
 func TestStatement(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync"
 
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
@@ -222,4 +223,37 @@ func ExampleWithEcho() {
 	// Output:
 	// GetAlbumByURL | SELECT id, name, url, year, price_cents, image_url, has_preview, is_published FROM albums WHERE url = $1 | url="none"
 	// get album by URL: not found
+}
+
+func ExampleWithPipelining() {
+	ctx := context.Background()
+	databaseURL, drop := dbtest.ExampleURL()
+	defer drop()
+
+	// For a server whose many goroutines look things up at once.
+	store, err := repo.Open(ctx, databaseURL, repo.WithPipelining())
+	if err != nil {
+		fmt.Println(err)
+
+		return
+	}
+	defer store.Close()
+	if _, err := schema.Bootstrap(ctx, store.DB()); err != nil {
+		fmt.Println(err)
+
+		return
+	}
+
+	var wg sync.WaitGroup
+	for id := range int64(32) {
+		wg.Go(func() {
+			if _, err := store.GetAlbum(ctx, id); !errors.Is(err, repo.ErrNotFound) {
+				fmt.Println(id, err)
+			}
+		})
+	}
+	wg.Wait()
+	fmt.Println("each has its own answer")
+	// Output:
+	// each has its own answer
 }

@@ -3,6 +3,7 @@ package repo
 import (
 	"maps"
 	"slices"
+	"time"
 )
 
 // Conn is what the generated queries of a store run on.
@@ -25,3 +26,11 @@ var (
 	Param     = param
 	Midnight  = midnight
 )
+
+// Gathers says whether look-ups of a store can be gathered.
+func Gathers(r *Repo) bool { return r.conn.gatherer != nil }
+
+// SetPatience makes the pipelining of a store wait so long for a slow look-up, and take any for quick.
+func SetPatience(r *Repo, d time.Duration) {
+	r.conn.gatherer.patience, r.conn.gatherer.quick = d, time.Hour
+}

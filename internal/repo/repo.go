@@ -77,6 +77,7 @@ type options struct {
 	tracer pgx.QueryTracer
 
 	resetInterval time.Duration
+	pipelining    bool
 }
 
 // Option changes how a Repo behaves.
@@ -108,6 +109,21 @@ func WithEcho(w io.Writer) Option {
 // WithTracer has pgx report to t, which may implement its other tracer interfaces too; otelpgx does. It is for Open. A
 // pool or connection that is handed to New has its tracer in its own configuration already, so New panics on it.
 func WithTracer(t pgx.QueryTracer) Option { return func(o *options) { o.tracer = t } }
+
+// WithPipelining gathers look-ups, the queries of db/queries that only read and are ":one", of callers that run at the
+// same time: one round trip carries all that wait, over two to four connections of the pool. No query, result or error
+// changes. One caller's error or cancellation is not felt by another.
+//
+// It is for many goroutines that look things up by key. A caller that is alone sends its look-up as ever. So does one
+// whose statement has not yet been answered within 5 ms. A look-up that turns out slow holds up those that travel with
+// it, for 50 ms at most: then it is ended on the server, with its connection, and all of them are sent each by itself.
+// Its statement is not gathered for some time then, longer and longer, up to a minute.
+//
+// Writes, lists, what locks rows, and all that runs in a transaction are never gathered. The option does nothing where
+// connections keep no prepared statements (default_query_exec_mode), on a single connection, and over a pool with hooks
+// (PrepareConn, BeforeAcquire, AfterRelease), which may make a connection one caller's own. A tracer is told of a
+// look-up by another goroutine than the caller's, with the caller's context.
+func WithPipelining() Option { return func(o *options) { o.pipelining = true } }
 
 // minConns is the least size that Open gives a pool whose URL does not say pool_max_conns: with fewer, concurrent
 // look-ups wait for each other. pgxpool's own default is the number of processors.
@@ -194,7 +210,10 @@ func newOptions(opts []Option) options {
 func newRepo(db DB, o options) *Repo {
 	c := conn{db: db, echo: o.echo}
 	_, c.inTx = db.(pgx.Tx)
-	_, c.pooled = db.(*pgxpool.Pool)
+	var pool *pgxpool.Pool
+	if pool, c.pooled = db.(*pgxpool.Pool); c.pooled && o.pipelining {
+		c.gatherer = newGatherer(pool)
+	}
 	keyed := c
 	keyed.keyed = true
 

@@ -116,7 +116,7 @@ func TestOpen_LosesNoTime(t *testing.T) {
 		return tr
 	}
 	tr := start(func(ctx context.Context, url string) (*repo.Repo, error) {
-		return repo.Open(ctx, url)
+		return repo.Open(ctx, url, repo.WithPipelining())
 	})
 	t.Logf("%d round trips, of which the login is %d", tr.all, tr.login)
 	require.Len(t, tr.links, 1, "on one connection")

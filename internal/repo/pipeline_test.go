@@ -1,0 +1,473 @@
+package repo_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"musicstore/internal/dbtest"
+	"musicstore/internal/repo"
+	"musicstore/internal/wireproxy"
+)
+
+// gathering is a store with pipelining, on a link that sees what is gathered.
+type gathering struct {
+	store  *repo.Repo
+	direct *pgxpool.Pool // past the link
+	proxy  *wireproxy.Proxy
+
+	mu       sync.Mutex
+	parsed   map[string]string // the SQL of what is prepared for pipelining, by its name
+	inTx     map[int]bool      // by connection
+	gathered map[string]int    // how many were gathered, by the name of the query
+	wrong    []string          // what should not have been
+}
+
+// newGathering opens a store with pipelining that waits a minute for a slow look-up, so that a loaded machine looks like
+// any other.
+func newGathering(t *testing.T, opts ...repo.Option) *gathering {
+	t.Helper()
+	g := &gathering{direct: dbtest.Pool(t), parsed: map[string]string{}, inTx: map[int]bool{}, gathered: map[string]int{}}
+	g.proxy = wireproxy.New(t, g.direct.Config().ConnString())
+	g.proxy.Set(g.rule)
+	var err error
+	opts = append(opts, repo.WithPipelining(), repo.WithResetInterval(0))
+	g.store, err = repo.Open(t.Context(), with(t, g.proxy.URL(""), "default_query_exec_mode", cacheStatement), opts...)
+	require.NoError(t, err)
+	t.Cleanup(g.store.Close)
+	repo.SetPatience(g.store, time.Minute)
+
+	return g
+}
+
+func (g *gathering) rule(m wireproxy.Message) wireproxy.Action {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch is := m.Is.(type) {
+	case *pgproto3.ReadyForQuery:
+		g.inTx[m.Link] = is.TxStatus != 'I'
+	case *pgproto3.Parse:
+		if strings.HasPrefix(is.Name, "gathered_") {
+			g.parsed[is.Name] = is.Query
+		}
+	case *pgproto3.Bind:
+		if sql, ok := g.parsed[is.PreparedStatement]; ok {
+			_, name, _ := strings.Cut(sql, "-- name: ")
+			name, kind, _ := strings.Cut(name, " ")
+			g.gathered[name]++
+			if g.inTx[m.Link] || !repo.Reads(sql) || !strings.HasPrefix(kind, ":one\n") {
+				g.wrong = append(g.wrong, sql)
+			}
+		}
+	}
+
+	return wireproxy.Pass
+}
+
+// count returns how many of a query were gathered; of all, if it is "".
+func (g *gathering) count(query string) (n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for name, of := range g.gathered {
+		if query == "" || query == name {
+			n += of
+		}
+	}
+
+	return n
+}
+
+// prepared returns 1 when a query was prepared to be gathered, or was to be.
+func (g *gathering) prepared(query string) (n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, sql := range g.parsed {
+		if strings.Contains(sql, "-- name: "+query+" ") {
+			n++
+		}
+	}
+
+	return n
+}
+
+// lock holds a table until its result is called: what reads it waits.
+func (g *gathering) lock(t *testing.T, table string) (release func()) {
+	t.Helper()
+	tx, err := g.direct.Begin(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }) // of a test that failed
+	_, err = tx.Exec(t.Context(), "LOCK TABLE "+table)
+	require.NoError(t, err)
+
+	return func() { require.NoError(t, tx.Rollback(t.Context())) }
+}
+
+// waits waits until so many sessions wait for a lock.
+func (g *gathering) waits(t *testing.T, n int) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		var waiting int
+		err := g.direct.QueryRow(t.Context(), `SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
+			WHERE NOT granted AND datname = current_database()`).Scan(&waiting)
+
+		return err == nil && waiting >= n
+	}, time.Minute, time.Millisecond)
+}
+
+// company has a look-up wait at a lock, so that no other is alone, until its result is called.
+func (g *gathering) company(t *testing.T) (leave func()) {
+	t.Helper()
+	release := g.lock(t, "purchases")
+	done := make(chan error, 1)
+	go func() {
+		_, err := g.store.GetPurchase(t.Context(), 0)
+		done <- err
+	}()
+	g.waits(t, 1)
+
+	return func() {
+		release()
+		require.ErrorIs(t, <-done, repo.ErrNotFound)
+	}
+}
+
+// inverse is a look-up that fails for 0.
+const inverse = "-- name: Inverse :one\nSELECT 100 / $1::bigint"
+
+func invert(ctx context.Context, store *repo.Repo, n int64) (of int64, err error) {
+	err = repo.Conn(store).QueryRow(ctx, inverse, n).Scan(&of)
+
+	return of, err
+}
+
+func TestWithPipelining(t *testing.T) {
+	t.Parallel()
+
+	t.Run("AnswersAsWithout", func(t *testing.T) {
+		t.Parallel()
+		g := newGathering(t)
+		plain := repo.New(g.direct, repo.WithResetInterval(0))
+		a, b := newAccount(t, plain, "a@x"), newAlbum(t, plain, "A", 3)
+		reset, token, err := plain.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
+		require.NoError(t, err)
+		look := func(store *repo.Repo) error {
+			account, err := store.GetAccount(t.Context(), a.ID)
+			if err != nil || account != a {
+				return fmt.Errorf("%v, not %v: %w", account, a, err)
+			}
+			album, err := store.GetAlbumByURL(t.Context(), b.URL)
+			if err != nil || album.Album != b.Album || !slices.Equal(album.Tracks, b.Tracks) {
+				return fmt.Errorf("%v, not %v: %w", album, b, err)
+			}
+			found, err := store.GetPasswordReset(t.Context(), token)
+			if err != nil || found.ID != reset.ID || !found.ExpiresAt.Equal(reset.ExpiresAt) || found.ExpiresAt.Location() != time.UTC {
+				return fmt.Errorf("%v, not %v: %w", found, reset, err)
+			}
+			if _, err = store.GetTrack(t.Context(), -1); err == nil || err.Error() != "get track: not found" {
+				return fmt.Errorf("not found: %w", err)
+			}
+			if _, err = store.GetAlbumByURL(t.Context(), "\x00"); !errors.Is(err, repo.ErrInvalid) {
+				return fmt.Errorf("invalid: %w", err)
+			}
+
+			return nil
+		}
+		require.NoError(t, look(plain))
+		require.NoError(t, look(g.store), "alone")
+		require.Zero(t, g.count(""), "one that is alone has nothing to wait for")
+		require.Equal(t, make([]error, 32), atOnce(32, func(int) error { return look(g.store) }))
+		defer g.company(t)()
+		require.NoError(t, look(g.store))
+		for _, name := range []string{"GetAccount", "GetAlbumByURL", "GetPasswordReset", "GetTrack"} {
+			require.Positive(t, g.count(name), name)
+		}
+	})
+	t.Run("IsForLookUpsAlone", func(t *testing.T) {
+		t.Parallel()
+		g := newGathering(t)
+		require.NoError(t, everyQuery(t.Context(), g.store))
+		require.Zero(t, g.count(""))
+		require.NoError(t, everyQueryAtOnce(t.Context(), 8, 3, func(int) *repo.Repo { return g.store }))
+		require.NoError(t, g.store.InTx(t.Context(), func(tx *repo.Repo) error {
+			require.False(t, repo.Gathers(tx))
+
+			return everyQuery(t.Context(), tx)
+		}))
+		require.Empty(t, g.wrong)
+		require.Subset(t, []string{
+			"GetAccount", "GetAccountByEmail", "GetAlbum", "GetAlbumByURL", "GetPasswordReset", "GetPurchase", "GetTrack",
+		}, slices.Collect(maps.Keys(g.gathered)))
+		require.NotContains(t, g.gathered, "LockAlbum")
+		require.Positive(t, g.count(""))
+	})
+	t.Run("DoesNothingWhereItCanNot", func(t *testing.T) {
+		t.Parallel()
+		url := with(t, dbtest.URL(t), "default_query_exec_mode", cacheStatement)
+		require.False(t, repo.Gathers(openMode(t, url, cacheStatement)))
+		for _, mode := range queryModes {
+			store, err := repo.Open(t.Context(), with(t, url, "default_query_exec_mode", mode), repo.WithPipelining())
+			require.NoError(t, err)
+			require.Equal(t, mode == cacheStatement, repo.Gathers(store), mode)
+			store.Close()
+		}
+		config, err := pgxpool.ParseConfig(url)
+		require.NoError(t, err)
+		config.PrepareConn = func(context.Context, *pgx.Conn) (bool, error) { return true, nil }
+		pool, err := pgxpool.NewWithConfig(t.Context(), config)
+		require.NoError(t, err)
+		defer pool.Close()
+		require.False(t, repo.Gathers(repo.New(pool, repo.WithPipelining())), "the hook may serve one caller alone")
+		conn, err := pgx.Connect(t.Context(), url)
+		require.NoError(t, err)
+		defer conn.Close(t.Context())
+		require.False(t, repo.Gathers(repo.New(conn, repo.WithPipelining())))
+	})
+	t.Run("IsSeenByEchoAndTracerLikeAnyOther", func(t *testing.T) {
+		t.Parallel()
+		echo, tracer := &recorder{}, &sqlTracer{}
+		g := newGathering(t, repo.WithEcho(echo), repo.WithTracer(tracer))
+		for _, n := range []int64{2, 2} { // the first is the one that proves to be quick
+			_, err := invert(t.Context(), g.store, n)
+			require.NoError(t, err)
+		}
+		defer g.company(t)()
+		echo.take()
+		tracer.reset()
+		_, err := invert(t.Context(), g.store, 4)
+		require.NoError(t, err)
+		_, err = invert(t.Context(), g.store, 0)
+		require.Error(t, err)
+		require.Equal(t, 2, g.count("Inverse"))
+		lines := echo.take()
+		require.Len(t, lines, 2)
+		require.Regexp(t, `^Inverse \| SELECT 100 / \$1::bigint \| \$1=4 \| 1 row \| \S+$`, lines[0])
+		require.Regexp(t, `^Inverse \| .* \| 0 rows \| \S+ \| ERROR: data exception \(SQLSTATE 22012\)$`, lines[1])
+		require.Equal(t, []string{inverse, inverse}, tracer.statements())
+		require.ErrorContains(t, tracer.lastError(), "22012")
+	})
+	t.Run("KeepsAnErrorToTheOneWhoMadeIt", func(t *testing.T) {
+		t.Parallel()
+		g := newGathering(t)
+		_, err := invert(t.Context(), g.store, 1)
+		require.NoError(t, err)
+		defer g.company(t)()
+		const callers, bad = 32, 7
+		errs := atOnce(callers, func(i int) error {
+			of, err := invert(t.Context(), g.store, int64(i-bad))
+			if err == nil && of != 100/int64(i-bad) {
+				return errors.New("another's answer")
+			}
+
+			return err
+		})
+		require.Equal(t, callers, g.count("Inverse"))
+		for i, err := range errs {
+			if i != bad {
+				require.NoError(t, err)
+			}
+		}
+		require.EqualError(t, errs[bad], "inverse: ERROR: data exception (SQLSTATE 22012)")
+		require.ErrorAs(t, errs[bad], new(*pgconn.PgError))
+
+		// The control: pgx's own batch has one Sync, and an error is the end of all behind it.
+		batch := &pgx.Batch{}
+		for i := range callers {
+			batch.Queue(inverse, int64(i-bad))
+		}
+		results := g.direct.SendBatch(t.Context(), batch)
+		served := 0
+		for range callers {
+			var of int64
+			if results.QueryRow().Scan(&of) == nil {
+				served++
+			}
+		}
+		require.Error(t, results.Close())
+		require.Equal(t, bad, served)
+	})
+	t.Run("LetsACallerLeaveAndTheOthersStay", func(t *testing.T) {
+		t.Parallel()
+		g := newGathering(t)
+		a := newAccount(t, g.store, "a@x")
+		_, err := g.store.GetAccount(t.Context(), a.ID)
+		require.NoError(t, err)
+		defer g.company(t)()
+		release := g.lock(t, "accounts")
+		const callers = 200 // more than the flights take: some wait for their turn
+		ctx, cancel := context.WithCancelCause(t.Context())
+		left, stayed := make(chan error, callers), make(chan error, callers)
+		look := func(ctx context.Context, done chan<- error) {
+			found, err := g.store.GetAccount(ctx, a.ID)
+			if err == nil && found != a {
+				err = errors.New("another's answer")
+			}
+			done <- err
+		}
+		for range callers {
+			go look(ctx, left)
+			go look(t.Context(), stayed)
+		}
+		g.waits(t, 3) // the company and two flights
+		cancel(errOwn)
+		for range callers {
+			err := <-left
+			require.ErrorIs(t, err, errOwn)
+			require.EqualError(t, err, "get account: "+errOwn.Error())
+		}
+		require.Empty(t, stayed)
+		release()
+		for range callers {
+			require.NoError(t, <-stayed)
+		}
+		require.Positive(t, g.count("GetAccount"))
+	})
+	t.Run("KeepsASlowOneToItself", func(t *testing.T) {
+		t.Parallel()
+		g := newGathering(t)
+		a, b := newAccount(t, g.store, "a@x"), newAlbum(t, g.store, "A", 1)
+		look := func(int) error { _, err := g.store.GetAccount(t.Context(), a.ID); return err }
+		slow := func() error { _, err := g.store.GetTrack(t.Context(), b.Tracks[0].ID); return err }
+		require.NoError(t, look(0))
+		require.NoError(t, slow())
+		repo.SetPatience(g.store, 50*time.Millisecond)
+		defer g.company(t)()
+		release := g.lock(t, "tracks")
+		const slows, callers = 8, 100 // a slow one has a connection to itself in the end, of the sixteen
+		done := make(chan error, slows)
+		for range slows {
+			go func() { done <- slow() }()
+			require.NoError(t, look(0))
+		}
+		require.Equal(t, make([]error, callers), atOnce(callers, look))
+		require.Empty(t, done)
+		require.Positive(t, g.count("GetTrack")+g.prepared("GetTrack"), "a slow one was among them")
+		release()
+		for range slows {
+			require.NoError(t, <-done)
+		}
+
+		// The control: on one connection those behind a slow one wait for as long as it does.
+		release = g.lock(t, "tracks")
+		conn, err := pgx.Connect(t.Context(), g.direct.Config().ConnString())
+		require.NoError(t, err)
+		defer conn.Close(t.Context())
+		pipeline := conn.PgConn().StartPipeline(t.Context())
+		for _, sql := range []string{"SELECT FROM tracks", "SELECT FROM accounts"} {
+			pipeline.SendQueryParams(sql, nil, nil, nil, nil)
+			require.NoError(t, pipeline.Sync())
+		}
+		served := make(chan error, 1)
+		go func() {
+			for range 3 { // the slow one, its Sync, and the other
+				if _, err := pipeline.GetResults(); err != nil {
+					served <- err
+				}
+			}
+			served <- nil
+		}()
+		g.waits(t, 2)
+		require.Empty(t, served)
+		release()
+		require.NoError(t, <-served)
+		require.NoError(t, pipeline.Close())
+	})
+	t.Run("OutlivesItsConnections", func(t *testing.T) {
+		t.Parallel()
+		plain, killer := killable(t, "")
+		config := plain.DB().(*pgxpool.Pool).Config()
+		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
+		pool, err := pgxpool.NewWithConfig(t.Context(), config)
+		require.NoError(t, err)
+		t.Cleanup(pool.Close)
+		store := repo.New(pool, repo.WithPipelining())
+		repo.SetPatience(store, time.Minute)
+		a, b := newAccount(t, store, "a@x"), newAlbum(t, store, "A", 3)
+		require.Equal(t, make([]error, 8), atOnce(8, func(worker int) error {
+			for n := range 50 {
+				if worker == 0 && n%5 == 0 { // under the others, wherever they are
+					if err := killer.kill(t.Context()); err != nil {
+						return err
+					}
+				}
+				if found, err := store.GetAccountByEmail(t.Context(), "a@x"); err != nil || found != a {
+					return fmt.Errorf("%v: %w", found, err)
+				}
+				if found, err := store.GetAlbum(t.Context(), b.ID); err != nil || len(found.Tracks) != 3 {
+					return fmt.Errorf("%v: %w", found, err)
+				}
+			}
+
+			return nil
+		}))
+		require.Positive(t, killer.kills.Load())
+	})
+	t.Run("OutlivesItsLink", func(t *testing.T) {
+		t.Parallel()
+		g := newGathering(t)
+		a := newAccount(t, g.store, "a@x")
+		now := everyNth(97)
+		g.proxy.Set(func(m wireproxy.Message) wireproxy.Action {
+			g.rule(m)
+			switch m.Is.(type) {
+			case *pgproto3.Bind, *pgproto3.BindComplete, *pgproto3.DataRow, *pgproto3.Sync, *pgproto3.ReadyForQuery:
+				if now() {
+					return wireproxy.CutBefore
+				}
+			}
+
+			return wireproxy.Pass
+		})
+		require.Equal(t, make([]error, 8), atOnce(8, func(int) error {
+			for range 50 {
+				if found, err := g.store.GetAccount(t.Context(), a.ID); err != nil || found != a {
+					return fmt.Errorf("%v: %w", found, err)
+				}
+			}
+
+			return nil
+		}))
+		g.proxy.Set(nil)
+		require.Positive(t, g.count("GetAccount"))
+		require.Positive(t, g.proxy.Cuts())
+	})
+	t.Run("OutlivesAChangeOfTheSchema", func(t *testing.T) {
+		t.Parallel()
+		g := newGathering(t)
+		b := newAlbum(t, g.store, "A", 3)
+		look := func(int) error {
+			if found, err := g.store.GetAlbum(t.Context(), b.ID); err != nil || found.Album != b.Album {
+				return fmt.Errorf("%v: %w", found, err)
+			}
+
+			return nil
+		}
+		require.NoError(t, look(0))
+		defer g.company(t)()
+		for _, sql := range []string{
+			"ALTER TABLE albums ALTER COLUMN year TYPE bigint",
+			"ALTER TABLE albums ALTER COLUMN price_cents TYPE numeric",
+			"ALTER TABLE albums ADD COLUMN note text",
+		} {
+			require.Equal(t, make([]error, 16), atOnce(16, look))
+			before := g.count("GetAlbum")
+			require.Positive(t, before)
+			_, err := g.direct.Exec(t.Context(), sql)
+			require.NoError(t, err)
+			require.Equal(t, make([]error, 16), atOnce(16, look))
+			require.Equal(t, make([]error, 16), atOnce(16, look))
+			require.Greater(t, g.count("GetAlbum"), before+16, "and they are gathered again")
+		}
+	})
+}
