@@ -89,7 +89,7 @@ func TestInit_WithoutURL(t *testing.T) {
 	first := musicstore(t, "init")
 	require.Equal(t, ok, first.status, first.err)
 	require.Regexp(t, says, first.err)
-	require.Contains(t, []string{fiveTables, nothingNew}, first.out)
+	require.Regexp(t, `\A(?:(?:created \w+\n)+|`+nothingNew+`)\z`, first.out) // an earlier version's store may lack what is new
 	second := musicstore(t, "init")
 	require.Equal(t, result{ok, nothingNew, first.err}, second)
 

@@ -92,6 +92,15 @@ type Querier interface {
 	RedeemPasswordReset(ctx context.Context, arg RedeemPasswordResetParams) (Account, error)
 	// RevokeSuperUser makes the account an ordinary one, and returns it; no row when there is none.
 	RevokeSuperUser(ctx context.Context, id string) (Account, error)
+	// SearchCatalog returns up to page_size albums and tracks whose names have all words of the text, the last of which may
+	// be the beginning of one: those whose albums are within the bounds, and behind the given place in the order. That is by
+	// year, the newest first; by price_cents; by name, folded as the words are; or by relevance, the length of the name: the
+	// shorter it is, the less it has beside the words. Kind and id break ties. No row when the text has no words.
+	//
+	// The text is folded as the indexes fold the names. No index can have both the words and an order, so all matches come
+	// from the indexes, and are then joined by primary key, filtered and sorted. LIMIT 1 is there for the planner, which
+	// does not know how many match: without it, it reads all albums for the join.
+	SearchCatalog(ctx context.Context, arg SearchCatalogParams) ([]SearchCatalogRow, error)
 	// SetPasswordHash replaces the account's password and ends its open reset, and returns the account; no row when
 	// there is none. The reset goes first, as it does when one is redeemed, so that the two never lock each other out.
 	SetPasswordHash(ctx context.Context, arg SetPasswordHashParams) (Account, error)

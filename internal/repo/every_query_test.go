@@ -46,6 +46,7 @@ func everyQuery(ctx context.Context, store *repo.Repo) error {
 		func() error { _, err := store.GetAlbumByURL(ctx, b.URL); return err },
 		func() error { _, err := store.ListPublishedAlbums(ctx, repo.Page{}); return err },
 		func() error { _, err := store.ListAlbums(ctx, repo.Page{}); return err },
+		func() error { _, err := store.SearchCatalog(ctx, own, repo.Search{}); return err },
 		func() error { _, err := store.PublishAlbum(ctx, b.ID); return err },
 		func() error { _, err := store.UnpublishAlbum(ctx, b.ID); return err },
 		func() error { _, err := store.GetTrack(ctx, b.Tracks[0].ID); return err },

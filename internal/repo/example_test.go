@@ -210,6 +210,31 @@ func ExampleRepo_AllAccounts() {
 	// bea@example.com <nil>
 }
 
+func ExampleRepo_SearchCatalog() {
+	ctx := context.Background()
+	store, done := example(ctx)
+	defer done()
+	_, err := store.CreateAlbum(ctx, repo.NewAlbum{
+		Name: "Ágætis byrjun", Year: 1999, PriceCents: 999, IsPublished: true,
+		Tracks: []repo.NewTrack{{Name: "Svefn-g-englar"}, {Name: "Ágætis byrjun"}},
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+
+	// Albums and tracks with all words, in any order; the last may be the beginning of one.
+	search := repo.Search{YearFrom: 1990, YearTo: 1999, Sort: repo.ByPrice}
+	hits, err := store.SearchCatalog(ctx, "byrjun agae", search)
+	for _, hit := range hits {
+		fmt.Println(hit.Kind, hit.Name, hit.AlbumURL, hit.Year, hit.PriceCents)
+	}
+	fmt.Println(err)
+	// Output:
+	// album Ágætis byrjun agaetis-byrjun 1999 999
+	// track Ágætis byrjun agaetis-byrjun 1999 999
+	// <nil>
+}
+
 func ExampleWithEcho() {
 	ctx := context.Background()
 	var out strings.Builder // os.Stderr, say

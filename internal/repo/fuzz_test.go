@@ -70,7 +70,8 @@ func FuzzInput(f *testing.F) {
 		"", "x", "0", "1_1", "-9223372036854775808_x", "9223372036854775807_9223372036854775807", "253402214400000001_1",
 		"99999999999999999999_1", "\x00", "\xff", "f81d4fae-7dec-41d0-a765-00a0c91e6bf6",
 		"urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6", strings.Repeat("ab", 16), strings.Repeat("AB", 16), "1_\x00", "0_\xff",
-		strings.Repeat("x", 10_000),
+		strings.Repeat("x", 10_000), "a & b | !c <-> 'd':*", `\':*`, "!(", strings.Repeat("(㉼", 100), strings.Repeat("ﷺ", 200),
+		"日本 \u3099 😀",
 	) {
 		f.Add(seed)
 	}
@@ -152,6 +153,20 @@ func giveText(t *testing.T, store *repo.Repo, world bystanders, text string) {
 		func(r *repo.Repo) error { _, err := r.ListPublishedAlbums(ctx, page); return err },
 		func(r *repo.Repo) error { _, err := r.ListPurchases(ctx, text, page); return err },
 		func(r *repo.Repo) error { _, err := r.ListPurchasedAlbumIDs(ctx, text); return err },
+		func(r *repo.Repo) error { _, err := r.SearchCatalog(ctx, text, repo.Search{}); return err },
+		func(r *repo.Repo) error { _, err := r.SearchCatalog(ctx, "x", repo.Search{Page: page}); return err },
+		func(r *repo.Repo) error {
+			_, err := r.SearchCatalog(ctx, "x", repo.Search{Sort: repo.SearchSort(text)})
+
+			return err
+		},
+		func(r *repo.Repo) error {
+			s := repo.Search{Sort: repo.ByName, Page: page}
+			s.After = repo.AfterCatalogHit("x", s, repo.CatalogHit{Kind: repo.KindTrack, Name: text})
+			_, err := r.SearchCatalog(ctx, "x", s)
+
+			return err
+		},
 		func(r *repo.Repo) error { _, err := r.GetPasswordReset(ctx, text); return err },
 		func(r *repo.Repo) error { _, err := r.RedeemPasswordReset(ctx, text, hash, from); return err },
 		func(r *repo.Repo) error { _, err := r.ConfirmEmail(ctx, text); return err },

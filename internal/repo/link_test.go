@@ -272,6 +272,9 @@ var linkOps = map[string]linkOp{
 	"ListPublishedAlbums": read(func(ctx context.Context, w *world) ([]repo.AlbumWithTracks, error) {
 		return w.store.ListPublishedAlbums(ctx, repo.Page{Limit: 3})
 	}),
+	"SearchCatalog": read(func(ctx context.Context, w *world) ([]repo.CatalogHit, error) {
+		return w.store.SearchCatalog(ctx, w.album.Name, repo.Search{})
+	}),
 	"GetTrack": read(func(ctx context.Context, w *world) (repo.Track, error) {
 		return w.store.GetTrack(ctx, w.album.Tracks[0].ID)
 	}),

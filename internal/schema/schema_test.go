@@ -19,7 +19,7 @@ import (
 var (
 	comment  = regexp.MustCompile(`--.*`)
 	fileName = regexp.MustCompile(`^schema/[0-9]{3}_([a-z_]+)\.sql$`)
-	form     = regexp.MustCompile(`^CREATE (TABLE|(?:UNIQUE )?INDEX) IF NOT EXISTS (\w+) (?:ON (\w+) )?\(`)
+	form     = regexp.MustCompile(`^CREATE (TABLE|(?:UNIQUE )?INDEX) IF NOT EXISTS (\w+) (?:ON (\w+) (?:USING \w+ )?)?\(`)
 )
 
 // statements returns the statements of a file without its comments.

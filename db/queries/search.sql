@@ -1,0 +1,87 @@
+-- name: SearchCatalog :many
+-- SearchCatalog returns up to page_size albums and tracks whose names have all words of the text, the last of which may
+-- be the beginning of one: those whose albums are within the bounds, and behind the given place in the order. That is by
+-- year, the newest first; by price_cents; by name, folded as the words are; or by relevance, the length of the name: the
+-- shorter it is, the less it has beside the words. Kind and id break ties. No row when the text has no words.
+--
+-- The text is folded as the indexes fold the names. No index can have both the words and an order, so all matches come
+-- from the indexes, and are then joined by primary key, filtered and sorted. LIMIT 1 is there for the planner, which
+-- does not know how many match: without it, it reads all albums for the join.
+WITH given AS (
+    SELECT line.what, regexp_replace(
+        CASE WHEN line.name COLLATE "C" ~ '^[ -~]*$' THEN lower(line.name COLLATE "C") ELSE
+            replace(replace(replace(replace(translate(lower(regexp_replace(
+                normalize(line.name COLLATE "C", NFKD),
+                '[\u00ad\u02b0-\u036f\u0591-\u05bd\u064b-\u065f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3099\u309a\ufe00-\ufe0f\ufeff]', '', 'g')),
+                'ŁłØøĐđÐðĦħŦŧŊŋıÆŒÞẞΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩςАБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯЄІҐЂЈЉЊЋЏ',
+                'llooddddhhttnniæœþßαβγδεζηθικλμνξοπρστυφχψωσабвгдежзиклмнопрстуфхцчшщъыьэюяєіґђјљњћџ'),
+                'æ', 'ae'), 'œ', 'oe'), 'ß', 'ss'), 'þ', 'th')
+        END,
+        '([\u3005-\u3007\u3041-\u30fa\u30fc-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])|[\u0001-/:-@\[-`{-\u00bf×÷\u2000-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3008-\u303f\u30fb\U0001f000-\U0001faff]+', ' \1 ', 'g') AS folded
+    FROM (
+        SELECT 'text' AS what, @text::text AS name
+        UNION ALL
+        SELECT 'after' AS what, @after_name::text AS name
+    ) AS line
+)
+SELECT
+    named.kind::text AS kind,
+    named.id::bigint AS id,
+    named.name::text AS name,
+    album.id AS album_id,
+    album.name AS album_name,
+    album.url AS album_url,
+    album.year,
+    album.price_cents,
+    album.is_published
+FROM (
+    SELECT 'album' AS kind, albums.id, albums.name, albums.id AS album_id
+    FROM albums
+    UNION ALL
+    SELECT 'track' AS kind, tracks.id, tracks.name, tracks.album_id
+    FROM tracks
+) AS named
+CROSS JOIN LATERAL (
+    SELECT regexp_replace(
+        CASE WHEN named.name COLLATE "C" ~ '^[ -~]*$' THEN lower(named.name COLLATE "C") ELSE
+            replace(replace(replace(replace(translate(lower(regexp_replace(
+                normalize(named.name COLLATE "C", NFKD),
+                '[\u00ad\u02b0-\u036f\u0591-\u05bd\u064b-\u065f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3099\u309a\ufe00-\ufe0f\ufeff]', '', 'g')),
+                'ŁłØøĐđÐðĦħŦŧŊŋıÆŒÞẞΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩςАБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯЄІҐЂЈЉЊЋЏ',
+                'llooddddhhttnniæœþßαβγδεζηθικλμνξοπρστυφχψωσабвгдежзиклмнопрстуфхцчшщъыьэюяєіґђјљњћџ'),
+                'æ', 'ae'), 'œ', 'oe'), 'ß', 'ss'), 'þ', 'th')
+        END,
+        '([\u3005-\u3007\u3041-\u30fa\u30fc-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])|[\u0001-/:-@\[-`{-\u00bf×÷\u2000-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3008-\u303f\u30fb\U0001f000-\U0001faff]+', ' \1 ', 'g') AS folded
+) AS words
+CROSS JOIN LATERAL (
+    SELECT albums.id, albums.name, albums.url, albums.year, albums.price_cents, albums.is_published
+    FROM albums
+    WHERE albums.id = named.album_id
+    LIMIT 1
+) AS album
+CROSS JOIN LATERAL (
+    SELECT
+        CASE @sort::text
+            WHEN 'year' THEN -album.year
+            WHEN 'price' THEN album.price_cents
+            WHEN 'relevance' THEN char_length(named.name)
+            ELSE 0
+        END::bigint AS number,
+        CASE WHEN @sort::text = 'name' THEN btrim(words.folded) ELSE '' END AS name
+) AS place
+WHERE to_tsvector('simple', words.folded) @@ (
+        SELECT (nullif(plainto_tsquery('simple', given.folded)::text, '') || ':*')::tsquery
+        FROM given
+        WHERE given.what = 'text'
+    )
+    AND (album.is_published OR @unpublished_too::boolean)
+    AND album.year BETWEEN @year_from::integer AND @year_to::integer
+    AND album.price_cents BETWEEN @price_cents_from::bigint AND @price_cents_to::bigint
+    AND (place.number, place.name, named.kind, named.id) > (
+        @after_number::bigint,
+        (SELECT btrim(given.folded) FROM given WHERE given.what = 'after'),
+        @after_kind::text,
+        @after_id::bigint
+    )
+ORDER BY place.number, place.name, named.kind, named.id
+LIMIT @page_size;
