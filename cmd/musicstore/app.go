@@ -49,7 +49,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		"the PostgreSQL database, as a URL or key=value `string` (default $DATABASE_URL)")
 	root.PersistentFlags().Lookup("database-url").DefValue = "" // it may hold a password, and help prints it
 	root.PersistentFlags().BoolVar(&a.echo, "echo", false, "print the SQL on standard error")
-	root.AddCommand(a.demoCommand(), a.initCommand(), a.importCommand(), a.grantsCommand(), a.checkCommand())
+	root.AddCommand(a.demoCommand(), a.initCommand(), a.importCommand(), a.grantsCommand(), a.checkCommand(), a.searchCommand())
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)

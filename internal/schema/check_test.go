@@ -179,11 +179,11 @@ var changes = map[string]change{
 			"column tracks.length_seconds is bigint NOT NULL, not integer NOT NULL",
 		},
 	},
-	"a column is renamed": {"ALTER TABLE tracks RENAME COLUMN name TO title", []string{
-		"column tracks.name is missing: text NOT NULL",
-		`constraint tracks.tracks_name_check is CHECK (((title ~ '\S'::text) AND (char_length(title) <= 200))), ` +
-			`not CHECK (((name ~ '\S'::text) AND (char_length(name) <= 200)))`,
-		"column tracks.title is extra: text NOT NULL",
+	"a column is renamed": {"ALTER TABLE tracks RENAME COLUMN audio_url TO sound", []string{
+		"column tracks.audio_url is missing: text",
+		"constraint tracks.tracks_audio_url_check is CHECK (((char_length(sound) >= 1) AND (char_length(sound) <= 2000))), " +
+			"not CHECK (((char_length(audio_url) >= 1) AND (char_length(audio_url) <= 2000)))",
+		"column tracks.sound is extra: text",
 	}},
 	"a key's column is renamed": {"ALTER TABLE albums RENAME COLUMN id TO number", []string{
 		"column albums.id is missing: " + identity,
