@@ -25,6 +25,46 @@ SELECT
     coalesce((SELECT array_agg(inserted.id ORDER BY inserted.display_order) FROM inserted), '{}')::bigint[] AS track_ids
 FROM album;
 
+-- name: CreateAlbums :exec
+-- CreateAlbums inserts albums together with their tracks, all in the order given. track_albums says of each track which
+-- of the albums it belongs to, 1 being the first, and track_orders which of that album's tracks it is. An empty image or
+-- track URL stands for none.
+WITH listed AS (
+    SELECT
+        generate_series(1, cardinality(@names::text[])) AS number,
+        unnest(@names::text[]) AS name,
+        unnest(@urls::text[]) AS url,
+        unnest(@years::integer[]) AS year,
+        unnest(@prices_cents::bigint[]) AS price_cents,
+        nullif(unnest(@image_urls::text[]), '') AS image_url,
+        unnest(@have_preview::boolean[]) AS has_preview,
+        unnest(@are_published::boolean[]) AS is_published
+), inserted AS (
+    INSERT INTO albums (name, url, year, price_cents, image_url, has_preview, is_published)
+    SELECT
+        listed.name, listed.url, listed.year, listed.price_cents, listed.image_url, listed.has_preview,
+        listed.is_published
+    FROM listed
+    ORDER BY listed.number
+    RETURNING id, url
+), listed_tracks AS (
+    SELECT
+        unnest(@track_albums::integer[]) AS number,
+        unnest(@track_orders::integer[]) AS display_order,
+        unnest(@track_names::text[]) AS name,
+        unnest(@track_lengths::integer[]) AS length_seconds,
+        nullif(unnest(@track_audio_urls::text[]), '') AS audio_url,
+        nullif(unnest(@track_video_urls::text[]), '') AS video_url
+)
+INSERT INTO tracks (album_id, name, length_seconds, audio_url, video_url, display_order)
+SELECT
+    inserted.id, listed_tracks.name, listed_tracks.length_seconds, listed_tracks.audio_url, listed_tracks.video_url,
+    listed_tracks.display_order
+FROM listed_tracks
+JOIN listed ON listed.number = listed_tracks.number
+JOIN inserted ON inserted.url = listed.url
+ORDER BY listed_tracks.number, listed_tracks.display_order;
+
 -- name: GetAlbum :one
 -- GetAlbum returns the album with this id, without its tracks; no row when there is none.
 SELECT *

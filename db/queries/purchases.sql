@@ -44,3 +44,23 @@ CROSS JOIN LATERAL (
     WHERE p.created_at >= d.day_start AND p.created_at < d.day_end
 ) AS sold
 ORDER BY d.day_start;
+
+-- name: ListBestSellers :many
+-- ListBestSellers returns up to page_size of the albums that were bought from the time since until before the time
+-- until, with how many purchases they had and what was paid for them: the most purchases first, then the most paid,
+-- then the oldest album.
+SELECT
+    albums.id AS album_id,
+    albums.name,
+    sold.purchases::bigint AS purchases,
+    sold.amount_paid_cents::bigint AS amount_paid_cents
+FROM (
+    SELECT p.album_id, count(*) AS purchases, sum(p.amount_paid_cents)::bigint AS amount_paid_cents
+    FROM purchases AS p
+    WHERE p.created_at >= @since AND p.created_at < @until
+    GROUP BY p.album_id
+    ORDER BY purchases DESC, amount_paid_cents DESC, p.album_id
+    LIMIT @page_size
+) AS sold
+JOIN albums ON albums.id = sold.album_id
+ORDER BY sold.purchases DESC, sold.amount_paid_cents DESC, albums.id;

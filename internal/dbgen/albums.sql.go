@@ -75,6 +75,82 @@ func (q *Queries) CreateAlbum(ctx context.Context, arg CreateAlbumParams) (Creat
 	return i, err
 }
 
+const createAlbums = `-- name: CreateAlbums :exec
+WITH listed AS (
+    SELECT
+        generate_series(1, cardinality($1::text[])) AS number,
+        unnest($1::text[]) AS name,
+        unnest($2::text[]) AS url,
+        unnest($3::integer[]) AS year,
+        unnest($4::bigint[]) AS price_cents,
+        nullif(unnest($5::text[]), '') AS image_url,
+        unnest($6::boolean[]) AS has_preview,
+        unnest($7::boolean[]) AS is_published
+), inserted AS (
+    INSERT INTO albums (name, url, year, price_cents, image_url, has_preview, is_published)
+    SELECT
+        listed.name, listed.url, listed.year, listed.price_cents, listed.image_url, listed.has_preview,
+        listed.is_published
+    FROM listed
+    ORDER BY listed.number
+    RETURNING id, url
+), listed_tracks AS (
+    SELECT
+        unnest($8::integer[]) AS number,
+        unnest($9::integer[]) AS display_order,
+        unnest($10::text[]) AS name,
+        unnest($11::integer[]) AS length_seconds,
+        nullif(unnest($12::text[]), '') AS audio_url,
+        nullif(unnest($13::text[]), '') AS video_url
+)
+INSERT INTO tracks (album_id, name, length_seconds, audio_url, video_url, display_order)
+SELECT
+    inserted.id, listed_tracks.name, listed_tracks.length_seconds, listed_tracks.audio_url, listed_tracks.video_url,
+    listed_tracks.display_order
+FROM listed_tracks
+JOIN listed ON listed.number = listed_tracks.number
+JOIN inserted ON inserted.url = listed.url
+ORDER BY listed_tracks.number, listed_tracks.display_order
+`
+
+type CreateAlbumsParams struct {
+	Names          []string `json:"names"`
+	URLs           []string `json:"urls"`
+	Years          []int32  `json:"years"`
+	PricesCents    []int64  `json:"prices_cents"`
+	ImageURLs      []string `json:"image_urls"`
+	HavePreview    []bool   `json:"have_preview"`
+	ArePublished   []bool   `json:"are_published"`
+	TrackAlbums    []int32  `json:"track_albums"`
+	TrackOrders    []int32  `json:"track_orders"`
+	TrackNames     []string `json:"track_names"`
+	TrackLengths   []int32  `json:"track_lengths"`
+	TrackAudioURLs []string `json:"track_audio_urls"`
+	TrackVideoURLs []string `json:"track_video_urls"`
+}
+
+// CreateAlbums inserts albums together with their tracks, all in the order given. track_albums says of each track which
+// of the albums it belongs to, 1 being the first, and track_orders which of that album's tracks it is. An empty image or
+// track URL stands for none.
+func (q *Queries) CreateAlbums(ctx context.Context, arg CreateAlbumsParams) error {
+	_, err := q.db.Exec(ctx, createAlbums,
+		arg.Names,
+		arg.URLs,
+		arg.Years,
+		arg.PricesCents,
+		arg.ImageURLs,
+		arg.HavePreview,
+		arg.ArePublished,
+		arg.TrackAlbums,
+		arg.TrackOrders,
+		arg.TrackNames,
+		arg.TrackLengths,
+		arg.TrackAudioURLs,
+		arg.TrackVideoURLs,
+	)
+	return err
+}
+
 const deleteAlbum = `-- name: DeleteAlbum :one
 DELETE FROM albums
 WHERE id = $1

@@ -79,6 +79,65 @@ func (q *Queries) GetPurchase(ctx context.Context, id int64) (Purchase, error) {
 	return i, err
 }
 
+const listBestSellers = `-- name: ListBestSellers :many
+SELECT
+    albums.id AS album_id,
+    albums.name,
+    sold.purchases::bigint AS purchases,
+    sold.amount_paid_cents::bigint AS amount_paid_cents
+FROM (
+    SELECT p.album_id, count(*) AS purchases, sum(p.amount_paid_cents)::bigint AS amount_paid_cents
+    FROM purchases AS p
+    WHERE p.created_at >= $1 AND p.created_at < $2
+    GROUP BY p.album_id
+    ORDER BY purchases DESC, amount_paid_cents DESC, p.album_id
+    LIMIT $3
+) AS sold
+JOIN albums ON albums.id = sold.album_id
+ORDER BY sold.purchases DESC, sold.amount_paid_cents DESC, albums.id
+`
+
+type ListBestSellersParams struct {
+	Since    time.Time `json:"since"`
+	Until    time.Time `json:"until"`
+	PageSize int32     `json:"page_size"`
+}
+
+type ListBestSellersRow struct {
+	AlbumID         int64  `json:"album_id"`
+	Name            string `json:"name"`
+	Purchases       int64  `json:"purchases"`
+	AmountPaidCents int64  `json:"amount_paid_cents"`
+}
+
+// ListBestSellers returns up to page_size of the albums that were bought from the time since until before the time
+// until, with how many purchases they had and what was paid for them: the most purchases first, then the most paid,
+// then the oldest album.
+func (q *Queries) ListBestSellers(ctx context.Context, arg ListBestSellersParams) ([]ListBestSellersRow, error) {
+	rows, err := q.db.Query(ctx, listBestSellers, arg.Since, arg.Until, arg.PageSize)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListBestSellersRow{}
+	for rows.Next() {
+		var i ListBestSellersRow
+		if err := rows.Scan(
+			&i.AlbumID,
+			&i.Name,
+			&i.Purchases,
+			&i.AmountPaidCents,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listPurchasedAlbumIDs = `-- name: ListPurchasedAlbumIDs :many
 SELECT DISTINCT album_id
 FROM purchases

@@ -23,6 +23,10 @@ type Querier interface {
 	// CreateAlbum inserts an album together with its tracks, in the order given, and returns the id of the album and
 	// those of the tracks. An empty URL of a track stands for none.
 	CreateAlbum(ctx context.Context, arg CreateAlbumParams) (CreateAlbumRow, error)
+	// CreateAlbums inserts albums together with their tracks, all in the order given. track_albums says of each track which
+	// of the albums it belongs to, 1 being the first, and track_orders which of that album's tracks it is. An empty image or
+	// track URL stands for none.
+	CreateAlbums(ctx context.Context, arg CreateAlbumsParams) error
 	// CreatePasswordReset inserts a reset and returns it. The account's open one, if any, gives up its place; no row when
 	// the account has one, open or used, that was asked for after the given time. The same reset once more is returned.
 	//
@@ -67,6 +71,10 @@ type Querier interface {
 	// ListAlbums returns up to page_size albums in the order of their ids, published or not, without their tracks,
 	// those after the given id.
 	ListAlbums(ctx context.Context, arg ListAlbumsParams) ([]Album, error)
+	// ListBestSellers returns up to page_size of the albums that were bought from the time since until before the time
+	// until, with how many purchases they had and what was paid for them: the most purchases first, then the most paid,
+	// then the oldest album.
+	ListBestSellers(ctx context.Context, arg ListBestSellersParams) ([]ListBestSellersRow, error)
 	// ListPublishedAlbums returns up to page_size published albums without their tracks, newest year first, those
 	// before the given year and id.
 	ListPublishedAlbums(ctx context.Context, arg ListPublishedAlbumsParams) ([]Album, error)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -47,60 +48,111 @@ const MaxTracks = 999
 // ErrAlbumURLTaken; ErrInvalid when something can't be. Two albums are never one: when the reply is lost, the error is
 // ErrOutcomeUnknown, and a second call returns ErrAlbumNameTaken if the first had been kept.
 func (r *Repo) CreateAlbum(ctx context.Context, a NewAlbum) (AlbumWithTracks, error) {
-	const op = "create album"
-	if a.URL == "" {
-		if a.URL = AlbumURL(a.Name); a.URL == "" {
-			const why = "is missing, and can't be made from the name"
-
-			return AlbumWithTracks{}, &InvalidError{Op: op, Field: "url", Reason: why}
-		}
-	}
-	if len(a.Tracks) > MaxTracks {
-		why := fmt.Sprintf("%d are too many: an album has %d at most", len(a.Tracks), MaxTracks)
-
-		return AlbumWithTracks{}, &InvalidError{Op: op, Field: "tracks", Reason: why}
-	}
-	n := len(a.Tracks)
-	names, lengths := make([]string, n), make([]int32, n)
-	urls := make([]string, 2*n)
-	audio, video := urls[:n], urls[n:]
-	for i, t := range a.Tracks {
-		names[i], lengths[i] = t.Name, t.LengthSeconds
-		for _, text := range []struct {
-			field string
-			from  *string
-			to    *string
-			why   string
-		}{
-			{"name", &t.Name, &names[i], ""},
-			{"audio_url", t.AudioURL, &audio[i], "is empty: leave it out"}, // "" stands for none in the arrays
-			{"video_url", t.VideoURL, &video[i], "is empty: leave it out"},
-		} {
-			if text.from == nil {
-				continue
-			}
-			why := badString(*text.from)
-			if *text.from == "" {
-				why = text.why
-			}
-			if why != "" {
-				field := "tracks[" + strconv.Itoa(i) + "]." + text.field
-
-				return AlbumWithTracks{}, &InvalidError{Op: op, Field: field, Reason: why}
-			}
-			*text.to = *text.from
-		}
+	var t trackColumns
+	if err := a.complete("create album", "", &t); err != nil {
+		return AlbumWithTracks{}, err
 	}
 	ids, err := r.Querier.CreateAlbum(ctx, dbgen.CreateAlbumParams{
 		Name: a.Name, URL: a.URL, Year: a.Year, PriceCents: a.PriceCents, ImageURL: a.ImageURL,
 		HasPreview: a.HasPreview, IsPublished: a.IsPublished,
-		TrackNames: names, TrackLengths: lengths, TrackAudioURLs: audio, TrackVideoURLs: video,
+		TrackNames: t.names, TrackLengths: t.lengths, TrackAudioURLs: t.audio, TrackVideoURLs: t.video,
 	})
 	if err != nil {
 		return AlbumWithTracks{}, err
 	}
 
 	return a.stored(ids), nil
+}
+
+// CreateAlbums inserts albums with their tracks, all of them or none, in one statement: per track a tenth of the time
+// that CreateAlbum takes for small albums. What can't be is refused as by CreateAlbum, but of a constraint the error does
+// not say which album it was: CreateAlbum one by one does. No albums are nothing to do. When the reply is lost, the error
+// is ErrOutcomeUnknown, and a second call returns ErrAlbumNameTaken if the first had been kept.
+func (r *Repo) CreateAlbums(ctx context.Context, albums []NewAlbum) error {
+	const op = "create albums"
+	if len(albums) == 0 {
+		return nil
+	}
+	var p dbgen.CreateAlbumsParams
+	var t trackColumns
+	for i, a := range albums {
+		path := "albums[" + strconv.Itoa(i) + "]."
+		if err := a.complete(op, path, &t); err != nil {
+			return err
+		}
+		image := ""
+		if a.ImageURL != nil {
+			if image = *a.ImageURL; image == "" {
+				return &InvalidError{Op: op, Field: path + "image_url", Reason: isEmpty}
+			}
+		}
+		p.Names, p.URLs, p.Years = append(p.Names, a.Name), append(p.URLs, a.URL), append(p.Years, a.Year)
+		p.PricesCents, p.ImageURLs = append(p.PricesCents, a.PriceCents), append(p.ImageURLs, image)
+		p.HavePreview, p.ArePublished = append(p.HavePreview, a.HasPreview), append(p.ArePublished, a.IsPublished)
+		for n := range a.Tracks {
+			p.TrackAlbums = append(p.TrackAlbums, int32(i+1))
+			p.TrackOrders = append(p.TrackOrders, int32(n+1))
+		}
+	}
+	p.TrackNames, p.TrackLengths, p.TrackAudioURLs, p.TrackVideoURLs = t.names, t.lengths, t.audio, t.video
+
+	return r.Querier.CreateAlbums(ctx, p)
+}
+
+// trackColumns are tracks as the statements take them: column by column, "" being no URL.
+type trackColumns struct {
+	names        []string
+	lengths      []int32
+	audio, video []string
+}
+
+const isEmpty = "is empty: leave it out"
+
+// complete makes what was left out of an album, checks what the statement does not, and adds the tracks to t. An error
+// names the field, behind path.
+func (a *NewAlbum) complete(op, path string, t *trackColumns) error {
+	if a.URL == "" {
+		if a.URL = AlbumURL(a.Name); a.URL == "" {
+			const why = "is missing, and can't be made from the name"
+
+			return &InvalidError{Op: op, Field: path + "url", Reason: why}
+		}
+	}
+	if len(a.Tracks) > MaxTracks {
+		why := fmt.Sprintf("%d are too many: an album has %d at most", len(a.Tracks), MaxTracks)
+
+		return &InvalidError{Op: op, Field: path + "tracks", Reason: why}
+	}
+	n := len(a.Tracks)
+	t.names, t.lengths = slices.Grow(t.names, n), slices.Grow(t.lengths, n)
+	t.audio, t.video = slices.Grow(t.audio, n), slices.Grow(t.video, n)
+	for i, track := range a.Tracks {
+		audio, video := "", ""
+		for _, text := range []struct {
+			field string
+			from  *string
+			to    *string
+		}{{"name", &track.Name, nil}, {"audio_url", track.AudioURL, &audio}, {"video_url", track.VideoURL, &video}} {
+			if text.from == nil {
+				continue
+			}
+			why := badString(*text.from)
+			if text.to != nil {
+				if *text.to = *text.from; *text.to == "" {
+					why = isEmpty
+				}
+			}
+			if why != "" {
+				field := path + "tracks[" + strconv.Itoa(i) + "]." + text.field
+
+				return &InvalidError{Op: op, Field: field, Reason: why}
+			}
+		}
+		t.names, t.lengths = append(t.names, track.Name), append(t.lengths, track.LengthSeconds)
+		t.audio, t.video = append(t.audio, audio), append(t.video, video)
+	}
+
+	return nil
 }
 
 // stored is the album as the database holds it: what was sent, with the ids that came back.

@@ -1,6 +1,7 @@
 package repo_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -132,6 +133,70 @@ func TestAlbumURL(t *testing.T) {
 	} {
 		require.Equal(t, want, repo.AlbumURL(name), name)
 	}
+}
+
+func TestRepo_CreateAlbums(t *testing.T) {
+	t.Parallel()
+
+	t.Run("KeepsWhatCreateAlbumWouldKeep", func(t *testing.T) {
+		t.Parallel()
+		albums := []repo.NewAlbum{
+			album("Zebra", 3), album("Silence", 0), album("Box", repo.MaxTracks), album("Ágætis byrjun", 1),
+			{Name: "Alpha", URL: "z", Year: 2000, ImageURL: new("i.jpg"), HasPreview: true, Tracks: []repo.NewTrack{
+				{Name: "Same", AudioURL: new("a.mp3")}, {Name: "Same", LengthSeconds: 7, VideoURL: new("v.mp4")},
+			}},
+		}
+		one, all := dbtest.New(t), dbtest.New(t)
+		for _, a := range albums {
+			_, err := one.CreateAlbum(t.Context(), a)
+			require.NoError(t, err)
+		}
+		require.NoError(t, all.CreateAlbums(t.Context(), albums))
+		want, err := one.ListAlbums(t.Context(), repo.Page{})
+		require.NoError(t, err)
+		got, err := all.ListAlbums(t.Context(), repo.Page{})
+		require.NoError(t, err)
+		require.Equal(t, want, got, "ids and order included")
+		require.Len(t, got, len(albums))
+	})
+	t.Run("IsOneStatementAndNoneForNone", func(t *testing.T) {
+		t.Parallel()
+		echo := &recorder{}
+		store := dbtest.New(t, repo.WithEcho(echo))
+		require.NoError(t, store.CreateAlbums(t.Context(), nil))
+		require.Empty(t, echo.take())
+		require.NoError(t, store.CreateAlbums(t.Context(), []repo.NewAlbum{album("A", 1), album("B", 2)}))
+		require.Len(t, echo.take(), 1)
+	})
+	t.Run("RefusesWhatCannotBeAndKeepsNothing", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		newAlbum(t, store, "Taken", 1)
+		for text, change := range map[string]func(*repo.NewAlbum){
+			"album name already taken":                       func(a *repo.NewAlbum) { a.Name, a.URL = "Taken", "other" },
+			"album url already taken":                        func(a *repo.NewAlbum) { a.URL = "good" },
+			"year must be from 1860 to 2200":                 func(a *repo.NewAlbum) { a.Year = 0 },
+			"albums[1].url: is missing, and can't be made":   func(a *repo.NewAlbum) { a.Name = "!!!" },
+			"albums[1].image_url: is empty: leave it out":    func(a *repo.NewAlbum) { a.ImageURL = new("") },
+			"albums[1].tracks: 1000 are too many":            func(a *repo.NewAlbum) { a.Tracks = album("x", 1000).Tracks },
+			"albums[1].tracks[0].audio_url: is empty":        func(a *repo.NewAlbum) { a.Tracks[0].AudioURL = new("") },
+			"albums[1].tracks[1].name: has a NUL character":  func(a *repo.NewAlbum) { a.Tracks[1].Name = "a\x00b" },
+			"names: has a NUL character":                     func(a *repo.NewAlbum) { a.Name, a.URL = "a\x00b", "x" },
+			"track name must have 1 to 200 characters":       func(a *repo.NewAlbum) { a.Tracks[1].Name = " " },
+			"image_url must have 1 to 2000 characters":       func(a *repo.NewAlbum) { a.ImageURL = new(strings.Repeat("x", 2001)) },
+			"image_urls: is not valid UTF-8":                 func(a *repo.NewAlbum) { a.ImageURL = new("\xc3(") },
+			"albums[1].tracks[0].video_url: is not valid UT": func(a *repo.NewAlbum) { a.Tracks[0].VideoURL = new("\xc3(") },
+		} {
+			bad := album("Bad", 2)
+			change(&bad)
+			err := store.CreateAlbums(t.Context(), []repo.NewAlbum{album("Good", 1), bad, album("Fine", 1)})
+			require.ErrorContains(t, err, "create albums: "+text)
+			require.True(t, errors.Is(err, repo.ErrInvalid) || errors.Is(err, repo.ErrUnique), text)
+			albums, err := store.ListAlbums(t.Context(), repo.Page{})
+			require.NoError(t, err)
+			require.Len(t, albums, 1, text)
+		}
+	})
 }
 
 func TestRepo_GetAlbum_NotFound(t *testing.T) {

@@ -42,6 +42,10 @@ func everyQuery(ctx context.Context, store *repo.Repo) error {
 		func() error { _, err := store.RevokeSuperUser(ctx, a.ID); return err },
 		func() error { _, err := store.DailyNewAccounts(ctx, repo.Days{}); return err },
 		func() error { _, err := store.DailySales(ctx, repo.Days{}); return err },
+		func() error { _, err := store.ListBestSellers(ctx, repo.Days{}, 0); return err },
+		func() error {
+			return store.CreateAlbums(ctx, []repo.NewAlbum{album(own+" III", 1), album(own+" IV", 1)})
+		},
 		func() error { _, err := store.GetAlbum(ctx, b.ID); return err },
 		func() error { _, err := store.GetAlbumByURL(ctx, b.URL); return err },
 		func() error { _, err := store.ListPublishedAlbums(ctx, repo.Page{}); return err },

@@ -296,6 +296,9 @@ var linkOps = map[string]linkOp{
 	"DailySales": read(func(ctx context.Context, w *world) ([]repo.DaySales, error) {
 		return w.store.DailySales(ctx, repo.Days{Last: 2})
 	}),
+	"ListBestSellers": read(func(ctx context.Context, w *world) ([]repo.BestSeller, error) {
+		return w.store.ListBestSellers(ctx, repo.Days{Last: 2}, 0)
+	}),
 	"DailyNewAccounts": read(func(ctx context.Context, w *world) ([]repo.DayAccounts, error) {
 		return w.store.DailyNewAccounts(ctx, repo.Days{Last: 2})
 	}),
@@ -338,6 +341,9 @@ var linkOps = map[string]linkOp{
 	}),
 	"CreateAlbum": write("albums WHERE name = $1 || ' new'", func(ctx context.Context, w *world) (repo.AlbumWithTracks, error) {
 		return w.store.CreateAlbum(ctx, album(w.name+" new", 3))
+	}),
+	"CreateAlbums": write("albums WHERE name = $1 || ' new'", func(ctx context.Context, w *world) (any, error) {
+		return nil, w.store.CreateAlbums(ctx, []repo.NewAlbum{album(w.name+" new", 2), album(w.name+" newer", 1)})
 	}),
 	"UpdateAlbum": write("albums WHERE id = $3 AND year = 1992", func(ctx context.Context, w *world) (repo.Album, error) {
 		return w.store.UpdateAlbum(ctx, repo.UpdateAlbumParams{ID: w.album.ID, Name: w.name, URL: w.album.URL, Year: 1992})

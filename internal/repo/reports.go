@@ -14,20 +14,23 @@ type (
 	DayAccounts = dbgen.DailyNewAccountsRow
 	// DaySales is how many purchases a day brought, and how much was paid for them, in cents.
 	DaySales = dbgen.DailySalesRow
+	// BestSeller is an album with how many purchases it had, and how much was paid for them, in cents.
+	BestSeller = dbgen.ListBestSellersRow
 )
 
 // Days is a range of days in a time zone. The zero value is today in UTC.
 type Days struct {
-	Last int            // how many days, today being the last of them: 1 to 3660; 0 is 1
+	Last int            // how many days, today being the last of them: 1 to MaxDays; 0 is 1
 	In   *time.Location // whose midnights part them; nil is UTC
 }
 
-const maxDays = 3660
+// MaxDays is how many days a report can have.
+const MaxDays = 3660
 
 // bounds returns the instants at which the days begin and end. A day need not have 24 hours: the zone knows.
 func (d Days) bounds(op string, now time.Time) (starts, ends []time.Time, err error) {
-	if d.Last < 0 || d.Last > maxDays {
-		return nil, nil, &InvalidError{Op: op, Field: "days", Reason: fmt.Sprintf("must be from 1 to %d", maxDays)}
+	if d.Last < 0 || d.Last > MaxDays {
+		return nil, nil, &InvalidError{Op: op, Field: "days", Reason: fmt.Sprintf("must be from 1 to %d", MaxDays)}
 	}
 	n := max(d.Last, 1)
 	zone := d.In
@@ -84,4 +87,23 @@ func (r *Repo) DailySales(ctx context.Context, days Days) ([]DaySales, error) {
 	}
 
 	return r.Querier.DailySales(ctx, dbgen.DailySalesParams{Starts: starts, Ends: ends})
+}
+
+// ListBestSellers returns the albums that were bought most often in these days, up to limit of them: 1 to 1000, and 0 is
+// 50. Of two that were bought equally often the one comes first for which more was paid. Albums that nobody bought are
+// not there.
+func (r *Repo) ListBestSellers(ctx context.Context, days Days, limit int) ([]BestSeller, error) {
+	const op = "list best sellers"
+	starts, ends, err := days.bounds(op, r.opts.now())
+	if err != nil {
+		return nil, err
+	}
+	_, size, err := Page{Limit: limit}.read(op, position{})
+	if err != nil {
+		return nil, err
+	}
+
+	return r.Querier.ListBestSellers(ctx, dbgen.ListBestSellersParams{
+		Since: starts[0], Until: ends[len(ends)-1], PageSize: size,
+	})
 }

@@ -94,6 +94,63 @@ func TestRepo_DailySales(t *testing.T) {
 	}, sales)
 }
 
+func TestRepo_ListBestSellers(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2024, time.May, 3, 12, 0, 0, 0, time.UTC)
+	store := dbtest.New(t, repo.WithClock(func() time.Time { return now }))
+	buyer := newAccount(t, store, "a@x")
+	ids := map[string]int64{}
+	for n, sale := range []struct {
+		album string
+		at    time.Time
+		cents int64
+	}{
+		{"Tied, older", now, 5},
+		{"Tied, newer", now, 5},
+		{"Dearer", now, 9},
+		{"Often", now, 1},
+		{"Often", time.Date(2024, time.May, 2, 0, 0, 0, 0, time.UTC), 1},
+		{"Too early", time.Date(2024, time.May, 1, 23, 59, 59, 999999000, time.UTC), 1000},
+		{"Too late", time.Date(2024, time.May, 4, 0, 0, 0, 0, time.UTC), 1000},
+	} {
+		if ids[sale.album] == 0 {
+			ids[sale.album] = newAlbum(t, store, sale.album, 0).ID
+		}
+		_, err := store.RecordPurchase(t.Context(), repo.NewPurchase{
+			AccountID: buyer.ID, AlbumID: ids[sale.album], PaymentRef: string(rune('a' + n)), AmountPaidCents: sale.cents,
+			CreatedAt: sale.at,
+		})
+		require.NoError(t, err)
+	}
+	newAlbum(t, store, "Never", 0)
+	want := []repo.BestSeller{
+		{AlbumID: ids["Often"], Name: "Often", Purchases: 2, AmountPaidCents: 2},
+		{AlbumID: ids["Dearer"], Name: "Dearer", Purchases: 1, AmountPaidCents: 9},
+		{AlbumID: ids["Tied, older"], Name: "Tied, older", Purchases: 1, AmountPaidCents: 5},
+		{AlbumID: ids["Tied, newer"], Name: "Tied, newer", Purchases: 1, AmountPaidCents: 5},
+	}
+
+	t.Run("CountsTheDays", func(t *testing.T) {
+		t.Parallel()
+		got, err := store.ListBestSellers(t.Context(), repo.Days{Last: 2}, 0)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	})
+	t.Run("CutsAtTheLimit", func(t *testing.T) {
+		t.Parallel()
+		got, err := store.ListBestSellers(t.Context(), repo.Days{Last: 2}, 3)
+		require.NoError(t, err)
+		require.Equal(t, want[:3], got)
+	})
+	t.Run("RefusesWhatCannotBe", func(t *testing.T) {
+		t.Parallel()
+		_, err := store.ListBestSellers(t.Context(), repo.Days{Last: -1}, 0)
+		require.EqualError(t, err, "list best sellers: days: must be from 1 to 3660")
+		_, err = store.ListBestSellers(t.Context(), repo.Days{}, 1001)
+		require.EqualError(t, err, "list best sellers: limit: must be from 0 to 1000")
+	})
+}
+
 func TestMidnight(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
