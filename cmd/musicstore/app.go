@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +28,7 @@ type app struct {
 	out, err    io.Writer
 	databaseURL string
 	echo        bool
+	json        bool
 }
 
 // run runs one command and returns its exit status.
@@ -49,7 +51,9 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		"the PostgreSQL database, as a URL or key=value `string` (default $DATABASE_URL)")
 	root.PersistentFlags().Lookup("database-url").DefValue = "" // it may hold a password, and help prints it
 	root.PersistentFlags().BoolVar(&a.echo, "echo", false, "print the SQL on standard error")
-	root.AddCommand(a.demoCommand(), a.initCommand(), a.importCommand(), a.grantsCommand(), a.checkCommand(), a.searchCommand())
+	root.AddCommand(
+		a.demoCommand(), a.initCommand(), a.checkCommand(), a.importCommand(), a.exportCommand(), a.searchCommand(), a.grantsCommand(),
+	)
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)
@@ -67,6 +71,29 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 
 		return failed
 	}
+}
+
+// jsonFlag gives a command the flag that print goes by.
+func (a *app) jsonFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON, for programs")
+}
+
+// print prints a result: as a line of JSON with --json, as a text otherwise.
+func (a *app) print(result any, text string) error {
+	if a.json {
+		return writeJSON(a.out, result)
+	}
+	_, err := fmt.Fprintln(a.out, text)
+
+	return err
+}
+
+// writeJSON writes a value on a line of its own, and letters as they are.
+func writeJSON(w io.Writer, value any) error {
+	to := json.NewEncoder(w)
+	to.SetEscapeHTML(false)
+
+	return to.Encode(value)
 }
 
 // withStore runs fn with the store that the flags name.

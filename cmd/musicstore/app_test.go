@@ -109,8 +109,8 @@ func TestEcho(t *testing.T) {
 		got := musicstore(t, "import", "catalog.jsonl", "--echo", "--database-url", url)
 		require.Equal(t, ok, got.status)
 		require.Equal(t, "imported 10 albums with 101 tracks\n", got.out)
-		require.Regexp(t, `(?s)\ABEGIN \|.*\nCreateAlbum \| WITH album AS .* \| name="Kind of Blue", url="kind-of-blue", `+
-			`year=1959, .*\nCOMMIT \|[^\n]*\n\z`, got.err)
+		require.Regexp(t, `(?s)\ABEGIN \|.*\nCreateAlbums \| WITH listed AS .* \| names=\["Kind of Blue", .*\], `+
+			`urls=\["kind-of-blue", .*\nCOMMIT \|[^\n]*\n\z`, got.err)
 	})
 	t.Run("ShowsHowAnImportIsUndone", func(t *testing.T) {
 		t.Parallel()

@@ -52,7 +52,7 @@ func readCatalog(r io.Reader) iter.Seq2[int, albumOrError] {
 				continue
 			}
 			album, err := parseAlbum(lines.Bytes())
-			if !yield(n, albumOrError{album, err}) || err != nil {
+			if !yield(n, albumOrError{album, len(lines.Bytes()) + 1, err}) || err != nil {
 				return
 			}
 		}
@@ -67,6 +67,7 @@ func readCatalog(r io.Reader) iter.Seq2[int, albumOrError] {
 
 type albumOrError struct {
 	album repo.NewAlbum
+	bytes int // of its line
 	err   error
 }
 
@@ -179,7 +180,8 @@ func decode(field string, value json.RawMessage, into any) error {
 		return badField(field, err.Error())
 	}
 	var s string
-	if json.Unmarshal(value, &s) == nil && strings.Contains(s, "\uFFFD") && !replacement.Match(value) {
+	if bytes.Contains(value, []byte(`\u`)) && json.Unmarshal(value, &s) == nil &&
+		strings.Contains(s, "\uFFFD") && !replacement.Match(value) {
 		return badField(field, "has half a surrogate pair") // which json.Unmarshal replaces without a word
 	}
 

@@ -106,7 +106,7 @@ func (d demo) showCatalog() ([]repo.AlbumWithTracks, error) {
 	var n counts
 	err := d.store.InTx(d.ctx, func(tx *repo.Repo) error {
 		var err error
-		n, err = importCatalog(d.ctx, tx, bytes.NewReader(sample))
+		n, err = importCatalog(d.ctx, tx, bytes.NewReader(sample), nil)
 
 		return err
 	})

@@ -6,33 +6,27 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
 
 	"musicstore/internal/repo"
 )
 
 func (a *app) importCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Read albums with their tracks from JSON Lines, all of them or none",
 		Long: "Read albums with their tracks from JSON Lines, an album a line ('-' is standard input). The first line that\n" +
-			"is wrong, or that the store refuses, ends the import, and nothing of the file is kept.",
-		Example: "  musicstore import cmd/musicstore/catalog.jsonl\n  zcat catalog.jsonl.gz | musicstore import -",
-		Args:    cobra.ExactArgs(1),
+			"is wrong, or that the store refuses, ends the import, and nothing of the file is kept. A file may be larger\n" +
+			"than memory. Standard error shows how far it is: a bar on a terminal, a line every few seconds elsewhere.",
+		Example: "  musicstore import cmd/musicstore/catalog.jsonl\n  zcat catalog.jsonl.gz | musicstore import -\n" +
+			"  musicstore import catalog.jsonl --json",
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd.Context(), func(store *repo.Repo) error {
-				var n counts
-				err := store.InTx(cmd.Context(), func(tx *repo.Repo) error {
-					in, err := a.open(args[0]) // here, so that a second attempt reads from the start
-					if err != nil {
-						return err
-					}
-					defer in.Close()
-					n, err = importCatalog(cmd.Context(), tx, interruptible{cmd.Context(), in})
-
-					return err
-				})
+				n, err := a.importFile(cmd.Context(), store, args[0])
 				switch {
 				case errors.Is(err, repo.ErrOutcomeUnknown):
 					const look = "All of it was imported, or nothing: look before you try again"
@@ -41,26 +35,56 @@ func (a *app) importCommand() *cobra.Command {
 				case err != nil:
 					return fmt.Errorf("import %s: %w\nNothing was imported", args[0], err)
 				}
-				_, _ = fmt.Fprintf(a.out, "imported %s\n", n)
 
-				return nil
+				return a.print(n, "imported "+n.String())
 			})
 		},
 	}
+	a.jsonFlag(cmd)
+
+	return cmd
 }
 
-// open opens a file, or standard input, which can be read once.
-func (a *app) open(name string) (io.ReadCloser, error) {
+func (a *app) importFile(ctx context.Context, store *repo.Repo, name string) (counts, error) {
+	var n counts
+	err := store.InTx(ctx, func(tx *repo.Repo) error {
+		in, size, err := a.open(name) // here, so that a second attempt reads from the start
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		shown := a.progress(size)
+		defer shown.end()
+		n, err = importCatalog(ctx, tx, interruptible{ctx, in}, shown)
+
+		return err
+	})
+
+	return n, err
+}
+
+// open opens a file, whose size it returns, or standard input, which has none and can be read once.
+func (a *app) open(name string) (in io.ReadCloser, size int64, err error) {
 	if name != "-" {
-		return os.Open(name)
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, 0, err
+		}
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			size = info.Size()
+		}
+
+		return f, size, nil
 	}
 	if a.in == nil {
-		return nil, errors.New("the transaction has to start over, and standard input can't be read again: try once more")
+		const again = "the transaction has to start over, and standard input can't be read again: try once more"
+
+		return nil, 0, errors.New(again)
 	}
-	in := io.NopCloser(a.in)
+	in = io.NopCloser(a.in)
 	a.in = nil
 
-	return in, nil
+	return in, 0, nil
 }
 
 // interruptible is a reader whose Read returns when the context ends. Nothing else ends the read of a terminal, and
@@ -89,10 +113,13 @@ func (r interruptible) Read(p []byte) (int, error) {
 	}
 }
 
-type counts struct{ albums, tracks int }
+type counts struct {
+	Albums int `json:"albums"`
+	Tracks int `json:"tracks"`
+}
 
 func (c counts) String() string {
-	return fmt.Sprintf("%s with %s", plural(c.albums, "album"), plural(c.tracks, "track"))
+	return fmt.Sprintf("%s with %s", plural(c.Albums, "album"), plural(c.Tracks, "track"))
 }
 
 func plural(n int, of string) string {
@@ -103,22 +130,95 @@ func plural(n int, of string) string {
 	return fmt.Sprintf("%d %ss", n, of)
 }
 
-// importCatalog creates the albums of a catalogue. An error names the line.
-func importCatalog(ctx context.Context, store *repo.Repo, in io.Reader) (counts, error) {
-	var n counts
+// batchBytes is how much of a catalogue goes into one statement: some thousand tracks. The last line comes on top.
+const batchBytes = 256 << 10
+
+// importCatalog creates the albums of a catalogue, in the transaction that the store stands on. An error names the first
+// line that can't be.
+func importCatalog(ctx context.Context, store *repo.Repo, in io.Reader, shown *progress) (counts, error) {
+	var (
+		n    counts
+		b    batch
+		read int64
+	)
+	// The server plans the check of a foreign key once. In a transaction that finds a small table and makes it a large
+	// one, it would read the whole table for each row from then on.
+	if _, err := store.DB().Exec(ctx, "SET LOCAL enable_seqscan = off"); err != nil {
+		return n, err
+	}
+	create := func() error {
+		if err := b.create(ctx, store); err != nil {
+			return err
+		}
+		for _, album := range b.albums {
+			n.Tracks += len(album.Tracks)
+		}
+		n.Albums += len(b.albums)
+		b = batch{lines: b.lines[:0], albums: b.albums[:0]}
+		shown.at(read, n)
+
+		return nil
+	}
 	for line, next := range readCatalog(in) {
 		if next.err != nil {
+			if ctx.Err() == nil { // of those that wait for their statement, one may be wrong as well
+				if err := create(); err != nil {
+					return n, err
+				}
+			}
+
 			return n, fmt.Errorf("line %d: %w", line, next.err)
 		}
-		if _, err := store.CreateAlbum(ctx, next.album); err != nil {
-			return n, fmt.Errorf("line %d, %.200q: %w", line, next.album.Name, err)
+		b.lines, b.albums = append(b.lines, line), append(b.albums, next.album)
+		b.bytes += next.bytes
+		read += int64(next.bytes)
+		if b.bytes >= batchBytes {
+			if err := create(); err != nil {
+				return n, err
+			}
 		}
-		n.albums++
-		n.tracks += len(next.album.Tracks)
 	}
-	if n.albums == 0 {
+	if err := create(); err != nil {
+		return n, err
+	}
+	if n.Albums == 0 {
 		return n, errors.New("there is no album in it")
 	}
 
 	return n, nil
+}
+
+// batch is a part of a catalogue: albums with the numbers of their lines.
+type batch struct {
+	lines  []int
+	albums []repo.NewAlbum
+	bytes  int
+}
+
+// create creates the albums of a batch by one statement. When that fails, each has one of its own, so that the error
+// names the line.
+func (b *batch) create(ctx context.Context, store *repo.Repo) error {
+	err := store.InTx(ctx, func(tx *repo.Repo) error { return tx.CreateAlbums(ctx, b.albums) })
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil || startsOver(err) {
+		return fmt.Errorf("lines %d to %d: %w", b.lines[0], b.lines[len(b.lines)-1], err)
+	}
+	for i, album := range b.albums {
+		if _, err := store.CreateAlbum(ctx, album); err != nil {
+			return fmt.Errorf("line %d, %.200q: %w", b.lines[i], album.Name, err)
+		}
+	}
+
+	return nil
+}
+
+// startsOver says that only the transaction as a whole can be tried again.
+// https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html
+func startsOver(err error) bool {
+	const transactionRollback = "40"
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+
+	return ok && strings.HasPrefix(pg.Code, transactionRollback)
 }

@@ -20,8 +20,17 @@ import (
 const asMain = "MUSICSTORE_TEST_AS_MAIN"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asMain) != "" {
+	if file := os.Getenv(peakFile); file != "" {
+		go watchHeap(file)
+	}
+	switch {
+	case os.Getenv(asMain) != "":
 		main()
+	case os.Getenv(asSlurp) != "":
+		if err := slurp(os.Args[1]); err != nil {
+			panic(err)
+		}
+		os.Exit(ok)
 	}
 	dbtest.Main(m)
 }
@@ -34,17 +43,17 @@ func TestMain_Interrupt(t *testing.T) {
 		url := dbtest.URL(t)
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "import", "-", "--echo", "--database-url", url)
 		cmd.Env = append(os.Environ(), asMain+"=1")
-		stdin, err := cmd.StdinPipe() // it stays open: the import waits for the second line
+		stdin, err := cmd.StdinPipe() // it stays open: the import waits for another line
 		require.NoError(t, err)
 		defer stdin.Close()
 		stderr, err := cmd.StderrPipe()
 		require.NoError(t, err)
 		require.NoError(t, cmd.Start())
-		_, err = io.WriteString(stdin, blueTrain+"\n")
+		_, err = io.WriteString(stdin, blueTrain+strings.Repeat(" ", batchBytes)+"\n") // a statement's worth
 		require.NoError(t, err)
 
 		lines := bufio.NewReader(stderr)
-		for line := ""; !strings.HasPrefix(line, "CreateAlbum"); {
+		for line := ""; !strings.HasPrefix(line, "RELEASE SAVEPOINT"); {
 			line, err = lines.ReadString('\n')
 			require.NoError(t, err)
 		}

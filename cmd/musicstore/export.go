@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/spf13/cobra"
+
+	"musicstore/internal/repo"
+)
+
+func (a *app) exportCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "export",
+		Short: "Write all albums with their tracks as JSON Lines, as import reads them",
+		Long: "Write all albums with their tracks to standard output as JSON Lines, as import reads them, published or not,\n" +
+			"in the order in which they were created. It is the catalogue of one moment, whatever is written meanwhile.",
+		Example: "  musicstore export > catalog.jsonl\n  musicstore export | gzip > catalog.jsonl.gz\n" +
+			"  musicstore export | jq -r 'select(.year < 1970) | .name'",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withStore(cmd.Context(), func(store *repo.Repo) error {
+				if err := exportAll(cmd.Context(), store, a.out); err != nil {
+					return fmt.Errorf("export: %w", err)
+				}
+
+				return nil
+			})
+		},
+	}
+}
+
+// exportAll writes the catalogue of one moment.
+func exportAll(ctx context.Context, store *repo.Repo, w io.Writer) error {
+	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	to := &countingWriter{Writer: w}
+	// What was written can't be taken back: the transaction must not run again after it.
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+
+	return store.InTxOptions(ctx, snapshot, func(tx *repo.Repo) error {
+		buffered := bufio.NewWriter(to)
+		err := exportCatalog(ctx, tx, buffered)
+		if err == nil {
+			err = buffered.Flush()
+		}
+		if err != nil && to.written > 0 {
+			stop(err)
+		}
+
+		return err
+	})
+}
+
+// exportCatalog writes the albums a page at a time. A page is small, because an album can have MaxTracks.
+func exportCatalog(ctx context.Context, store *repo.Repo, w io.Writer) error {
+	page := repo.Page{Limit: 20}
+	for {
+		albums, err := store.ListAlbums(ctx, page)
+		if err != nil {
+			return err
+		}
+		for _, a := range albums {
+			if err := writeJSON(w, asNew(a)); err != nil {
+				return err
+			}
+		}
+		if len(albums) < page.Limit {
+			return nil
+		}
+		page.After = repo.AfterAlbum(albums[len(albums)-1])
+	}
+}
+
+// asNew is an album as it was before it was created: what a line of a catalogue says.
+func asNew(a repo.AlbumWithTracks) repo.NewAlbum {
+	album := repo.NewAlbum{
+		Name: a.Name, URL: a.URL, Year: a.Year, PriceCents: a.PriceCents, ImageURL: a.ImageURL,
+		HasPreview: a.HasPreview, IsPublished: a.IsPublished, Tracks: make([]repo.NewTrack, len(a.Tracks)),
+	}
+	for i, t := range a.Tracks {
+		album.Tracks[i] = repo.NewTrack{
+			Name: t.Name, LengthSeconds: t.LengthSeconds, AudioURL: t.AudioURL, VideoURL: t.VideoURL,
+		}
+	}
+
+	return album
+}
+
+// countingWriter counts what went through it.
+type countingWriter struct {
+	io.Writer
+
+	written int
+}
+
+func (c *countingWriter) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	c.written += n
+
+	return n, err
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"musicstore/internal/dbtest"
+	"musicstore/internal/repo"
+)
+
+func TestExport(t *testing.T) {
+	t.Parallel()
+
+	t.Run("GivesTheImportedFileByteForByte", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		require.Equal(t, ok, musicstore(t, "import", "catalog.jsonl", "--database-url", url).status)
+		require.Equal(t, result{ok, string(sample), ""}, musicstore(t, "export", "--database-url", url))
+	})
+	t.Run("GivesAnyCatalogueByteForByte", func(t *testing.T) {
+		t.Parallel()
+		for seed := range uint64(4) {
+			url, file := dbtest.URL(t), anyCatalog(t, rand.New(rand.NewPCG(seed, seed)), 70)
+			got := musicstoreFrom(t, strings.NewReader(file), "import", "-", "--database-url", url)
+			require.Equal(t, ok, got.status, got.err)
+			require.Equal(t, result{ok, file, ""}, musicstore(t, "export", "--database-url", url), "seed %d", seed)
+		}
+	})
+	t.Run("SaysWhatIsLeftOut", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		require.Equal(t, ok, musicstoreFrom(t, lines(blueTrain), "import", "-", "--database-url", url).status)
+		require.Equal(t, result{ok, `{"name":"Blue Train","url":"blue-train","year":1958,"price_cents":999,"image_url":null,` +
+			`"has_preview":false,"is_published":false,"tracks":[{"name":"Locomotion","length_seconds":430,"audio_url":null,` +
+			`"video_url":null}]}` + "\n", ""}, musicstore(t, "export", "--database-url", url))
+	})
+	t.Run("OfNothingIsNothing", func(t *testing.T) {
+		t.Parallel()
+		require.Equal(t, result{ok, "", ""}, musicstore(t, "export", "--database-url", dbtest.URL(t)))
+	})
+	t.Run("SaysThatItCannotWrite", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		require.Equal(t, ok, musicstore(t, "import", "catalog.jsonl", "--database-url", url).status)
+		var errs bytes.Buffer
+		full := writerFunc(func([]byte) (int, error) { return 0, errors.New("no space left on device") })
+		status := run(t.Context(), []string{"export", "--database-url", url}, strings.NewReader(""), full, &errs)
+		require.Equal(t, failed, status)
+		require.Equal(t, "musicstore: export: no space left on device\n", errs.String())
+	})
+}
+
+// The naive variants are those beside exportAll that write the same catalogue where nothing happens meanwhile.
+func TestExport_Fault(t *testing.T) {
+	t.Parallel()
+	const albums = 60 // three pages
+	fill := func(t *testing.T) *repo.Repo {
+		t.Helper()
+		store := dbtest.New(t)
+		all := make([]repo.NewAlbum, albums)
+		for i := range all {
+			all[i] = repo.NewAlbum{Name: fmt.Sprintf("Album %d %s", i, strings.Repeat("x", 100)), Year: 1991}
+		}
+		require.NoError(t, store.CreateAlbums(t.Context(), all))
+
+		return store
+	}
+	// exported runs an export, and meanwhile something else when the first bytes come.
+	exported := func(t *testing.T, export func(io.Writer) error, meanwhile func()) (lines int, err error) {
+		t.Helper()
+		var out bytes.Buffer
+		err = export(writerFunc(func(p []byte) (int, error) {
+			if out.Len() == 0 {
+				meanwhile()
+			}
+
+			return out.Write(p)
+		}))
+
+		return bytes.Count(out.Bytes(), []byte("\n")), err
+	}
+
+	t.Run("IsTheCatalogueOfOneMoment", func(t *testing.T) {
+		t.Parallel()
+		for name, test := range map[string]struct {
+			export func(context.Context, *repo.Repo, io.Writer) error
+			want   int
+		}{
+			"exportAll":   {exportAll, albums},
+			"its control": {exportCatalog, albums + 1},
+		} {
+			store := fill(t)
+			n, err := exported(t, func(w io.Writer) error { return test.export(t.Context(), store, w) }, func() {
+				_, err := store.CreateAlbum(t.Context(), repo.NewAlbum{Name: "New", Year: 1991})
+				require.NoError(t, err)
+			})
+			require.NoError(t, err)
+			require.Equal(t, test.want, n, name)
+		}
+	})
+	t.Run("WritesNothingTwiceWhenTheConnectionIsLost", func(t *testing.T) {
+		t.Parallel()
+		for name, test := range map[string]struct {
+			export func(context.Context, *repo.Repo, io.Writer) error
+			is     error
+		}{
+			"exportAll": {exportAll, repo.ErrUnavailable},
+			"its control": {func(ctx context.Context, store *repo.Repo, w io.Writer) error {
+				return store.InTx(ctx, func(tx *repo.Repo) error { return exportCatalog(ctx, tx, w) })
+			}, nil},
+		} {
+			store := fill(t)
+			n, err := exported(t, func(w io.Writer) error { return test.export(t.Context(), store, w) }, func() {
+				_, err := store.DB().Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+					WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+				require.NoError(t, err)
+			})
+			if test.is == nil {
+				require.NoError(t, err)
+				require.Greater(t, n, albums, name)
+
+				continue
+			}
+			require.ErrorIs(t, err, test.is)
+			require.Less(t, n, albums, name)
+		}
+	})
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// anyCatalog returns n albums as an export writes them, with all that may stand in them.
+func anyCatalog(t *testing.T, from *rand.Rand, n int) string {
+	t.Helper()
+	runes := []rune("aZ09 <>&'\"\\/\t\n\u0001\u007f\u00a0\u2028\u2029\ufeff\ufffdÁß漢🎺\U0010ffff")
+	text := func(least, most int) string {
+		letters := make([]rune, least+from.IntN(most-least+1))
+		for i := range letters {
+			letters[i] = runes[from.IntN(len(runes))]
+		}
+
+		return string(letters)
+	}
+	maybe := func() *string {
+		if from.IntN(2) == 0 {
+			return nil
+		}
+
+		return new(text(1, 50))
+	}
+	var file strings.Builder
+	for i := range n {
+		album := repo.NewAlbum{
+			Name: fmt.Sprintf("%s%d", text(0, 190), i), URL: fmt.Sprintf("~%d", i), Year: 1860 + from.Int32N(341),
+			PriceCents: from.Int64N(100_000_001), ImageURL: maybe(), HasPreview: from.IntN(2) == 0,
+			IsPublished: from.IntN(2) == 0, Tracks: make([]repo.NewTrack, from.IntN(30)),
+		}
+		for j := range album.Tracks {
+			album.Tracks[j] = repo.NewTrack{
+				Name: text(0, 199) + "x", LengthSeconds: from.Int32N(86_401), AudioURL: maybe(), VideoURL: maybe(),
+			}
+		}
+		require.NoError(t, writeJSON(&file, album))
+	}
+
+	return file.String()
+}
