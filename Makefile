@@ -44,10 +44,11 @@ generate: ## Turn the SQL of db/ into the Go of internal/dbgen
 	$(GO) tool sqlc generate
 
 .PHONY: verify
-verify: generate ## Fail when the committed code is not what the SQL gives, or go.mod is not tidy
+verify: generate ## Fail when the committed code or the README's picture is not what the SQL gives, or go.mod is not tidy
 	@changes=$$(git status --porcelain --untracked-files=all -- internal/dbgen) && \
 		if [ -n "$$changes" ]; then git diff -- internal/dbgen; \
 		echo "internal/dbgen is not what 'make generate' gives; commit this:"; echo "$$changes"; exit 1; fi
+	$(GO) test -count 1 -run '^TestREADME' ./internal/schema
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 

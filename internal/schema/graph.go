@@ -1,0 +1,182 @@
+package schema
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Graph returns the tables of the current schema as a Mermaid entity-relationship diagram, by name: their columns with
+// types, the keys that they are part of (PK, FK) or that they are alone (UK), whether they can be null, and the foreign
+// keys with how many rows can be on either side. It is read from the catalogue, so the database says what is drawn, in
+// the order of names, and it needs no privilege on the tables. Tables of extensions and partitions are left out.
+// https://mermaid.js.org/syntax/entityRelationshipDiagram.html
+func Graph(ctx context.Context, db DB) (string, error) {
+	columns, err := collect[graphColumn](ctx, db, columnsSQL)
+	if err != nil {
+		return "", fmt.Errorf("graph: %w", err)
+	}
+	relations, err := collect[graphRelation](ctx, db, relationsSQL)
+	if err != nil {
+		return "", fmt.Errorf("graph: %w", err)
+	}
+	var b strings.Builder
+	b.WriteString("erDiagram\n")
+	for i, c := range columns {
+		if i == 0 || columns[i-1].Table != c.Table {
+			b.WriteString("    " + entity(c.Table) + " {\n")
+		}
+		if c.Name != "" {
+			b.WriteString("        " + c.String() + "\n")
+		}
+		if i == len(columns)-1 || columns[i+1].Table != c.Table {
+			b.WriteString("    }\n")
+		}
+	}
+	for _, r := range relations {
+		b.WriteString("    " + r.String() + "\n")
+	}
+
+	return b.String(), nil
+}
+
+func collect[T any](ctx context.Context, db DB, sql string) ([]T, error) {
+	rows, err := db.Query(ctx, sql, pgx.QueryExecModeExec)
+	if err != nil {
+		return nil, err
+	}
+
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[T])
+}
+
+type graphColumn struct {
+	Table, Name, Type string
+	Keys              []string
+	Nullable          bool
+}
+
+func (c graphColumn) String() string {
+	text := word(c.Type) + " " + word(c.Name)
+	if len(c.Keys) > 0 {
+		text += " " + strings.Join(c.Keys, ", ")
+	}
+	if c.Nullable {
+		text += ` "null"`
+	}
+
+	return text
+}
+
+// graphRelation is a foreign key.
+type graphRelation struct {
+	Parent, Child, Columns string
+	Optional               bool // a row of the child may have no parent
+	One                    bool // a parent has one row of the child at the most
+}
+
+func (r graphRelation) String() string {
+	parent, child := "||", "o{"
+	if r.Optional {
+		parent = "|o"
+	}
+	if r.One {
+		child = "o|"
+	}
+
+	return fmt.Sprintf("%s %s--%s %s : %s", entity(r.Parent), parent, child, entity(r.Child), quoted(r.Columns))
+}
+
+// drawn are the tables: no partitions, and none that an extension made.
+const drawn = `
+WITH drawn AS (
+    SELECT c.oid, c.relname
+    FROM pg_catalog.pg_class AS c
+    WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
+        AND c.relnamespace = (SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = current_schema())
+        AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_depend AS d
+            WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+        )
+)`
+
+// A table without columns is a row without one. The indexes that count are those of all rows.
+const columnsSQL = drawn + `
+SELECT
+    drawn.relname::text,
+    coalesce(a.attname::text, ''),
+    coalesce(pg_catalog.format_type(a.atttypid, a.atttypmod), ''),
+    ARRAY(
+        SELECT key.name
+        FROM (VALUES
+            ('PK', EXISTS (SELECT FROM pg_catalog.pg_index AS i
+                WHERE i.indrelid = a.attrelid AND i.indisprimary
+                    AND a.attnum = ANY((i.indkey::smallint[])[0:i.indnkeyatts - 1]))),
+            ('FK', EXISTS (SELECT FROM pg_catalog.pg_constraint AS f
+                WHERE f.conrelid = a.attrelid AND f.contype = 'f' AND a.attnum = ANY(f.conkey))),
+            ('UK', EXISTS (SELECT FROM pg_catalog.pg_index AS i
+                WHERE i.indrelid = a.attrelid AND i.indisunique AND NOT i.indisprimary AND i.indpred IS NULL
+                    AND i.indisvalid AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum))
+        ) AS key (name, has)
+        WHERE key.has
+    ),
+    coalesce(NOT a.attnotnull, false)
+FROM drawn
+LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = drawn.oid AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY drawn.relname::text COLLATE "C", a.attnum`
+
+// A parent has one row at the most where the foreign key's columns, or some of them, are unique.
+const relationsSQL = drawn + `
+SELECT
+    parent.relname::text,
+    child.relname::text,
+    (
+        SELECT string_agg(a.attname, ', ' ORDER BY key.n)
+        FROM unnest(f.conkey) WITH ORDINALITY AS key (attnum, n)
+        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = f.conrelid AND a.attnum = key.attnum
+    ),
+    EXISTS (
+        SELECT FROM pg_catalog.pg_attribute AS a
+        WHERE a.attrelid = f.conrelid AND a.attnum = ANY(f.conkey) AND NOT a.attnotnull
+    ),
+    EXISTS (
+        SELECT FROM pg_catalog.pg_index AS i
+        WHERE i.indrelid = f.conrelid AND i.indisunique AND i.indpred IS NULL AND i.indisvalid
+            AND (i.indkey::smallint[])[0:i.indnkeyatts - 1] <@ f.conkey
+    )
+FROM pg_catalog.pg_constraint AS f
+JOIN drawn AS parent ON parent.oid = f.confrelid
+JOIN drawn AS child ON child.oid = f.conrelid
+WHERE f.contype = 'f'
+ORDER BY parent.relname::text COLLATE "C", child.relname::text COLLATE "C", f.conname::text COLLATE "C"`
+
+var (
+	plain   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	keyword = regexp.MustCompile(`^[PFU]K$`)
+	unplain = regexp.MustCompile(`[^A-Za-z0-9_()\[\]]+`)
+)
+
+// entity is the name of a table as Mermaid takes it.
+func entity(name string) string {
+	if plain.MatchString(name) {
+		return name
+	}
+
+	return quoted(name)
+}
+
+func quoted(text string) string {
+	return `"` + strings.NewReplacer(`"`, "'", "\n", " ").Replace(text) + `"`
+}
+
+// word is a type or the name of a column, of which Mermaid takes letters, digits and brackets.
+func word(text string) string {
+	text = unplain.ReplaceAllString(strings.ReplaceAll(text, "timestamp with time zone", "timestamptz"), "_")
+	if text != "" && (!plain.MatchString(text[:1]) || keyword.MatchString(text)) {
+		text = "_" + text
+	}
+
+	return text
+}

@@ -1,0 +1,179 @@
+package schema_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"musicstore/internal/dbtest"
+	"musicstore/internal/schema"
+)
+
+// `make verify` runs this one, too.
+func TestREADME_ShowsTheSchemaAsItIs(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	_, block, found := strings.Cut(string(readme), "```mermaid\n")
+	require.True(t, found)
+	block, _, found = strings.Cut(block, "```")
+	require.True(t, found)
+	graph, err := schema.Graph(t.Context(), connect(t, dbtest.URL(t)))
+	require.NoError(t, err)
+	require.Equal(t, graph, block, "the README's picture is out of date: put there what `musicstore graph` prints")
+}
+
+func TestGraph(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ sql, want string }{
+		"IsOfNothingWithoutATable": {``, ""},
+		"ShowsATableWithoutColumns": {`CREATE TABLE a ()`, `
+    a {
+    }`},
+		"ShowsTypesAndWhatCanBeNull": {
+			`CREATE TABLE a (
+				a bigint, b varchar(20) NOT NULL, c numeric(10, 2), d text[], e timestamptz, f timestamp(3) with time zone,
+				g double precision
+			)`, `
+    a {
+        bigint a "null"
+        character_varying(20) b
+        numeric(10_2) c "null"
+        text[] d "null"
+        timestamptz e "null"
+        timestamp(3)_with_time_zone f "null"
+        double_precision g "null"
+    }`,
+		},
+		"ShowsTheColumnsThatThereAre": {`CREATE TABLE a (a int, b int NOT NULL); ALTER TABLE a DROP COLUMN a; ALTER TABLE a ADD c int`, `
+    a {
+        integer b
+        integer c "null"
+    }`},
+		"CallsUniqueWhatIsSoByItself": {
+			`CREATE TABLE a (
+				p int, q int, one int NOT NULL UNIQUE, two int NOT NULL, three int NOT NULL, part int NOT NULL, low text NOT NULL,
+				with_more int NOT NULL, PRIMARY KEY (p, q) INCLUDE (three), UNIQUE (two, three)
+			);
+			CREATE UNIQUE INDEX ON a (part) WHERE part > 0;
+			CREATE UNIQUE INDEX ON a (lower(low));
+			CREATE UNIQUE INDEX ON a (with_more) INCLUDE (two)`, `
+    a {
+        integer p PK
+        integer q PK
+        integer one UK
+        integer two
+        integer three
+        integer part
+        text low
+        integer with_more UK
+    }`,
+		},
+		"CountsTheRowsOnEitherSide": {
+			`CREATE TABLE p (id int PRIMARY KEY);
+			CREATE TABLE c1 (id int NOT NULL REFERENCES p);
+			CREATE TABLE c2 (id int REFERENCES p);
+			CREATE TABLE c3 (id int PRIMARY KEY REFERENCES p);
+			CREATE TABLE c4 (id int UNIQUE REFERENCES p);
+			CREATE TABLE c5 (id int NOT NULL REFERENCES p);
+			CREATE UNIQUE INDEX ON c5 (id) WHERE id > 0;
+			CREATE TABLE c6 (id int NOT NULL REFERENCES p, n int NOT NULL, PRIMARY KEY (id, n));`, `
+    c1 {
+        integer id FK
+    }
+    c2 {
+        integer id FK "null"
+    }
+    c3 {
+        integer id PK, FK
+    }
+    c4 {
+        integer id FK, UK "null"
+    }
+    c5 {
+        integer id FK
+    }
+    c6 {
+        integer id PK, FK
+        integer n PK
+    }
+    p {
+        integer id PK
+    }
+    p ||--o{ c1 : "id"
+    p |o--o{ c2 : "id"
+    p ||--o| c3 : "id"
+    p |o--o| c4 : "id"
+    p ||--o{ c5 : "id"
+    p ||--o{ c6 : "id"`,
+		},
+		"ShowsAKeyOfSeveralColumnsAndOneToItself": {
+			`CREATE TABLE a (x int, y int, up_y int, up_x int NOT NULL, PRIMARY KEY (x, y), FOREIGN KEY (up_x, up_y) REFERENCES a)`, `
+    a {
+        integer x PK
+        integer y PK
+        integer up_y FK "null"
+        integer up_x FK
+    }
+    a |o--o{ a : "up_x, up_y"`,
+		},
+		"LeavesOutWhatIsNoTableOfTheSchema": {
+			`CREATE TABLE a (id int NOT NULL) PARTITION BY RANGE (id); CREATE TABLE a1 PARTITION OF a FOR VALUES FROM (0) TO (9);
+			CREATE VIEW v AS SELECT * FROM a; CREATE SEQUENCE s; CREATE SCHEMA other; CREATE TABLE other.b (id int)`, `
+    a {
+        integer id
+    }`,
+		},
+		"QuotesWhatMermaidWouldNotRead": {
+			`CREATE TABLE "an ""odd"" one" ("a b" int PRIMARY KEY, "1st" int NOT NULL, "PK" int NOT NULL, "日" int NOT NULL REFERENCES "an ""odd"" one")`, `
+    "an 'odd' one" {
+        integer a_b PK
+        integer _1st
+        integer _PK
+        integer _ FK
+    }
+    "an 'odd' one" ||--o{ "an 'odd' one" : "日"`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn := connect(t, dbtest.EmptyURL(t))
+			run(t, conn, test.sql)
+			graph, err := schema.Graph(t.Context(), conn)
+			require.NoError(t, err)
+			require.Equal(t, "erDiagram"+test.want+"\n", graph)
+		})
+	}
+
+	t.Run("NeedsNoPrivilege", func(t *testing.T) {
+		t.Parallel()
+		conn := connect(t, dbtest.URL(t))
+		want, err := schema.Graph(t.Context(), conn)
+		require.NoError(t, err)
+		run(t, conn, "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM current_user")
+		_, err = conn.Exec(t.Context(), "SELECT FROM albums")
+		require.Equal(t, "42501", sqlState(err), "not even the owner may read them")
+		got, err := schema.Graph(t.Context(), conn)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	})
+	t.Run("LeavesOutWhatAnExtensionMade", func(t *testing.T) {
+		t.Parallel()
+		own := connect(t, dbtest.EmptyURL(t))
+		admin := connect(t, dbtest.AdminURL(t), func(c *pgx.ConnConfig) { c.Database = own.Config().Database })
+		run(t, admin, "CREATE TABLE a (); CREATE TABLE b (); ALTER EXTENSION plpgsql ADD TABLE b")
+		graph, err := schema.Graph(t.Context(), own)
+		require.NoError(t, err)
+		require.Equal(t, "erDiagram\n    a {\n    }\n", graph)
+	})
+	t.Run("SaysThatItCannotRead", func(t *testing.T) {
+		t.Parallel()
+		conn := connect(t, dbtest.EmptyURL(t))
+		require.NoError(t, conn.Close(t.Context()))
+		_, err := schema.Graph(t.Context(), conn)
+		require.ErrorContains(t, err, "graph: ")
+	})
+}
