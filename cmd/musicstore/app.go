@@ -52,12 +52,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	root.PersistentFlags().Lookup("database-url").DefValue = "" // it may hold a password, and help prints it
 	root.PersistentFlags().BoolVar(&a.echo, "echo", false, "print the SQL on standard error")
 	root.AddCommand(
-<<<<<<< HEAD
-		a.demoCommand(), a.initCommand(), a.checkCommand(), a.importCommand(), a.exportCommand(), a.searchCommand(), a.grantsCommand(),
-=======
-		a.demoCommand(), a.initCommand(), a.importCommand(), a.exportCommand(), a.graphCommand(),
-		a.grantsCommand(),
->>>>>>> 18f9f14 (Draw the schema from the catalogue)
+		a.demoCommand(), a.initCommand(), a.checkCommand(), a.importCommand(), a.exportCommand(), a.reportCommand(),
+		a.searchCommand(), a.graphCommand(), a.grantsCommand(),
 	)
 	root.SetArgs(args)
 	root.SetIn(in)

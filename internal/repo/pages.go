@@ -13,13 +13,13 @@ import (
 // its place also when the row there has been deleted.
 type Page struct {
 	After string
-	Limit int // how many rows at the most: 1 to 1000; 0 is 50
+	Limit int // how many rows at the most: 1 to MaxPage; 0 is 50
 }
 
-const (
-	defaultLimit = 50
-	maxLimit     = 1000
-)
+// MaxPage is how many rows a page can have.
+const MaxPage = 1000
+
+const defaultLimit = 50
 
 // position is a place in a list: what the list is ordered by, and the id that breaks ties.
 type position struct {
@@ -41,8 +41,8 @@ func (p position) String() string { return strconv.FormatInt(p.order, 10) + "_" 
 
 func (p Page) read(op string, start position) (position, int32, error) {
 	switch {
-	case p.Limit < 0 || p.Limit > maxLimit:
-		return start, 0, &InvalidError{Op: op, Field: "limit", Reason: fmt.Sprintf("must be from 0 to %d", maxLimit)}
+	case p.Limit < 0 || p.Limit > MaxPage:
+		return start, 0, &InvalidError{Op: op, Field: "limit", Reason: fmt.Sprintf("must be from 0 to %d", MaxPage)}
 	case p.Limit == 0:
 		p.Limit = defaultLimit
 	}

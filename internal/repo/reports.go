@@ -89,8 +89,8 @@ func (r *Repo) DailySales(ctx context.Context, days Days) ([]DaySales, error) {
 	return r.Querier.DailySales(ctx, dbgen.DailySalesParams{Starts: starts, Ends: ends})
 }
 
-// ListBestSellers returns the albums that were bought most often in these days, up to limit of them: 1 to 1000, and 0 is
-// 50. Of two that were bought equally often the one comes first for which more was paid. Albums that nobody bought are
+// ListBestSellers returns the albums that were bought most often in these days, up to limit of them: 1 to MaxPage, and 0
+// is 50. Of two that were bought equally often the one comes first for which more was paid. Albums that nobody bought are
 // not there.
 func (r *Repo) ListBestSellers(ctx context.Context, days Days, limit int) ([]BestSeller, error) {
 	const op = "list best sellers"
