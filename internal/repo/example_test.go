@@ -2,11 +2,19 @@ package repo_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"expvar"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
+
+	"github.com/exaring/otelpgx"
+	"go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
@@ -281,4 +289,58 @@ func ExampleWithPipelining() {
 	fmt.Println("each has its own answer")
 	// Output:
 	// each has its own answer
+}
+
+func ExampleWithTracer() {
+	ctx := context.Background()
+	databaseURL, drop := dbtest.ExampleURL()
+	defer drop()
+	recorder := tracetest.NewSpanRecorder() // in a program, an exporter
+	provider := trace.NewTracerProvider(trace.WithSpanProcessor(recorder))
+
+	// A span for each statement, named after its query. Parameters are left out, unless you ask for them.
+	tracer := otelpgx.NewTracer(
+		otelpgx.WithTracerProvider(provider),
+		otelpgx.WithSpanNameFunc(repo.StatementName),
+		otelpgx.WithDisableAcquireTracer(),
+	)
+	store, err := repo.Open(ctx, databaseURL, repo.WithTracer(tracer))
+	if err != nil {
+		fmt.Println(err)
+
+		return
+	}
+	defer store.Close()
+	if _, err := schema.Bootstrap(ctx, store.DB()); err != nil {
+		fmt.Println(err)
+
+		return
+	}
+	ctx, request := provider.Tracer("shop").Start(ctx, "sign in") // a statement's span is part of another
+	_, err = store.GetAccountByEmail(ctx, "ada@example.com")
+	request.End()
+	fmt.Println(err)
+	spans := map[string]bool{}
+	for _, span := range recorder.Ended() {
+		spans[span.Name()] = true
+	}
+	fmt.Println(slices.Sorted(maps.Keys(spans)))
+	// Output:
+	// get account by email: not found
+	// [GetAccountByEmail sign in]
+}
+
+func ExampleRepo_Stats() {
+	ctx := context.Background()
+	store, done := example(ctx)
+	defer done()
+
+	// It is at /debug/vars of http.DefaultServeMux then.
+	expvar.Publish("musicstore", expvar.Func(func() any { return store.Stats() }))
+
+	var stats repo.Stats
+	err := json.Unmarshal([]byte(expvar.Get("musicstore").String()), &stats)
+	fmt.Println(stats.AcquiredConns, "of", stats.MaxConns, "connections in use", err)
+	// Output:
+	// 0 of 16 connections in use <nil>
 }

@@ -25,6 +25,17 @@ func queryName(sql string) string {
 	return name
 }
 
+// StatementName is what to call a statement in a trace: the query's name, such as GetAccountByEmail, or the first word
+// of a statement that is none of db/queries, such as BEGIN.
+func StatementName(sql string) string {
+	if name := queryName(sql); name != "" {
+		return name
+	}
+	word, _, _ := strings.Cut(oneLine(commentLine.ReplaceAllString(sql, "")), " ")
+
+	return strings.ToUpper(word)
+}
+
 // body returns the statement without its name line.
 func body(sql string) string {
 	if queryName(sql) == "" {
