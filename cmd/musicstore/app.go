@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
@@ -29,18 +30,26 @@ type app struct {
 	databaseURL string
 	echo        bool
 	json        bool
+	timeout     time.Duration
+	giveUp      context.CancelCauseFunc // ends the command
 }
 
 // run runs one command and returns its exit status.
 func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
-	a := &app{in: in, out: out, err: errs}
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	a := &app{in: in, out: out, err: errs, giveUp: giveUp}
 	started := false
 	root := &cobra.Command{
 		Use:   "musicstore",
 		Short: "The data layer of a music store, from the command line",
 		Long: "The data layer of a music store, from the command line.\n\n" +
 			"--database-url, or the environment's DATABASE_URL, names the database. Without either, musicstore keeps a\n" +
-			"private PostgreSQL in the cache folder, which runs while a command does.",
+			"private PostgreSQL in the cache folder, which runs while a command does.\n\n" +
+			"Results are on standard output, everything else is on standard error; there are no colours. The exit status\n" +
+			"is 0, 1 for a failure, and 2 for wrong usage.",
+		Example: "  musicstore demo\n  musicstore init && musicstore import catalog.jsonl\n" +
+			"  musicstore report sales --days 7 --tz Europe/Berlin\n  source <(musicstore completion bash)",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRun: func(*cobra.Command, []string) {
@@ -50,6 +59,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	root.PersistentFlags().StringVar(&a.databaseURL, "database-url", os.Getenv("DATABASE_URL"),
 		"the PostgreSQL database, as a URL or key=value `string` (default $DATABASE_URL)")
 	root.PersistentFlags().Lookup("database-url").DefValue = "" // it may hold a password, and help prints it
+	root.PersistentFlags().DurationVar(&a.timeout, "timeout", 30*time.Second,
+		"how long to wait for a connection, or for the answer to one statement; 0 is for ever")
 	root.PersistentFlags().BoolVar(&a.echo, "echo", false, "print the SQL on standard error")
 	root.AddCommand(
 		a.demoCommand(), a.initCommand(), a.checkCommand(), a.importCommand(), a.exportCommand(), a.reportCommand(),
@@ -113,7 +124,12 @@ func (a *app) withStore(ctx context.Context, fn func(*repo.Repo) error) (err err
 	if a.echo {
 		opts = append(opts, repo.WithEcho(a.err))
 	}
+	if a.timeout > 0 {
+		opts = append(opts, repo.WithTracer(watchdog{a.timeout, a.giveUp}))
+	}
+	answered := a.watchConnecting()
 	store, err := repo.Open(ctx, url, opts...)
+	answered()
 	if err != nil {
 		return err
 	}

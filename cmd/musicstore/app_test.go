@@ -14,15 +14,30 @@ func TestUsage(t *testing.T) {
 		args []string
 		says string
 	}{
-		"RefusesAnImportOfNoFile":      {[]string{"import"}, "accepts 1 arg(s), received 0"},
-		"RefusesAnImportOfTwoFiles":    {[]string{"import", "a", "b"}, "accepts 1 arg(s), received 2"},
-		"RefusesAnUnknownCommand":      {[]string{"sell"}, `unknown command "sell" for "musicstore"`},
-		"RefusesAWordAfterInit":        {[]string{"init", "all"}, `unknown command "all" for "musicstore init"`},
-		"RefusesAWordAfterDemo":        {[]string{"demo", "all"}, `unknown command "all" for "musicstore demo"`},
-		"RefusesGrantsToNobody":        {[]string{"grants"}, "accepts 1 arg(s), received 0"},
-		"RefusesGrantsToTwo":           {[]string{"grants", "a", "b"}, "accepts 1 arg(s), received 2"},
-		"RefusesGrantsToNoName":        {[]string{"grants", ""}, "a role and a schema have names that are not empty"},
-		"RefusesGrantsInNoSchema":      {[]string{"grants", "a", "--schema="}, "a role and a schema have names that are not empty"},
+		"RefusesAnImportOfNoFile":     {[]string{"import"}, "accepts 1 arg(s), received 0"},
+		"RefusesAnImportOfTwoFiles":   {[]string{"import", "a", "b"}, "accepts 1 arg(s), received 2"},
+		"RefusesAnUnknownCommand":     {[]string{"sell"}, `unknown command "sell" for "musicstore"`},
+		"RefusesAWordAfterInit":       {[]string{"init", "all"}, `unknown command "all" for "musicstore init"`},
+		"RefusesAWordAfterDemo":       {[]string{"demo", "all"}, `unknown command "all" for "musicstore demo"`},
+		"RefusesGrantsToNobody":       {[]string{"grants"}, "accepts 1 arg(s), received 0"},
+		"RefusesGrantsToTwo":          {[]string{"grants", "a", "b"}, "accepts 1 arg(s), received 2"},
+		"RefusesGrantsToNoName":       {[]string{"grants", ""}, "a role and a schema have names that are not empty"},
+		"RefusesGrantsInNoSchema":     {[]string{"grants", "a", "--schema="}, "a role and a schema have names that are not empty"},
+		"RefusesAWordAfterExport":     {[]string{"export", "f"}, `unknown command "f" for "musicstore export"`},
+		"RefusesAWordAfterGraph":      {[]string{"graph", "f"}, `unknown command "f" for "musicstore graph"`},
+		"RefusesAnUnknownReport":      {[]string{"report", "cash"}, `unknown command "cash" for "musicstore report"`},
+		"RefusesAWordAfterAReport":    {[]string{"report", "sales", "x"}, `unknown command "x" for "musicstore report sales"`},
+		"RefusesAReportOfNoDay":       {[]string{"report", "sales", "--days", "0"}, "--days: 0 is not from 1 to 3660"},
+		"RefusesAReportOfTooManyDays": {[]string{"report", "accounts", "--days=3661"}, "--days: 3661 is not from 1 to 3660"},
+		"RefusesAReportOfDaysInWords": {[]string{"report", "accounts", "--days=ten"}, `invalid argument "ten" for "--days" flag`},
+		"RefusesAReportOfNoAlbum":     {[]string{"report", "albums", "--limit", "0"}, "--limit: 0 is not from 1 to 1000"},
+		"RefusesAZoneThatThereIsNot": {
+			[]string{"report", "sales", "--tz", "Mars/Olympus"},
+			`--tz: "Mars/Olympus" is no time zone: it must be UTC, Local or one like Europe/Berlin`,
+		},
+		"RefusesAZoneOutsideItsFolder": {[]string{"report", "albums", "--tz", "../etc/passwd"}, "--tz: "},
+		"RefusesNoZone":                {[]string{"report", "albums", "--tz="}, `--tz: "" is no time zone`},
+		"RefusesATimeoutWithoutUnit":   {[]string{"init", "--timeout", "5"}, `invalid argument "5" for "--timeout" flag`},
 		"RefusesAWordAfterCheck":       {[]string{"check", "all"}, `unknown command "all" for "musicstore check"`},
 		"RefusesAnUnknownFlag":         {[]string{"import", "--force", "f"}, "unknown flag: --force"},
 		"RefusesAFlagWithoutItsValue":  {[]string{"init", "--database-url"}, "flag needs an argument: --database-url"},
@@ -54,6 +69,11 @@ func TestHelp(t *testing.T) {
 		"ShowsExamplesOfAnInit":  {[]string{"init", "-h"}, inits},
 		"ShowsExamplesOfImports": {[]string{"import", "--help"}, imports},
 		"ShowsExamplesOfGrants":  {[]string{"grants", "--help"}, "Examples:\n  musicstore grants shop | psql"},
+		"ShowsExamplesOfExports": {[]string{"export", "--help"}, "Examples:\n  musicstore export > catalog.jsonl\n"},
+		"ShowsExamplesOfGraphs":  {[]string{"graph", "--help"}, "Examples:\n  musicstore graph\n"},
+		"ShowsExamplesOfReports": {[]string{"report", "--help"}, "Examples:\n  musicstore report sales\n"},
+		"ShowsExamplesOfAReport": {[]string{"report", "albums", "-h"}, "Examples:\n  musicstore report albums\n"},
+		"IsWhatReportAloneGives": {[]string{"report"}, "Available Commands:"},
 		"ShowsExamplesOfChecks":  {[]string{"check", "--help"}, "Examples:\n  musicstore check\n"},
 		"KnowsTheCommands":       {[]string{"help", "import"}, imports},
 	} {
@@ -66,6 +86,33 @@ func TestHelp(t *testing.T) {
 			require.Contains(t, got.out, "--database-url string")
 			require.Contains(t, got.out, "--echo")
 		})
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	t.Parallel()
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		got := musicstore(t, "completion", shell)
+		require.Equal(t, ok, got.status)
+		require.Contains(t, got.out, "musicstore")
+	}
+	require.Contains(t, musicstore(t, "__complete", "report", "").out, "albums\tShow the albums that sold best\n")
+	require.Contains(t, musicstore(t, "__complete", "report", "sales", "--t").out, "--tz\t")
+}
+
+// Programs get an object where people get a sentence.
+func TestJSON(t *testing.T) {
+	t.Parallel()
+	url := dbtest.EmptyURL(t)
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"init"}, `{"created":["accounts","albums","tracks","purchases","password_resets"]}`},
+		{[]string{"init"}, `{"created":[]}`},
+		{[]string{"import", "catalog.jsonl"}, `{"albums":10,"tracks":101}`},
+	} {
+		require.Equal(t, result{ok, test.want + "\n", ""}, musicstore(t, append(test.args, "--json", "--database-url", url)...))
 	}
 }
 

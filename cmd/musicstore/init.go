@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -10,7 +10,7 @@ import (
 )
 
 func (a *app) initCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:     "init",
 		Short:   "Create the tables and indexes that are missing; change nothing that exists",
 		Example: "  musicstore init\n  musicstore init --database-url postgres://localhost/shop",
@@ -21,15 +21,16 @@ func (a *app) initCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				for _, name := range created {
-					_, _ = fmt.Fprintln(a.out, "created", name)
-				}
-				if len(created) == 0 {
-					_, _ = fmt.Fprintln(a.out, "nothing to create: everything is there")
+				text := "nothing to create: everything is there"
+				if len(created) > 0 {
+					text = "created " + strings.Join(created, "\ncreated ")
 				}
 
-				return nil
+				return a.print(map[string][]string{"created": append([]string{}, created...)}, text)
 			})
 		},
 	}
+	a.jsonFlag(cmd)
+
+	return cmd
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 	_ "time/tzdata" // the zones, where the system has none
@@ -82,7 +83,7 @@ func (r *report) accountsCommand() *cobra.Command {
 				bars := make([]int64, len(days))
 				for i, day := range days {
 					lines[i] = line{r.date(day.Day), day.Accounts}
-					t = append(t, []string{r.date(day.Day), fmt.Sprint(day.Accounts)})
+					t = append(t, []string{r.date(day.Day), strconv.FormatInt(day.Accounts, 10)})
 					bars[i] = day.Accounts
 				}
 
@@ -114,7 +115,7 @@ func (r *report) salesCommand() *cobra.Command {
 				bars := make([]int64, len(days))
 				for i, day := range days {
 					lines[i] = line{r.date(day.Day), day.Purchases, day.AmountPaidCents}
-					t = append(t, []string{r.date(day.Day), fmt.Sprint(day.Purchases), cents(day.AmountPaidCents)})
+					t = append(t, []string{r.date(day.Day), strconv.FormatInt(day.Purchases, 10), cents(day.AmountPaidCents)})
 					bars[i] = day.AmountPaidCents
 				}
 
@@ -148,7 +149,7 @@ func (r *report) albumsCommand() *cobra.Command {
 				for i, album := range albums {
 					lines[i] = album
 					t = append(t, []string{
-						printable(album.Name), fmt.Sprint(album.Purchases), cents(album.AmountPaidCents),
+						printable(album.Name), strconv.FormatInt(album.Purchases, 10), cents(album.AmountPaidCents),
 					})
 					bars[i] = album.Purchases
 				}
@@ -213,7 +214,7 @@ func (t table) print(w io.Writer, columns int, bars []int64) error {
 				b.WriteString(strings.Repeat(" ", gap) + pad + cell)
 			}
 		}
-		if i > 0 && room >= least {
+		if i > 0 && i <= len(bars) && room >= least {
 			b.WriteString(strings.Repeat(" ", gap) + bar(bars[i-1], most, room))
 		}
 		if _, err := fmt.Fprintln(w, strings.TrimRight(b.String(), " ")); err != nil {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -181,6 +182,18 @@ func TestTerminal(t *testing.T) {
 	t.Run("SaysHowWideItIsOrHas80Columns", func(t *testing.T) {
 		t.Parallel()
 		require.Equal(t, head+date+"          2  10.00  "+strings.Repeat("█", 50)+"\n", onTerminal(t, 0, "X=", report...))
+	})
+	t.Run("ShowsABarWhileItImportsAndTakesItAway", func(t *testing.T) {
+		t.Parallel()
+		file := filepath.Join(t.TempDir(), "long.jsonl")
+		f, err := os.Create(file)
+		require.NoError(t, err)
+		require.NoError(t, longCatalog(f, 80, 100))
+		require.NoError(t, f.Close())
+		url := dbtest.URL(t)
+		trigger(t, url, "NOT DEFERRABLE", "PERFORM pg_sleep(0.01)") // two statements take longer than a tenth of a second
+		require.Regexp(t, `\A(\r *\d+ %  \d+ albums with \d+00 tracks, \d+ tracks/s, 0:\d\d left  [█▏▎▍▌▋▊▉]+\x1b\[K)+`+
+			`\r\x1b\[Kimported 80 albums with 8000 tracks\n\z`, onTerminal(t, 100, "X=", "import", file, "--database-url", url))
 	})
 	t.Run("ShowsNoColours", func(t *testing.T) {
 		t.Parallel()
