@@ -80,11 +80,11 @@ func (r *report) accountsCommand() *cobra.Command {
 					return err
 				}
 				lines, t := make([]any, len(days)), table{{"day (" + r.tz + ")", "accounts"}}
-				bars := make([]int64, len(days))
+				bars := make([]int64, 1+len(days))
 				for i, day := range days {
 					lines[i] = line{r.date(day.Day), day.Accounts}
 					t = append(t, []string{r.date(day.Day), strconv.FormatInt(day.Accounts, 10)})
-					bars[i] = day.Accounts
+					bars[i+1] = day.Accounts
 				}
 
 				return r.show(lines, t, bars)
@@ -112,11 +112,11 @@ func (r *report) salesCommand() *cobra.Command {
 					return err
 				}
 				lines, t := make([]any, len(days)), table{{"day (" + r.tz + ")", "purchases", "paid"}}
-				bars := make([]int64, len(days))
+				bars := make([]int64, 1+len(days))
 				for i, day := range days {
 					lines[i] = line{r.date(day.Day), day.Purchases, day.AmountPaidCents}
 					t = append(t, []string{r.date(day.Day), strconv.FormatInt(day.Purchases, 10), cents(day.AmountPaidCents)})
-					bars[i] = day.AmountPaidCents
+					bars[i+1] = day.AmountPaidCents
 				}
 
 				return r.show(lines, t, bars)
@@ -145,13 +145,13 @@ func (r *report) albumsCommand() *cobra.Command {
 					return err
 				}
 				lines, t := make([]any, len(albums)), table{{"album", "purchases", "paid"}}
-				bars := make([]int64, len(albums))
+				bars := make([]int64, 1+len(albums))
 				for i, album := range albums {
 					lines[i] = album
 					t = append(t, []string{
 						printable(album.Name), strconv.FormatInt(album.Purchases, 10), cents(album.AmountPaidCents),
 					})
-					bars[i] = album.Purchases
+					bars[i+1] = album.Purchases
 				}
 
 				return r.show(lines, t, bars)
@@ -163,7 +163,7 @@ func (r *report) albumsCommand() *cobra.Command {
 	return cmd
 }
 
-// show prints a report: its lines as JSON, or its table, on a terminal with a bar for each row but the first.
+// show prints a report: its lines as JSON, or its table, on a terminal with a bar for each row; the head's is 0.
 func (r *report) show(lines []any, t table, bars []int64) error {
 	if !r.json {
 		return t.print(r.out, width(r.out), bars)
@@ -214,8 +214,8 @@ func (t table) print(w io.Writer, columns int, bars []int64) error {
 				b.WriteString(strings.Repeat(" ", gap) + pad + cell)
 			}
 		}
-		if i > 0 && i <= len(bars) && room >= least {
-			b.WriteString(strings.Repeat(" ", gap) + bar(bars[i-1], most, room))
+		if room >= least {
+			b.WriteString(strings.Repeat(" ", gap) + bar(bars[i], most, room))
 		}
 		if _, err := fmt.Fprintln(w, strings.TrimRight(b.String(), " ")); err != nil {
 			return err

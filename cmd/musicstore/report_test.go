@@ -118,7 +118,7 @@ func TestTable_Print(t *testing.T) {
 	rows := table{{"album", "n"}, {"Ágætis byrjun", "10"}, {"Dummy", "0"}, {"OK Computer", "5"}}
 	printed := func(columns int) string {
 		var out strings.Builder
-		require.NoError(t, rows.print(&out, columns, []int64{10, 0, 5}))
+		require.NoError(t, rows.print(&out, columns, []int64{0, 10, 0, 5}))
 
 		return out.String()
 	}
