@@ -51,7 +51,7 @@ func TestTracing(t *testing.T) {
 		t.Parallel()
 		names, _ := traced(t, named, otelpgx.WithDisableAcquireTracer())
 		names = slices.DeleteFunc(names, func(name string) bool { return name == "test" || name == "connect" })
-		want := append(repo.QueryNames(), "BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
+		want := append(queriesWithGo(t), "BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
 		slices.Sort(want)
 		require.Equal(t, want, names)
 	})

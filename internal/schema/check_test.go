@@ -585,7 +585,7 @@ func TestCheck_SaysWhichMendLosesData(t *testing.T) {
 		"ALTER TABLE albums ADD CONSTRAINT mine CHECK (true)":                      false,
 		"ALTER TABLE tracks DROP COLUMN name":                                      false,
 		"DROP TABLE tracks":                                                        false,
-		"DROP INDEX purchases_album_id_idx":                                               false,
+		"DROP INDEX purchases_album_id_idx":                                        false,
 	} {
 		tx, err := db.Begin(t.Context())
 		require.NoError(t, err)
