@@ -9,7 +9,7 @@ GOLANGCI_LINT ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lin
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## Run the demo: a store comes to life on a private PostgreSQL, or on DATABASE_URL (ARGS=--echo shows the SQL)
@@ -22,6 +22,7 @@ test: ## Run all tests on a real PostgreSQL, with the race detector
 .PHONY: soak
 soak: ## Run the long tests of faults and races: every operation cut at every message, failover, 10,000 lost replies
 	MUSICSTORE_SOAK=1 $(GO) test -race -timeout 20m -run 'Soak' ./...
+	cd bench && MUSICSTORE_SOAK=1 $(GO) test -timeout 20m -run 'Soak' ./...
 
 FUZZTIME ?= 30s
 
@@ -37,6 +38,30 @@ fuzz: ## Look for input that breaks something, FUZZTIME (30s) a fuzz test; `make
 cover: ## Print how much of repo and schema their tests cover; fail below 90 %
 	@$(GO) test -cover ./internal/repo ./internal/schema | \
 		awk '{ print } $$1 != "ok" || $$5 + 0 < 90 { failed = 1 } END { exit failed || NR == 0 }'
+
+# bench/ is a module of its own: what it measures the store beside is no part of go.mod.
+
+.PHONY: bench
+bench: ## Measure the store beside other libraries, into bench/results (ARGS="-ops=account-by-email -cycles=20" a part)
+	cd bench && $(GO) run . $(ARGS)
+
+SCALE ?= 1
+
+.PHONY: bench-scale
+bench-scale: ## Measure with ten million accounts and thirty million purchases (SCALE=0.01: a hundredth)
+	cd bench && $(GO) run ./scale -scale=$(SCALE)
+
+.PHONY: bench-check
+bench-check: ## Fail when an operation costs an allocation, a statement or a message more than bench/budget says
+	cd bench && $(GO) vet ./... && $(GO) test ./...
+
+.PHONY: bench-update
+bench-update: ## Write bench/budget anew
+	cd bench && $(GO) test ./budget -update
+
+.PHONY: bench-generate
+bench-generate: ## Generate the code of the peers that generate theirs, from the tables that Bootstrap makes
+	cd bench && $(GO) run ./generate
 
 .PHONY: generate
 generate: ## Turn the SQL of db/ into the Go of internal/dbgen
@@ -59,7 +84,9 @@ plans: ## Print the index by which each query reads each table; fail where one i
 .PHONY: lint
 lint: ## Run the linters
 	$(GOLANGCI_LINT) run ./...
+	cd bench && $(GOLANGCI_LINT) run ./...
 
 .PHONY: fmt
 fmt: ## Format the Go code
 	$(GOLANGCI_LINT) fmt ./...
+	cd bench && $(GOLANGCI_LINT) fmt ./...

@@ -105,12 +105,12 @@ func choose(keys string) ([]operation, error) {
 	}
 	for _, key := range wanted {
 		if key != "" && key != idKey && !slices.ContainsFunc(operations, func(op operation) bool { return op.key == key }) {
-			all := []string{idKey}
+			all := make([]string, 0, len(operations)+1)
 			for _, op := range operations {
 				all = append(all, op.key)
 			}
 
-			return nil, fmt.Errorf("there is no operation %q, but %s", key, strings.Join(all, ", "))
+			return nil, fmt.Errorf("there is no operation %q, but %s", key, strings.Join(append(all, idKey), ", "))
 		}
 	}
 
@@ -145,7 +145,7 @@ func (b *bench) open(ctx context.Context, names string, report *Report) error {
 	if err != nil {
 		b.missing = append(b.missing, Row{Peer: python, Missing: err.Error()})
 
-		return nil
+		return nil //nolint:nilerr // the tables say what is missing
 	}
 	report.Machine.SQLAlchemy = p.Version
 	b.contenders = append(b.contenders, pythonPeer{p})

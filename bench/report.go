@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"text/template"
 )
@@ -83,9 +84,7 @@ func (b *bench) result(op *operation, samples [][]sample) Result {
 		row.Ratio.Q1, row.Ratio.Median, row.Ratio.Q3 = quartiles(of(func(s, first sample) float64 { return s.wall / first.wall }))
 		result.Peers = append(result.Peers, row)
 	}
-	for _, m := range b.missing {
-		result.Peers = append(result.Peers, m)
-	}
+	result.Peers = append(result.Peers, b.missing...)
 
 	return result
 }
@@ -157,7 +156,7 @@ var chart = template.Must(template.New("chart").Parse(chartText))
 // bar is a line of a chart, in pixels.
 type bar struct {
 	Name, Label        string
-	Y, Text            int
+	Y, Mid, Text       int
 	Width, Q1, Q3, End float64
 	Ours               bool
 }
@@ -180,7 +179,8 @@ func (r Result) chart() ([]byte, error) {
 		One, Foot float64
 	}{Title: r.Title, Height: top + line*len(r.Peers) + 12, One: left + scale, Foot: float64(top + line*len(r.Peers))}
 	for i, p := range r.Peers {
-		x := bar{Name: p.Peer, Y: top + line*i, Text: top + line*i + 12, Ours: p.Peer == "musicstore" || p.Peer == "musicstore, pipelined"}
+		y := top + line*i
+		x := bar{Name: p.Peer, Y: y, Mid: y + 8, Text: y + 12, Ours: strings.HasPrefix(p.Peer, "musicstore")}
 		if p.Missing != "" {
 			x.Label, x.End = "– "+p.Missing, left
 		} else {

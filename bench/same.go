@@ -14,7 +14,7 @@ import (
 // columns are the fields that are compared, without underscores and in lower case.
 var columns = func() map[string]bool {
 	known := map[string]bool{}
-	for _, name := range strings.Fields(`id email email_key password_hash created_at email_confirmed is_super_user name url
+	for name := range strings.FieldsSeq(`id email email_key password_hash created_at email_confirmed is_super_user name url
 		year price_cents image_url has_preview is_published album_id length_seconds audio_url video_url display_order
 		account_id token_hash expires_at used_at used_ip payment_ref description amount_paid_cents day accounts tracks`) {
 		known[strings.ReplaceAll(name, "_", "")] = true

@@ -9,14 +9,13 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"net/netip"
 	"os"
 	"runtime"
 	"slices"
-	"strconv"
 	"sync/atomic"
 	"testing"
 
+	"musicstore/bench/calls"
 	"musicstore/bench/fill"
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
@@ -79,9 +78,9 @@ func readBudget(t *testing.T) map[string]Cost {
 func TestBudget_NothingCostsMore(t *testing.T) { //nolint:paralleltest // allocations are counted for the whole process
 	s := newStores(t)
 	costs := map[string]Cost{}
-	calls := operations(s)
-	for _, name := range slices.Sorted(maps.Keys(calls)) {
-		costs[name] = s.measure(t, calls[name])
+	all := s.calls.All()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		costs[name] = s.measure(t, all[name])
 	}
 	if *update {
 		text, err := json.MarshalIndent(costs, "", "  ")
@@ -94,7 +93,7 @@ func TestBudget_NothingCostsMore(t *testing.T) { //nolint:paralleltest // alloca
 func TestBudget_SeesOneMoreAllocation(t *testing.T) { //nolint:paralleltest // as above
 	s := newStores(t)
 	const name = "GetAccountByEmail"
-	call := operations(s)[name]
+	call := s.calls.All()[name]
 	costs := map[string]Cost{name: s.measure(t, func(ctx context.Context, r *repo.Repo, n int) error {
 		sink = new(int64)
 
@@ -102,14 +101,14 @@ func TestBudget_SeesOneMoreAllocation(t *testing.T) { //nolint:paralleltest // a
 	})}
 	want := costs[name]
 	want.Allocations--
-	require.Equal(t, readBudget(t)[name], want)
+	require.Equal(t, want, readBudget(t)[name])
 	require.Len(t, over(map[string]Cost{name: want}, costs), 1)
 }
 
 func TestBudget_SeesOneMoreStatement(t *testing.T) { //nolint:paralleltest // as above
 	s := newStores(t)
 	const name = "GetAccountByEmail"
-	call := operations(s)[name]
+	call := s.calls.All()[name]
 	cost := s.measure(t, func(ctx context.Context, r *repo.Repo, n int) error {
 		if _, err := r.DB().Exec(ctx, "SELECT 1"); err != nil {
 			return err
@@ -136,22 +135,21 @@ type stores struct {
 	statements    atomic.Int64
 	messages      atomic.Int64
 
-	tokens []string // of open resets, each for one call
-	calls  int
+	calls *calls.Store
+	n     int // how many calls there were
 }
 
 const (
 	accounts = 2000
 	albums   = 120
-	// The accounts that redeem a reset, and those that ask for one, none of them twice within a series.
-	redeeming, firstAsking, asking = 400, 500, 1400
+	resets   = 400
 	runs     = 50 // of an operation, of which the average is taken
 	series   = 3  // of which the least is taken
 )
 
 func newStores(t *testing.T) *stores {
 	t.Helper()
-	s := &stores{bare: repo.New(open(t, dbtest.URL(t)))}
+	s := &stores{bare: repo.New(open(t, dbtest.URL(t))), calls: calls.New(accounts, albums)}
 	config := s.bare.DB().(*pgxpool.Pool).Config()
 	config.ConnConfig.Tracer = counter{&s.statements}
 	dial := config.ConnConfig.DialFunc
@@ -168,11 +166,7 @@ func newStores(t *testing.T) *stores {
 	require.NoError(t, fill.Accounts(t.Context(), pool, 0, accounts, accounts))
 	require.NoError(t, fill.Albums(t.Context(), pool, albums))
 	require.NoError(t, fill.Purchases(t.Context(), pool, 0, accounts, accounts, accounts, albums))
-	for n := range redeeming {
-		_, token, err := s.bare.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: fill.ID(n)})
-		require.NoError(t, err)
-		s.tokens = append(s.tokens, token)
-	}
+	require.NoError(t, s.calls.OpenResets(t.Context(), s.bare, resets))
 	_, err = pool.Exec(t.Context(), "VACUUM ANALYZE")
 	require.NoError(t, err)
 
@@ -190,12 +184,12 @@ func open(t *testing.T, url string) *pgxpool.Pool {
 }
 
 // measure returns what a call costs once its statements are prepared. n is another number at each call.
-func (s *stores) measure(t *testing.T, call func(ctx context.Context, r *repo.Repo, n int) error) Cost {
+func (s *stores) measure(t *testing.T, call calls.Call) Cost {
 	t.Helper()
 	ctx := t.Context() // which can be cancelled, like a handler's
 	next := func(r *repo.Repo) {
-		s.calls++
-		require.NoError(t, call(ctx, r, s.calls))
+		s.n++
+		require.NoError(t, call(ctx, r, s.n))
 	}
 	for range 10 { // after five, PostgreSQL may change its plan
 		next(s.bare)
@@ -208,8 +202,8 @@ func (s *stores) measure(t *testing.T, call func(ctx context.Context, r *repo.Re
 	for i := range series {
 		runtime.GC()
 		allocations := int64(testing.AllocsPerRun(runs, func() {
-			s.calls++
-			if err := call(ctx, s.bare, s.calls); err != nil {
+			s.n++
+			if err := call(ctx, s.bare, s.n); err != nil {
 				panic(err)
 			}
 		}))
@@ -235,7 +229,9 @@ func (counter) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatc
 	return ctx
 }
 
-func (c counter) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) { c.statements.Add(1) }
+func (c counter) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {
+	c.statements.Add(1)
+}
 
 func (counter) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
 
@@ -250,102 +246,3 @@ func (c countedConn) Write(b []byte) (int, error) {
 
 	return c.Conn.Write(b)
 }
-
-// operations are the store's, by the names of their methods. n is another number at each call.
-func operations(s *stores) map[string]func(ctx context.Context, r *repo.Repo, n int) error {
-	from := netip.MustParseAddr("192.0.2.7")
-
-	return map[string]func(ctx context.Context, r *repo.Repo, n int) error{
-		"GetAccount": func(ctx context.Context, r *repo.Repo, _ int) error {
-			_, err := r.GetAccount(ctx, aliceID)
-
-			return err
-		},
-		"GetAccountByEmail": func(ctx context.Context, r *repo.Repo, _ int) error {
-			_, err := r.GetAccountByEmail(ctx, "user7@example.com")
-
-			return err
-		},
-		"ListAccounts": func(ctx context.Context, r *repo.Repo, _ int) error {
-			_, err := r.ListAccounts(ctx, repo.Page{Limit: 50})
-
-			return err
-		},
-		"CreateAccount": func(ctx context.Context, r *repo.Repo, n int) error {
-			email := repo.Email("new" + strconv.Itoa(1_000_000+n) + "@example.com")
-			_, err := r.CreateAccount(ctx, repo.NewAccount{Email: email, PasswordHash: fill.PasswordHash})
-
-			return err
-		},
-		"SetPasswordHash": func(ctx context.Context, r *repo.Repo, _ int) error {
-			return r.SetPasswordHash(ctx, aliceID, fill.PasswordHash)
-		},
-		"CreatePasswordReset": func(ctx context.Context, r *repo.Repo, n int) error {
-			_, _, err := r.CreatePasswordReset(ctx, repo.NewPasswordReset{AccountID: fill.ID(firstAsking + n%asking)})
-
-			return err
-		},
-		"GetAlbum": func(ctx context.Context, r *repo.Repo, _ int) error {
-			_, err := r.GetAlbum(ctx, 7)
-
-			return err
-		},
-		"GetAlbumByURL": func(ctx context.Context, r *repo.Repo, _ int) error {
-			_, err := r.GetAlbumByURL(ctx, "album-7")
-
-			return err
-		},
-		"ListPublishedAlbums": func(ctx context.Context, r *repo.Repo, _ int) error {
-			_, err := r.ListPublishedAlbums(ctx, repo.Page{Limit: 100})
-
-			return err
-		},
-		"CreateAlbum": func(ctx context.Context, r *repo.Repo, n int) error {
-			name := "new-" + strconv.Itoa(1_000_000+n)
-			_, err := r.CreateAlbum(ctx, repo.NewAlbum{Name: name, URL: name, Year: 1991, Tracks: twelve})
-
-			return err
-		},
-		"RecordPurchase": func(ctx context.Context, r *repo.Repo, n int) error {
-			_, err := r.RecordPurchase(ctx, repo.NewPurchase{
-				AccountID: aliceID, AlbumID: 7, PaymentRef: "new_" + strconv.Itoa(1_000_000+n), AmountPaidCents: 999,
-			})
-
-			return err
-		},
-		"ListPurchasedAlbumIDs": func(ctx context.Context, r *repo.Repo, _ int) error {
-			_, err := r.ListPurchasedAlbumIDs(ctx, bobID)
-
-			return err
-		},
-		"RedeemPasswordReset": func(ctx context.Context, r *repo.Repo, _ int) error {
-			token := s.tokens[0]
-			s.tokens = s.tokens[1:]
-			_, err := r.RedeemPasswordReset(ctx, token, fill.PasswordHash, from)
-
-			return err
-		},
-		"DailyNewAccounts": func(ctx context.Context, r *repo.Repo, _ int) error {
-			_, err := r.DailyNewAccounts(ctx, repo.Days{Last: 30})
-
-			return err
-		},
-		"DailySales": func(ctx context.Context, r *repo.Repo, _ int) error {
-			_, err := r.DailySales(ctx, repo.Days{Last: 30})
-
-			return err
-		},
-		"InTx": func(ctx context.Context, r *repo.Repo, _ int) error {
-			return r.InTx(ctx, func(tx *repo.Repo) error {
-				_, err := tx.GetAccount(ctx, aliceID)
-
-				return err
-			})
-		},
-	}
-}
-
-var (
-	aliceID, bobID = fill.ID(7), fill.ID(8)
-	twelve         = slices.Repeat([]repo.NewTrack{{Name: "Track", LengthSeconds: 182}}, 12)
-)

@@ -3,7 +3,6 @@ package peers
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -235,6 +234,3 @@ func (p sqlPeer) AccountsPerDay(ctx context.Context, days int, see See) error {
 
 	return rows.Err()
 }
-
-// errSpent is what a reset that can't be redeemed gives.
-var errSpent = errors.New("the reset is unknown, used or expired")
