@@ -75,6 +75,7 @@ verify: generate ## Fail when the committed code or the README's picture is not 
 		echo "internal/dbgen is not what 'make generate' gives; commit this:"; echo "$$changes"; exit 1; fi
 	$(GO) test -count 1 -run '^TestREADME' ./internal/schema
 	$(GO) mod tidy -diff
+	cd bench && $(GO) mod tidy -diff
 	$(GO) mod verify
 
 .PHONY: plans
