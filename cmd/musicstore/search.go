@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -115,17 +114,6 @@ func or(p *int64, none int64) int64 {
 	}
 
 	return *p
-}
-
-// printable returns a text of the database as a terminal can take it: on one line, and without what would control it.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
-		}
-
-		return r
-	}, text)
 }
 
 // bounds reads a range, "A-B", "A-" or "-B", or one value, which is both bounds. A bound that is not said is nil.
