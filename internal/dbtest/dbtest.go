@@ -101,6 +101,21 @@ func (e *example) drop() {
 	}
 }
 
+// Tables returns the names of the tables of db/schema, in the order in which they are made: each has a file of its name.
+func Tables() []string {
+	files, err := schema.Files()
+	if err != nil {
+		panic(err)
+	}
+	names := make([]string, len(files))
+	for i, file := range files {
+		_, name, _ := strings.Cut(strings.TrimSuffix(file.Name, ".sql"), "_")
+		names[i] = name
+	}
+
+	return names
+}
+
 // AdminURL returns the URL of a database on the tests' server as a role that may end other sessions.
 func AdminURL(tb testing.TB) string {
 	tb.Helper()

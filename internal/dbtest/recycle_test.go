@@ -87,7 +87,7 @@ func TestRecycler_SeesEveryChange(t *testing.T) {
 		"ALTER TABLE albums ALTER COLUMN name DROP NOT NULL",
 		"ALTER TABLE albums ALTER COLUMN id SET GENERATED ALWAYS",
 		"ALTER TABLE albums SET (fillfactor = 50)",
-		"ALTER TABLE tracks SET UNLOGGED",
+		"ALTER TABLE password_resets SET UNLOGGED",
 		"ALTER TABLE albums OWNER TO pg_monitor",
 		"ALTER TABLE albums ENABLE ROW LEVEL SECURITY",
 		"ALTER TABLE albums DISABLE TRIGGER ALL",

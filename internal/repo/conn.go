@@ -324,7 +324,7 @@ func (s *checkedSource) Err() error {
 // refuse is the error of a statement that is not to be sent: its context has ended, or it has text that can't be.
 func refuse(ctx context.Context, sql string, args []any) error {
 	if err := ctx.Err(); err != nil {
-		return typed(ctx, operation(sql), err, false, false)
+		return typed(ctx, operation(sql), err, sql, false)
 	}
 
 	return checkText(sql, args)

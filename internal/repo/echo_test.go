@@ -227,6 +227,20 @@ func TestStatement(t *testing.T) {
 			require.Equal(t, want, repo.Reads(sql), sql)
 		}
 	})
+	t.Run("WritesToATable", func(t *testing.T) {
+		t.Parallel()
+		for sql, want := range map[string]bool{
+			"INSERT INTO tracks (id) VALUES (1)":                               true,
+			"update shop.tracks SET id = 1":                                    true,
+			`COPY "tracks" ("id") FROM STDIN BINARY`:                           true,
+			"DELETE FROM tracks":                                               false,
+			"SELECT * FROM tracks FOR UPDATE":                                  false,
+			"INSERT INTO tracks_old SELECT * FROM tracks":                      false,
+			"WITH gone AS (DELETE FROM a RETURNING *) UPDATE b SET tracks = 1": false,
+		} {
+			require.Equal(t, want, repo.WritesTo(sql, "tracks"), sql)
+		}
+	})
 	t.Run("KnowsItsParametersByName", func(t *testing.T) {
 		t.Parallel()
 		echo := &recorder{}

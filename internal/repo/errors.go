@@ -223,7 +223,7 @@ func (cl *call) fail(err error) error {
 		return &opError{op: op, errs: []error{err}, text: err.Error()}
 	}
 
-	return typed(cl.ctx, op, err, deletes(cl.sql), written)
+	return typed(cl.ctx, op, err, cl.sql, written)
 }
 
 // exhausted returns the size of the pool when err is that the context ended while all its connections were in use.
@@ -239,8 +239,9 @@ func (c *conn) exhausted(err error) int32 {
 	return 0
 }
 
-// typed gives an error its type. written says that a write was under way which the server may have kept.
-func typed(ctx context.Context, op string, err error, deletes, written bool) error {
+// typed gives the error of a statement, or of none in particular, its type. written says that a write was under way which
+// the server may have kept.
+func typed(ctx context.Context, op string, err error, sql string, written bool) error {
 	cause := context.Cause(ctx)
 	if cause == nil || ctx.Err() == nil {
 		cause = contextError(err)
@@ -248,7 +249,7 @@ func typed(ctx context.Context, op string, err error, deletes, written bool) err
 	var pg *pgconn.PgError
 	switch {
 	case errors.As(err, &pg) && !lost(err) && cause == nil:
-		return serverError(op, pg, deletes)
+		return serverError(op, pg, sql)
 	case cause == nil && !lost(err):
 		return &opError{op: op, errs: []error{err}, text: err.Error()}
 	case cause != nil && written:
@@ -279,7 +280,7 @@ func contextError(err error) error {
 	return nil
 }
 
-func serverError(op string, pg *pgconn.PgError, deletes bool) error {
+func serverError(op string, pg *pgconn.PgError, sql string) error {
 	kinds := map[string]error{
 		codeRestrictViolation:   ErrReferenced,
 		codeNotNullViolation:    ErrNotNull,
@@ -300,7 +301,7 @@ func serverError(op string, pg *pgconn.PgError, deletes bool) error {
 
 		return e
 	}
-	if pg.Code == codeForeignKeyViolation && deletes {
+	if pg.Code == codeForeignKeyViolation && sql != "" && !writesTo(sql, pg.TableName) {
 		kind = ErrReferenced
 	}
 	e := &ConstraintError{
@@ -350,7 +351,7 @@ func bare(err error) error {
 // unreachable says what to do about a server that Open can't reach.
 func unreachable(ctx context.Context, err error) error {
 	if code(err) != "" || ctx.Err() != nil {
-		return typed(ctx, "", err, false, false)
+		return typed(ctx, "", err, "", false)
 	}
 	text := ErrUnavailable.Error() + ": is the server running, and does the URL name it? " + err.Error()
 

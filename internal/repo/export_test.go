@@ -23,6 +23,7 @@ func ConstraintsInWords() []Constraint { return slices.Collect(maps.Keys(refusal
 var (
 	Operation = operation
 	Reads     = reads
+	WritesTo  = writesTo
 	Param     = param
 	Midnight  = midnight
 )

@@ -29,6 +29,19 @@ func TestREADME_ShowsWhatCompiles(t *testing.T) {
 	}
 }
 
+func TestREADME_AddsTheTableThatIsTested(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	snippets := regexp.MustCompile("(?s)```sql\n-- db/\\w+/(\\w+\\.sql)\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
+	require.Len(t, snippets, 2)
+	for _, snippet := range snippets {
+		text, err := os.ReadFile("testdata/playlists/" + snippet[1])
+		require.NoError(t, err)
+		require.Contains(t, string(text), snippet[2])
+	}
+}
+
 func TestREADME_NamesWhatExists(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("../../README.md")
@@ -39,7 +52,7 @@ func TestREADME_NamesWhatExists(t *testing.T) {
 	}
 	makefile, err := os.ReadFile("../../Makefile")
 	require.NoError(t, err)
-	for _, target := range regexp.MustCompile("`make ([a-z]+)`").FindAllStringSubmatch(string(readme), -1) {
+	for _, target := range regexp.MustCompile("`make ([a-z-]+)`").FindAllStringSubmatch(string(readme), -1) {
 		require.Contains(t, string(makefile), "\n"+target[1]+": ")
 	}
 }

@@ -22,23 +22,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// The rows of the tables, as sqlc generates them.
-type (
-	// Account is a row of accounts.
-	Account = dbgen.Account
-	// Album is a row of albums.
-	Album = dbgen.Album
-	// Track is a row of tracks.
-	Track = dbgen.Track
-	// Purchase is a row of purchases.
-	Purchase = dbgen.Purchase
-	// PasswordReset is a row of password_resets.
-	PasswordReset = dbgen.PasswordReset
-)
-
-// UpdateAlbumParams is what UpdateAlbum takes.
-type UpdateAlbumParams = dbgen.UpdateAlbumParams
-
 // The types of the columns that hide themselves from logs, errors and the echo.
 type (
 	// Email is an e-mail address. It prints as it is, but not in a log.

@@ -109,7 +109,7 @@ func (r *Repo) attempt(ctx context.Context, opts pgx.TxOptions, fn func(*Repo) e
 		return &opError{op: "commit", errs: []error{err}, text: text}
 	}
 
-	return typed(ctx, "commit", err, false, !r.conn.inTx && sent)
+	return typed(ctx, "commit", err, "", !r.conn.inTx && sent)
 }
 
 func (r *Repo) begin(ctx context.Context, opts pgx.TxOptions) (tx pgx.Tx, err error) {

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"musicstore/internal/dbtest"
 	"musicstore/internal/schema"
 
 	"github.com/jackc/pgx/v5"
@@ -18,19 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tables are those of db/schema, in the order in which they are made: a file has the name of its table.
-var tables = func() (names []string) {
-	files, err := filepath.Glob("../../db/schema/*.sql")
-	if err != nil {
-		panic(err)
-	}
-	for _, file := range files {
-		_, name, _ := strings.Cut(strings.TrimSuffix(filepath.Base(file), ".sql"), "_")
-		names = append(names, name)
-	}
-
-	return names
-}()
+// tables are those of db/schema, in the order in which they are made.
+var tables = dbtest.Tables()
 
 // noLockFunction gives a database the look of an engine that has no pg_advisory_xact_lock, for the sessions of
 // publicFirst.
