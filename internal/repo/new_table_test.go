@@ -88,8 +88,14 @@ func TestSoak_ATableCostsSQLAlone(t *testing.T) { //nolint:paralleltest // it bu
 	query := filepath.Join(project, "db/queries/playlists.sql")
 	text, err := os.ReadFile(query)
 	require.NoError(t, err)
-	slow := "\n-- name: ListPlaylistsByName :many\n-- ListPlaylistsByName returns all of a name.\n" +
-		"SELECT *\nFROM playlists\nWHERE name = @name\nORDER BY id;\n"
+	const slow = `
+-- name: ListPlaylistsByName :many
+-- ListPlaylistsByName returns all of a name.
+SELECT *
+FROM playlists
+WHERE name = @name
+ORDER BY id;
+`
 	require.NoError(t, os.WriteFile(query, append(text, slow...), 0o600))
 	out, ok = run("make", "plans")
 	require.False(t, ok)
