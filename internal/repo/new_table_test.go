@@ -91,7 +91,7 @@ func TestSoak_ATableCostsSQLAlone(t *testing.T) { //nolint:paralleltest // it bu
 	const slow = `
 -- name: ListPlaylistsByName :many
 -- ListPlaylistsByName returns all of a name.
-SELECT *
+SELECT id
 FROM playlists
 WHERE name = @name
 ORDER BY id;
