@@ -3,6 +3,7 @@ package repo_test
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -177,10 +178,11 @@ func TestSchema_HasNoDefaultsOfItsOwn(t *testing.T) {
 
 func TestNewID(t *testing.T) {
 	t.Parallel()
+	v4 := regexp.MustCompile(`^[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}$`)
 	seen := map[string]bool{}
 	for range 10_000 {
 		id := repo.NewID()
-		require.Regexp(t, `^[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}$`, id)
+		require.Regexp(t, v4, id)
 		require.False(t, seen[id])
 		seen[id] = true
 	}
