@@ -187,7 +187,7 @@ var server = sync.OnceValues(func() (string, error) {
 		return u, nil
 	}
 	var err error
-	if private, err = localpg.Temp(context.Background()); err != nil {
+	if private, err = localpg.TempInMemory(context.Background()); err != nil {
 		return "", err
 	}
 

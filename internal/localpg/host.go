@@ -18,7 +18,9 @@ import (
 
 const (
 	runPrefix     = "musicstore-pg-"
-	maxSocketPath = 103 // of macOS; Linux has 107
+	memory        = "/dev/shm" // of Linux: a folder whose files are in memory
+	memoryRoom    = 2 << 30    // bytes to be free there: a container often has 64 MB
+	maxSocketPath = 103        // of macOS; Linux has 107
 )
 
 // initdbOptions make a template. Not to sync is right, because a kept copy is synced itself. Small segments of the
@@ -118,6 +120,24 @@ func (h host) tempFolder(dir string) (string, error) {
 	}
 
 	return dir, nil
+}
+
+// inMemory returns the host with its run folders in memory, if there is room; what killed runs left there goes first.
+func (h host) inMemory() host {
+	m := h
+	m.temp = memory
+	m.sweep()
+
+	var fs syscall.Statfs_t
+	if dir, err := h.tempFolder(memory); err != nil || dir != memory || syscall.Statfs(dir, &fs) != nil {
+		return h
+	}
+
+	if fs.Bavail*uint64(fs.Bsize) < memoryRoom { //nolint:gosec // no block has a negative size
+		return h
+	}
+
+	return m
 }
 
 // openToAll reports whether every user can enter a folder and change it.

@@ -1,5 +1,5 @@
 // Package localpg runs a private PostgreSQL server from the binaries that are installed on this machine: a throwaway
-// one for tests (Temp), or one whose data stays, for a command line tool (Keep). It needs no service, port or password:
+// one for tests (Temp, TempInMemory), or one whose data stays, for a command line tool (Keep). It needs no service, port or password:
 // a server is reached through a Unix socket in a folder that only its user can enter.
 //
 // A server never outlives the process that asked for it. A shell, the watchdog, holds the server as its child and reads
@@ -95,6 +95,17 @@ func Temp(ctx context.Context) (*Server, error) {
 	}
 
 	return h.start(ctx, "")
+}
+
+// TempInMemory is Temp for little data, as of tests: it is in memory where the system has a folder for that with room to
+// spare, and there a database is made and dropped for half of the work.
+func TempInMemory(ctx context.Context) (*Server, error) {
+	h, err := newHost()
+	if err != nil {
+		return nil, err
+	}
+
+	return h.inMemory().start(ctx, "")
 }
 
 // Keep starts a server on the named data folder in the user's cache folder, made on the first call; what is committed

@@ -41,6 +41,24 @@ func TestTemp_ServesQueriesAndStopLeavesNothing(t *testing.T) {
 	require.NoError(t, s.Stop(), "a second call")
 }
 
+func TestTempInMemory_ServesQueriesAndStopLeavesNothing(t *testing.T) {
+	t.Parallel()
+
+	s, err := TempInMemory(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Stop() })
+
+	h, err := newHost()
+	require.NoError(t, err)
+	require.Contains(t, []string{h.temp, memory}, filepath.Dir(s.dir))
+	require.Equal(t, s.dir+"/data", query(t, s, "select current_setting('data_directory')"))
+
+	pid := serverPID(s)
+
+	require.NoError(t, s.Stop())
+	requireGone(t, pid, s.dir)
+}
+
 func TestCommand_RunsWhatTheServerCameWith(t *testing.T) {
 	t.Parallel()
 
@@ -109,11 +127,27 @@ func TestTemp_LivesOnWhenItsServerIsForgotten(t *testing.T) {
 
 func TestTemp_ACancelledStartLeavesNothing(t *testing.T) {
 	t.Parallel()
+	cancelStarts(t, 120*time.Millisecond)
+}
+
+func TestSoak_ACancelledStartLeavesNothing(t *testing.T) {
+	t.Parallel()
+
+	if os.Getenv("MUSICSTORE_SOAK") == "" {
+		t.Skip("a long one: make soak")
+	}
+
+	cancelStarts(t, 10*time.Millisecond)
+}
+
+// cancelStarts cancels a start at once, and later and later by a step, until it has started.
+func cancelStarts(t *testing.T, step time.Duration) {
+	t.Helper()
 
 	h := testHost(t)
 	require.NoError(t, start(t, h, "").Stop()) // makes the template, so that the times below are those of a start
 
-	for after := time.Duration(0); ; after += 30 * time.Millisecond {
+	for after := time.Duration(0); ; after += step {
 		ctx, cancel := context.WithTimeout(t.Context(), after)
 		defer cancel()
 

@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 
-	dir, err := os.MkdirTemp("/tmp", "localpg-test-")
+	dir, err := os.MkdirTemp(host{temp: "/tmp"}.inMemory().temp, "localpg-test-")
 	if err == nil {
 		err = os.Chmod(dir, 0o755)
 	}
@@ -196,7 +196,7 @@ func newName() string {
 func folder(t *testing.T) string {
 	t.Helper()
 
-	dir, err := os.MkdirTemp("/tmp", "localpg-test-")
+	dir, err := os.MkdirTemp(host{temp: "/tmp"}.inMemory().temp, "localpg-test-")
 	require.NoError(t, err)
 	require.NoError(t, os.Chmod(dir, 0o777|os.ModeSticky))
 
