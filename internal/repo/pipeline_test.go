@@ -332,9 +332,11 @@ func TestWithPipelining(t *testing.T) {
 		const slows, callers = 8, 100 // a slow one has a connection to itself in the end, of the sixteen
 		done := make(chan error, slows)
 		var release func()
-		for patience := 50 * time.Millisecond; ; patience *= 2 { // until a flight has left in time, with a slow one in it
-			require.Less(t, patience, time.Minute)
+		began, patience := time.Now(), 50*time.Millisecond
+		for { // until a flight has left in time, with a slow one in it; after one that has not, it is kept apart for a while
+			require.Less(t, time.Since(began), time.Minute)
 			repo.SetPatience(g.store, patience)
+			patience = min(2*patience, time.Second)
 			release = g.lock(t, "tracks")
 			go func() { done <- slow() }()
 			g.waits(t, 2) // the company and the slow one, gathered or not
