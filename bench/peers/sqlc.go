@@ -51,7 +51,7 @@ func (p sqlcPeer) AlbumByID(ctx context.Context, id int64, see See) error {
 	if err != nil {
 		return err
 	}
-	tracks, err := p.q.ListTracksOfAlbums(ctx, []int64{id})
+	tracks, err := p.q.ListTracksOfAlbum(ctx, id)
 	it(see, sqlcAlbum{a, tracks})
 
 	return err

@@ -4,6 +4,13 @@ SELECT *
 FROM tracks
 WHERE id = @id;
 
+-- name: ListTracksOfAlbum :many
+-- ListTracksOfAlbum returns the tracks of this album, in display order.
+SELECT *
+FROM tracks
+WHERE album_id = @album_id
+ORDER BY display_order;
+
 -- name: ListTracksOfAlbums :many
 -- ListTracksOfAlbums returns the tracks of all these albums, album by album, in display order.
 SELECT *

@@ -82,6 +82,8 @@ type Querier interface {
 	ListPurchasedAlbumIDs(ctx context.Context, accountID string) ([]int64, error)
 	// ListPurchases returns up to page_size purchases of an account, newest first, those before the given time and id.
 	ListPurchases(ctx context.Context, arg ListPurchasesParams) ([]Purchase, error)
+	// ListTracksOfAlbum returns the tracks of this album, in display order.
+	ListTracksOfAlbum(ctx context.Context, albumID int64) ([]Track, error)
 	// ListTracksOfAlbums returns the tracks of all these albums, album by album, in display order.
 	ListTracksOfAlbums(ctx context.Context, albumIds []int64) ([]Track, error)
 	// LockAlbum holds the album until the transaction ends, so that its tracks are renumbered by one at a time; no row

@@ -125,6 +125,42 @@ func (q *Queries) GetTrack(ctx context.Context, id int64) (Track, error) {
 	return i, err
 }
 
+const listTracksOfAlbum = `-- name: ListTracksOfAlbum :many
+SELECT id, album_id, name, length_seconds, audio_url, video_url, display_order
+FROM tracks
+WHERE album_id = $1
+ORDER BY display_order
+`
+
+// ListTracksOfAlbum returns the tracks of this album, in display order.
+func (q *Queries) ListTracksOfAlbum(ctx context.Context, albumID int64) ([]Track, error) {
+	rows, err := q.db.Query(ctx, listTracksOfAlbum, albumID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Track{}
+	for rows.Next() {
+		var i Track
+		if err := rows.Scan(
+			&i.ID,
+			&i.AlbumID,
+			&i.Name,
+			&i.LengthSeconds,
+			&i.AudioURL,
+			&i.VideoURL,
+			&i.DisplayOrder,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listTracksOfAlbums = `-- name: ListTracksOfAlbums :many
 SELECT id, album_id, name, length_seconds, audio_url, video_url, display_order
 FROM tracks

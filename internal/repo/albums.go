@@ -261,7 +261,7 @@ func (r *Repo) withItsTracks(ctx context.Context, album Album, err error) (Album
 	if err != nil {
 		return AlbumWithTracks{}, err
 	}
-	tracks, err := r.ListTracksOfAlbums(ctx, []int64{album.ID})
+	tracks, err := r.ListTracksOfAlbum(ctx, album.ID)
 
 	return AlbumWithTracks{Album: album, Tracks: tracks}, err
 }

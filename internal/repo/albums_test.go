@@ -229,7 +229,7 @@ func TestRepo_ListPublishedAlbums(t *testing.T) {
 		require.NoError(t, err)
 		echo.take()
 		for _, a := range albums {
-			tracks, err := store.ListTracksOfAlbums(t.Context(), []int64{a.ID})
+			tracks, err := store.ListTracksOfAlbum(t.Context(), a.ID)
 			require.NoError(t, err)
 			require.Equal(t, a.Tracks, tracks)
 		}

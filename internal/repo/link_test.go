@@ -278,6 +278,9 @@ var linkOps = map[string]linkOp{
 	"GetTrack": read(func(ctx context.Context, w *world) (repo.Track, error) {
 		return w.store.GetTrack(ctx, w.album.Tracks[0].ID)
 	}),
+	"ListTracksOfAlbum": read(func(ctx context.Context, w *world) ([]repo.Track, error) {
+		return w.store.ListTracksOfAlbum(ctx, w.album.ID)
+	}),
 	"ListTracksOfAlbums": read(func(ctx context.Context, w *world) ([]repo.Track, error) {
 		return w.store.ListTracksOfAlbums(ctx, []int64{w.album.ID})
 	}),
