@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -280,19 +281,13 @@ func (r *Repo) withTracks(ctx context.Context, albums []Album) ([]AlbumWithTrack
 	if err != nil {
 		return nil, err
 	}
-	byAlbum := make(map[int64][]Track, len(albums))
-	for len(tracks) > 0 { // they come album by album: each has a run of its own
-		id, n := tracks[0].AlbumID, 1
-		for n < len(tracks) && tracks[n].AlbumID == id {
-			n++
+	for i, a := range albums { // the tracks come album by album: each has a run of its own
+		first, _ := slices.BinarySearchFunc(tracks, a.ID, func(t Track, id int64) int { return cmp.Compare(t.AlbumID, id) })
+		end := first
+		for end < len(tracks) && tracks[end].AlbumID == a.ID {
+			end++
 		}
-		byAlbum[id], tracks = tracks[:n:n], tracks[n:]
-	}
-	for i, a := range albums {
-		full[i] = AlbumWithTracks{Album: a, Tracks: byAlbum[a.ID]}
-		if full[i].Tracks == nil {
-			full[i].Tracks = []Track{}
-		}
+		full[i] = AlbumWithTracks{Album: a, Tracks: tracks[first:end:end]}
 	}
 
 	return full, nil
