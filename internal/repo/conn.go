@@ -3,6 +3,7 @@ package repo
 import (
 	"context"
 	"math/rand/v2"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -152,8 +153,10 @@ type rows struct {
 	call
 	pgx.Rows
 
-	read   int64
-	closed bool
+	read    int64
+	closed  bool
+	scanned bool // by pgx: decode does not know some column
+	text    strings.Builder
 }
 
 // send runs the statement until the server takes it or trying again is no use.
@@ -197,6 +200,10 @@ func (r *rows) Next() bool {
 
 // Scan reads the row that Next moved to.
 func (r *rows) Scan(dest ...any) error {
+	if !r.scanned && r.decode(dest) {
+		return nil
+	}
+	r.scanned = true
 	if err := r.Rows.Scan(dest...); err != nil {
 		return r.fail(err)
 	}
