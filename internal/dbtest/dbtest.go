@@ -173,10 +173,12 @@ func clone(tb pgtestdb.TB, m pgtestdb.Migrator) (string, error) {
 // Soak skips a long test, unless MUSICSTORE_SOAK is set, as `make soak` does.
 func Soak(tb testing.TB) {
 	tb.Helper()
-	if os.Getenv("MUSICSTORE_SOAK") == "" {
+	if !soaking() {
 		tb.Skip("a long one: make soak")
 	}
 }
+
+func soaking() bool { return os.Getenv("MUSICSTORE_SOAK") != "" }
 
 // private is the server that the tests started, if they did.
 var private *localpg.Server
@@ -187,7 +189,11 @@ var server = sync.OnceValues(func() (string, error) {
 		return u, nil
 	}
 	var err error
-	if private, err = localpg.TempInMemory(context.Background()); err != nil {
+	start := localpg.TempInMemory
+	if soaking() { // which may take more room than there is
+		start = localpg.Temp
+	}
+	if private, err = start(context.Background()); err != nil {
 		return "", err
 	}
 
