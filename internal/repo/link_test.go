@@ -16,6 +16,7 @@ import (
 	"musicstore/internal/repo"
 	"musicstore/internal/wireproxy"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
@@ -440,6 +441,67 @@ func (w *wire) rule(m wireproxy.Message) wireproxy.Action {
 	}
 
 	return do
+}
+
+func TestRepo_AListOutlivesItsLinkInTheMidstOfItsRows(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	direct, err := repo.Open(t.Context(), url)
+	require.NoError(t, err)
+	t.Cleanup(direct.Close)
+	proxy := wireproxy.New(t, url)
+	store, err := repo.Open(t.Context(), proxy.URL("pool_max_conns=1"))
+	require.NoError(t, err)
+	t.Cleanup(store.Close)
+	a := newAlbum(t, direct, "A", 5)
+	// cut cuts the link once, after n rows, and does something before.
+	cut := func(n int32, before func()) {
+		var rows atomic.Int32
+		proxy.Set(func(m wireproxy.Message) wireproxy.Action {
+			if _, ok := m.Is.(*pgproto3.DataRow); ok && rows.Add(1) == n {
+				before()
+
+				return wireproxy.CutAfter
+			}
+
+			return wireproxy.Pass
+		})
+	}
+	for n := range int32(5) {
+		cut(n+1, func() {})
+		tracks, err := store.ListTracksOfAlbum(t.Context(), a.ID)
+		require.NoError(t, err)
+		require.Equal(t, a.Tracks, tracks, "as if it had been there at once")
+	}
+	require.Equal(t, 5, proxy.Cuts())
+
+	change := func(sql string) func() {
+		return func() {
+			if _, err := direct.DB().Exec(t.Context(), sql); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	cut(3, change("UPDATE tracks SET name = 'other' WHERE display_order = 4"))
+	tracks, err := store.ListTracksOfAlbum(t.Context(), a.ID)
+	require.NoError(t, err)
+	require.Equal(t, "other", tracks[3].Name, "what was not shown yet may be new")
+	cut(3, change("UPDATE tracks SET name = 'mixed' WHERE display_order = 2"))
+	_, err = store.ListTracksOfAlbum(t.Context(), a.ID)
+	require.ErrorIs(t, err, repo.ErrUnavailable, "of two states there is no one list")
+	cut(3, change("DELETE FROM tracks WHERE display_order > 2"))
+	_, err = store.ListTracksOfAlbum(t.Context(), a.ID)
+	require.ErrorIs(t, err, repo.ErrUnavailable)
+	tracks, err = store.ListTracksOfAlbum(t.Context(), a.ID)
+	require.NoError(t, err)
+	require.Len(t, tracks, 2)
+
+	// The control: pgx alone.
+	cut(1, func() {})
+	rows, err := store.DB().Query(t.Context(), "SELECT name FROM tracks")
+	require.NoError(t, err)
+	_, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	require.Error(t, err)
 }
 
 func TestRepo_OutlivesItsLink(t *testing.T) {
