@@ -1,0 +1,163 @@
+package repo
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+type row struct {
+	call
+	pgx.Row
+
+	refused error
+}
+
+func (r *row) send() {
+	r.begin()
+	if g := r.c.gatherer; g != nil && r.try == 1 {
+		r.Row = &gathered{g: g, ctx: r.ctx, sql: r.sql, args: r.args}
+
+		return
+	}
+	r.Row = r.c.db.QueryRow(r.ctx, r.sql, r.args...)
+}
+
+// Scan reads the row; ErrNotFound when there is none.
+func (r *row) Scan(dest ...any) error {
+	if r.refused != nil {
+		return r.refused
+	}
+	for {
+		err := r.Row.Scan(dest...)
+		r.c.echo.row(r.start, r.sql, r.args, err)
+		if err == nil {
+			inUTC(dest)
+
+			return nil
+		}
+		if !r.again(err) {
+			return r.fail(err)
+		}
+		r.send()
+	}
+}
+
+type rows struct {
+	call
+	pgx.Rows
+
+	read    int64 // of this try
+	closed  bool
+	scanned bool // by pgx: decode does not know some column
+	text    strings.Builder
+
+	// What the caller has seen of a try that was lost, and a hash of it: another try has to begin with the same.
+	shown int64
+	was   uint64
+	hash  maphash.Hash
+	lost  error // what ended that try
+	other bool  // the rows are not those that were shown
+}
+
+// send runs the statement until the server takes it or trying again is no use.
+func (r *rows) send() error {
+	for {
+		r.begin()
+		var err error
+		if r.Rows, err = r.c.db.Query(r.ctx, r.sql, r.args...); err == nil {
+			return nil
+		}
+		r.c.echo.statement(r.start, r.sql, r.args, 0, err)
+		if !r.again(err) {
+			r.closed = true
+
+			return r.fail(err)
+		}
+	}
+}
+
+// Next moves to the next row. A statement that was lost is tried again where that is safe, also in the midst of the rows
+// of a read: those that the caller has seen are passed over, if they are the same as before. What the caller gets is so
+// always the result of one try, and where that can't be, an error.
+func (r *rows) Next() bool {
+	for {
+		for r.Rows.Next() {
+			if r.note(); r.read > r.shown {
+				return true
+			}
+			if r.read == r.shown && r.hash.Sum64() != r.was {
+				break
+			}
+		}
+		err := r.Rows.Err()
+		r.other = r.shown > 0 && err == nil && r.read <= r.shown && (r.read < r.shown || r.hash.Sum64() != r.was)
+		if err == nil || r.read > 0 && !reads(r.sql) || !r.again(err) {
+			r.Close()
+
+			return false
+		}
+		r.c.echo.statement(r.start, r.sql, r.args, r.read, err)
+		if r.read > r.shown {
+			r.shown, r.was = r.read, r.hash.Sum64()
+		}
+		r.read, r.lost = 0, err
+		r.hash.Reset()
+		if r.send() != nil {
+			return false
+		}
+	}
+}
+
+// note counts a row, and adds it to the hash where there may be another try.
+func (r *rows) note() {
+	r.read++
+	if !r.c.pooled {
+		return
+	}
+	for _, value := range r.RawValues() {
+		size := [4]byte{0xff, 0xff, 0xff, 0xff} // NULL
+		if value != nil {
+			binary.BigEndian.PutUint32(size[:], uint32(len(value))) //nolint:gosec // as the protocol has it
+		}
+		_, _ = r.hash.Write(size[:])
+		_, _ = r.hash.Write(value)
+	}
+}
+
+// Scan reads the row that Next moved to.
+func (r *rows) Scan(dest ...any) error {
+	if !r.scanned && r.decode(dest) {
+		return nil
+	}
+	r.scanned = true
+	if err := r.Rows.Scan(dest...); err != nil {
+		return r.fail(err)
+	}
+	inUTC(dest)
+
+	return nil
+}
+
+// Err is the error that ended the rows, if one did.
+func (r *rows) Err() error {
+	if r.other {
+		return r.fail(r.lost)
+	}
+	if err := r.Rows.Err(); err != nil {
+		return r.fail(err)
+	}
+
+	return nil
+}
+
+// Close ends the statement; a second call does nothing.
+func (r *rows) Close() {
+	r.Rows.Close()
+	if !r.closed {
+		r.closed = true
+		r.c.echo.statement(r.start, r.sql, r.args, r.read, r.Rows.Err())
+	}
+}
