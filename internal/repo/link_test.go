@@ -509,7 +509,7 @@ func TestRepo_OutlivesItsLink(t *testing.T) {
 	for _, name := range []string{"GetAccount", "CreateAccount", "MoveTrack"} { // all others in TestSoak_EveryOperationOutlivesItsLink
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			breakEverywhere(t, linkOps[name], false, 7)
+			breakEverywhere(t, linkOps[name], false, 3)
 		})
 	}
 }
