@@ -65,10 +65,10 @@ func (r *Repo) CreateAlbum(ctx context.Context, a NewAlbum) (AlbumWithTracks, er
 	return a.stored(ids), nil
 }
 
-// CreateAlbums inserts albums with their tracks, all of them or none, in one statement: per track a tenth of the time
-// that CreateAlbum takes for small albums. What can't be is refused as by CreateAlbum, but of a constraint the error does
-// not say which album it was: CreateAlbum one by one does. No albums are nothing to do. When the reply is lost, the error
-// is ErrOutcomeUnknown, and a second call returns ErrAlbumNameTaken if the first had been kept.
+// CreateAlbums inserts albums with their tracks, all of them or none, in one statement. What can't be is refused as by
+// CreateAlbum, but of a constraint the error does not say which album it was: CreateAlbum one by one does. No albums are
+// nothing to do. When the reply is lost, the error is ErrOutcomeUnknown, and a second call returns ErrAlbumNameTaken if
+// the first had been kept.
 func (r *Repo) CreateAlbums(ctx context.Context, albums []NewAlbum) error {
 	const op = "create albums"
 	if len(albums) == 0 {

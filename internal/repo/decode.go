@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// decode is pgx's Scan for the types that most columns of a list have: in less time, and with one allocation for many
-// texts. It reports false for a row that has anything else, an error included, which is then pgx's to scan as a whole.
+// decode is pgx's Scan for the types that most columns of a list have, with one allocation for many texts. It reports
+// false for a row that has anything else, an error included, which is then pgx's to scan as a whole.
 func (r *rows) decode(dest []any) bool {
 	fields, values := r.FieldDescriptions(), r.RawValues()
 	if len(values) != len(dest) {
