@@ -12,7 +12,6 @@ import (
 )
 
 func (a *app) checkCommand() *cobra.Command {
-	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Say what of the database is not as db/schema has it, and what would mend it; change nothing",
@@ -29,7 +28,7 @@ func (a *app) checkCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if err := a.printDifferences(differences, asJSON); err != nil {
+				if err := a.printDifferences(differences); err != nil {
 					return err
 				}
 				if n := len(differences); n > 0 {
@@ -40,13 +39,13 @@ func (a *app) checkCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print an array of objects")
+	a.jsonFlag(cmd)
 
 	return cmd
 }
 
-func (a *app) printDifferences(differences []schema.Difference, asJSON bool) error {
-	if asJSON {
+func (a *app) printDifferences(differences []schema.Difference) error {
+	if a.json {
 		out := json.NewEncoder(a.out)
 		out.SetIndent("", "  ")
 		out.SetEscapeHTML(false) // it is SQL, full of < and >

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -17,7 +16,6 @@ import (
 func (a *app) searchCommand() *cobra.Command {
 	var s repo.Search
 	var years, prices, sort string
-	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "search WORDS...",
 		Short: "Find albums and tracks by the words of their names",
@@ -39,8 +37,8 @@ func (a *app) searchCommand() *cobra.Command {
 			}
 			s.YearFrom, s.YearTo = int32(or(yearFrom, 0)), int32(or(yearTo, 0)) //nolint:gosec // year reads no more
 			s.PriceCentsFrom, s.PriceCentsTo = or(priceFrom, 0), priceTo
-			if s.Limit < 1 || s.Limit > 1000 {
-				return fmt.Errorf("--limit %d: must be from 1 to 1000", s.Limit)
+			if s.Limit < 1 || s.Limit > repo.MaxPage {
+				return fmt.Errorf("--limit %d: must be from 1 to %d", s.Limit, repo.MaxPage)
 			}
 			switch s.Sort = repo.SearchSort(sort); s.Sort {
 			case repo.ByRelevance, repo.ByYear, repo.ByPrice, repo.ByName:
@@ -57,7 +55,7 @@ func (a *app) searchCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if err := a.printHits(hits, asJSON); err != nil {
+				if err := a.printHits(hits); err != nil {
 					return err
 				}
 				switch len(hits) {
@@ -77,17 +75,15 @@ func (a *app) searchCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&s.UnpublishedToo, "all", false, "find what is not published, too")
 	cmd.Flags().IntVar(&s.Limit, "limit", 20, "the most hits to print, 1 to 1000")
 	cmd.Flags().StringVar(&s.After, "after", "", "the `place` that the hits begin behind, as the page before printed it")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, a line for each hit")
+	a.jsonFlag(cmd)
 
 	return cmd
 }
 
-func (a *app) printHits(hits []repo.CatalogHit, asJSON bool) error {
-	if asJSON {
-		lines := json.NewEncoder(a.out)
-		lines.SetEscapeHTML(false)
+func (a *app) printHits(hits []repo.CatalogHit) error {
+	if a.json {
 		for _, h := range hits {
-			if err := lines.Encode(h); err != nil {
+			if err := writeJSON(a.out, h); err != nil {
 				return err
 			}
 		}
