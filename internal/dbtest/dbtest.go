@@ -134,14 +134,21 @@ func withParams(url string) string {
 	return url
 }
 
+// admin returns the URL of the tests' server, and what it says.
+func admin() (string, *pgx.ConnConfig, error) {
+	base, err := server()
+	if err != nil {
+		return "", nil, err
+	}
+	config, err := pgx.ParseConfig(base)
+
+	return base, config, err
+}
+
 // clone makes a database from a template, which ends with the test.
 func clone(tb pgtestdb.TB, m pgtestdb.Migrator) (string, error) {
 	tb.Helper()
-	base, err := server()
-	if err != nil {
-		return "", err
-	}
-	config, err := pgx.ParseConfig(base)
+	base, config, err := admin()
 	if err != nil {
 		return "", err
 	}

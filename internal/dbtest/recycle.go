@@ -124,11 +124,7 @@ var errInUse = errors.New("a connection to the test's database, or a prepared tr
 func (r *recycler) look(d *database, script string) (text string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
 	defer cancel()
-	base, err := server()
-	if err != nil {
-		return "", err
-	}
-	config, err := pgx.ParseConfig(base)
+	_, config, err := admin()
 	if err != nil {
 		return "", err
 	}

@@ -1,6 +1,6 @@
 // Package localpg runs a private PostgreSQL server from the binaries that are installed on this machine: a throwaway
-// one for tests (Temp, TempInMemory), or one whose data stays, for a command line tool (Keep). It needs no service, port or password:
-// a server is reached through a Unix socket in a folder that only its user can enter.
+// one for tests (Temp, TempInMemory), or one whose data stays, for a command line tool (Keep). It needs no service, port
+// or password: a server is reached through a Unix socket in a folder that only its user can enter.
 //
 // A server never outlives the process that asked for it. A shell, the watchdog, holds the server as its child and reads
 // a pipe whose other end only this process has: when this process ends, however it ends, the pipe ends, and the
@@ -98,7 +98,7 @@ func Temp(ctx context.Context) (*Server, error) {
 }
 
 // TempInMemory is Temp for little data, as of tests: it is in memory where the system has a folder for that with room to
-// spare, and there a database is made and dropped for half of the work.
+// spare, where to make and drop a database is less work.
 func TempInMemory(ctx context.Context) (*Server, error) {
 	h, err := newHost()
 	if err != nil {

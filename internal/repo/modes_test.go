@@ -210,15 +210,12 @@ func TestSoak_OutlivesASchemaChangeUnderItsStatements(t *testing.T) {
 
 // TestSoak_QueryModes runs this package's whole suite in each query mode, in a process of its own.
 func TestSoak_QueryModes(t *testing.T) { //nolint:paralleltest // each mode is a whole suite: one at a time
-	const soak = "MUSICSTORE_SOAK"
-	if os.Getenv(soak) == "" {
-		t.Skip("it takes minutes: " + soak + "=1 runs it")
-	}
+	dbtest.Soak(t)
 	for _, mode := range queryModes { //nolint:paralleltest // see above
 		t.Run(mode, func(t *testing.T) {
 			start := time.Now()
 			suite := exec.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.timeout=10m")
-			suite.Env = append(os.Environ(), soak+"=", dbtest.URLParams+"=default_query_exec_mode="+mode)
+			suite.Env = append(os.Environ(), "MUSICSTORE_SOAK=", dbtest.URLParams+"=default_query_exec_mode="+mode)
 			out, err := suite.CombinedOutput()
 			passed := strings.Count(string(out), "--- PASS: ")
 			require.NoError(t, err, "%s", out)

@@ -88,12 +88,12 @@ func (r *rows) Next() bool {
 			if r.note(); r.read > r.shown {
 				return true
 			}
-			if r.read == r.shown && r.hash.Sum64() != r.was {
+			if r.differs() {
 				break
 			}
 		}
 		err := r.Rows.Err()
-		r.other = r.shown > 0 && err == nil && r.read <= r.shown && (r.read < r.shown || r.hash.Sum64() != r.was)
+		r.other = err == nil && r.shown > 0 && (r.read < r.shown || r.differs())
 		if err == nil || r.read > 0 && !reads(r.sql) || !r.again(err) {
 			r.Close()
 
@@ -110,6 +110,9 @@ func (r *rows) Next() bool {
 		}
 	}
 }
+
+// differs says that the rows which were shown have been read again, and are others.
+func (r *rows) differs() bool { return r.read == r.shown && r.hash.Sum64() != r.was }
 
 // note counts a row, and adds it to the hash where there may be another try.
 func (r *rows) note() {

@@ -58,8 +58,8 @@ func grants(role, schema string, files []File, queries []string) []string {
 			privileges[use.table][use.privilege] = true
 		}
 	}
-	to := " TO " + pgx.Identifier{role}.Sanitize() + ";"
-	statements := []string{"GRANT USAGE ON SCHEMA " + pgx.Identifier{schema}.Sanitize() + to}
+	to := " TO " + quote(role) + ";"
+	statements := []string{"GRANT USAGE ON SCHEMA " + quote(schema) + to}
 	names, tableOf := creations(files)
 	for _, table := range names {
 		granted := slices.DeleteFunc([]string{"SELECT", "INSERT", "UPDATE", "DELETE"}, func(privilege string) bool {
