@@ -37,6 +37,9 @@ ORDER BY n`
 			require.NoError(t, err)
 			got, err := pgx.CollectRows(rows, scanEveryType)
 			require.NoError(t, err)
+			if mode == cacheStatement { // values come in the binary format
+				require.True(t, repo.Decoded(rows))
+			}
 			rows, err = store.DB().Query(t.Context(), sql)
 			require.NoError(t, err)
 			want, err := pgx.CollectRows(rows, scanEveryType)

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Conn is what the generated queries of a store run on.
@@ -15,6 +17,13 @@ func Keyed(r *Repo) *conn {
 	c.keyed = true
 
 	return &c
+}
+
+// Decoded says whether rows were read without pgx's Scan.
+func Decoded(rs pgx.Rows) bool {
+	r, ok := rs.(*rows)
+
+	return ok && !r.scanned
 }
 
 // ConstraintsInWords are the constraints that constraints.go has words for.

@@ -506,7 +506,7 @@ func TestRepo_AListOutlivesItsLinkInTheMidstOfItsRows(t *testing.T) {
 
 func TestRepo_OutlivesItsLink(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"GetAccount", "CreateAccount", "MoveTrack"} { // all others in TestSoak_EveryOperationOutlivesItsLink
+	for _, name := range []string{"GetAccount", "CreateAccount", "CreateAlbum", "MoveTrack"} { // all others in TestSoak_EveryOperationOutlivesItsLink
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			breakEverywhere(t, linkOps[name], false, 3)
