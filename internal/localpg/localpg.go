@@ -41,7 +41,7 @@ const (
 )
 
 // fast gives up what a throwaway server does not need: to survive a crash of the machine.
-var fast = []string{"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"}
+var fast = []string{"fsync=off", "synchronous_commit=off", "full_page_writes=off"}
 
 var validName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 
@@ -87,25 +87,26 @@ type Server struct {
 
 // Temp starts a throwaway server, with the fastest settings; Stop removes its data. It returns when the server answers.
 // The context bounds the start, not the server's life. The error is ErrNotInstalled, the context's, or says what failed
-// with the last lines of the server's log; nothing is left running then. Every call starts another server.
-func Temp(ctx context.Context) (*Server, error) {
+// with the last lines of the server's log; nothing is left running then. Every call starts another server. Settings, such
+// as "shared_buffers=1GB", are PostgreSQL's own; one that it does not take fails the start.
+func Temp(ctx context.Context, settings ...string) (*Server, error) {
 	h, err := newHost()
 	if err != nil {
 		return nil, err
 	}
 
-	return h.start(ctx, "")
+	return h.start(ctx, "", settings...)
 }
 
 // TempInMemory is Temp for little data, as of tests: it is in memory where the system has a folder for that with room to
 // spare, where to make and drop a database is less work.
-func TempInMemory(ctx context.Context) (*Server, error) {
+func TempInMemory(ctx context.Context, settings ...string) (*Server, error) {
 	h, err := newHost()
 	if err != nil {
 		return nil, err
 	}
 
-	return h.inMemory().start(ctx, "")
+	return h.inMemory().start(ctx, "", settings...)
 }
 
 // Keep starts a server on the named data folder in the user's cache folder, made on the first call; what is committed
@@ -199,8 +200,8 @@ func (s *Server) stop() error {
 	return errors.Join(ended, err)
 }
 
-// start starts a throwaway server, or with a name the one of that kept data.
-func (h host) start(ctx context.Context, name string) (_ *Server, err error) {
+// start starts a throwaway server with some settings, or with a name the one of that kept data.
+func (h host) start(ctx context.Context, name string, settings ...string) (_ *Server, err error) {
 	h.sweep()
 
 	s, err := h.newRun()
@@ -233,7 +234,7 @@ func (h host) start(ctx context.Context, name string) (_ *Server, err error) {
 		return nil, err
 	}
 
-	return h.serve(ctx, s, "QUIT", pg, data, fast...)
+	return h.serve(ctx, s, "QUIT", pg, data, append(fast, settings...)...)
 }
 
 // keptData locks the named data folder for the server s, makes it if there is none yet, and links it into the run
@@ -287,7 +288,7 @@ func (h host) keptData(ctx context.Context, s *Server, name string) (pg installa
 
 // serve starts PostgreSQL under the watchdog and returns s when it answers. The caller stops s on an error.
 func (h host) serve(
-	ctx context.Context, s *Server, signal string, pg installation, data string, more ...string,
+	ctx context.Context, s *Server, signal string, pg installation, data string, settings ...string,
 ) (*Server, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -299,9 +300,10 @@ func (h host) serve(
 	// reduces with the size of its segments.
 	args := append([]string{
 		"-c", watchdog, "watchdog", signal, s.dir,
-		filepath.Join(pg.bin, "postgres"), "-D", data, "-k", s.dir, "-c", "port=" + port, "-c", "listen_addresses=",
-		"-c", "max_connections=300", "-c", "max_wal_size=1GB", "-c", "timezone=UTC", "-c", "log_timezone=UTC",
-	}, more...)
+		filepath.Join(pg.bin, "postgres"), "-D", data, "-k", s.dir,
+	}, flags(append([]string{
+		"port=" + port, "listen_addresses=", "max_connections=300", "max_wal_size=1GB", "timezone=UTC", "log_timezone=UTC",
+	}, settings...))...)
 
 	cmd := h.command(context.WithoutCancel(ctx), "/bin/sh", args...)
 	cmd.ExtraFiles = []*os.File{r}
@@ -325,6 +327,16 @@ func (h host) serve(
 	}
 
 	return s, nil
+}
+
+// flags are settings as postgres takes them on its command line; of two of one name the later holds.
+func flags(settings []string) []string {
+	var args []string
+	for _, setting := range settings {
+		args = append(args, "-c", setting)
+	}
+
+	return args
 }
 
 // waitReady returns when the server answers, has ended, or has had its time.
