@@ -120,7 +120,7 @@ func TestExport_Fault(t *testing.T) {
 			store := fill(t)
 			n, err := exported(t, func(w io.Writer) error { return test.export(t.Context(), store, w) }, func() {
 				_, err := store.DB().Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-					WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+					WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()`)
 				require.NoError(t, err)
 			})
 			if test.is == nil {

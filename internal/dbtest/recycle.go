@@ -29,12 +29,46 @@ type recycler struct {
 type database struct {
 	pgtestdb.TB // who has it
 
-	url  string
-	drop func()
+	url     string
+	dropped func()
+
+	// admin is a session of the server's administrator, kept from test to test: to connect is most of what a look costs.
+	admin *pgx.Conn
 }
 
-func (d *database) Cleanup(drop func()) { d.drop = drop }
+func (d *database) Cleanup(drop func()) { d.dropped = drop }
 func (*database) Failed() bool          { return false }
+
+// session returns the administrator's session, or a new one where a test has ended it.
+func (d *database) session(ctx context.Context) (*pgx.Conn, error) {
+	if d.admin != nil && d.admin.Ping(ctx) == nil {
+		return d.admin, nil
+	}
+	_, config, err := admin()
+	if err != nil {
+		return nil, err
+	}
+	own, err := pgx.ParseConfig(d.url)
+	if err != nil {
+		return nil, err
+	}
+	config.Database = own.Database
+	d.admin, err = pgx.ConnectConfig(ctx, config)
+
+	return d.admin, err
+}
+
+// leave ends the administrator's session.
+func (d *database) leave() {
+	if d.admin != nil {
+		_ = d.admin.Close(context.Background())
+	}
+}
+
+func (d *database) drop() {
+	d.leave()
+	d.dropped()
+}
 
 // take returns a database that is as a new clone is, until the end of the test.
 func (r *recycler) take(tb testing.TB) (*database, error) {
@@ -52,9 +86,12 @@ func (r *recycler) take(tb testing.TB) (*database, error) {
 		r.once.Do(func() { r.learn(d) })
 	}
 	tb.Cleanup(func() {
-		if !tb.Failed() { // or else it stays
-			r.takeBack(d)
+		if tb.Failed() {
+			d.leave() // and it stays
+
+			return
 		}
+		r.takeBack(d)
 	})
 
 	return d, nil
@@ -67,6 +104,7 @@ func (r *recycler) takeBack(d *database) {
 	state, err := r.look(d, r.script)
 	switch {
 	case errors.Is(err, errInUse):
+		d.leave()
 		d.Fatalf("%s", err)
 	case err == nil && r.fresh != "" && state == r.fresh:
 		r.push(d)
@@ -124,20 +162,10 @@ var errInUse = errors.New("a connection to the test's database, or a prepared tr
 func (r *recycler) look(d *database, script string) (text string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
 	defer cancel()
-	_, config, err := admin()
+	conn, err := d.session(ctx)
 	if err != nil {
 		return "", err
 	}
-	own, err := pgx.ParseConfig(d.url)
-	if err != nil {
-		return "", err
-	}
-	config.Database = own.Database
-	conn, err := pgx.ConnectConfig(ctx, config)
-	if err != nil {
-		return "", err
-	}
-	defer conn.Close(ctx)
 
 	for end := time.Now().Add(r.patience); ; time.Sleep(5 * time.Millisecond) {
 		var used bool
