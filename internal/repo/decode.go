@@ -38,7 +38,7 @@ func (r *rows) decodeValue(oid uint32, v []byte, dest any) bool {
 		if *d = nil; v == nil {
 			return oid == pgtype.TextOID
 		}
-		*d = new(string)
+		*d = r.pointer()
 
 		return r.decodeValue(oid, v, *d)
 	case *string:
@@ -75,6 +75,20 @@ func (r *rows) decodeValue(oid uint32, v []byte, dest any) bool {
 	}
 
 	return false
+}
+
+// pointers is how many nullable texts share an allocation, the texts themselves aside.
+const pointers = 64
+
+// pointer returns a place for a text, beside others'.
+func (r *rows) pointer() *string {
+	if len(r.nullable) == 0 {
+		r.nullable = make([]string, pointers)
+	}
+	p := &r.nullable[0]
+	r.nullable = r.nullable[1:]
+
+	return p
 }
 
 // textBlock is how many bytes of text share an allocation. They are kept as long as any one of them is.

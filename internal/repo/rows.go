@@ -1,7 +1,6 @@
 package repo
 
 import (
-	"encoding/binary"
 	"hash/maphash"
 	"strings"
 
@@ -52,14 +51,16 @@ type rows struct {
 	read    int64 // of this try
 	closed  bool
 	scanned bool // by pgx: decode does not know some column
-	text    strings.Builder
+
+	text     strings.Builder // the block that texts are cut from
+	nullable []string        // places for those that may be NULL
 
 	// What the caller has seen of a try that was lost, and a hash of it: another try has to begin with the same.
 	shown int64
 	was   uint64
-	hash  maphash.Hash
-	lost  error // what ended that try
-	other bool  // the rows are not those that were shown
+	hash  uint64 // of this try
+	lost  error  // what ended that try
+	other bool   // the rows are not those that were shown
 }
 
 // send runs the statement until the server takes it or trying again is no use.
@@ -101,10 +102,9 @@ func (r *rows) Next() bool {
 		}
 		r.c.echo.statement(r.start, r.sql, r.args, r.read, err)
 		if r.read > r.shown {
-			r.shown, r.was = r.read, r.hash.Sum64()
+			r.shown, r.was = r.read, r.hash
 		}
-		r.read, r.lost = 0, err
-		r.hash.Reset()
+		r.read, r.hash, r.lost = 0, 0, err
 		if r.send() != nil {
 			return false
 		}
@@ -112,7 +112,7 @@ func (r *rows) Next() bool {
 }
 
 // differs says that the rows which were shown have been read again, and are others.
-func (r *rows) differs() bool { return r.read == r.shown && r.hash.Sum64() != r.was }
+func (r *rows) differs() bool { return r.read == r.shown && r.hash != r.was }
 
 // note counts a row, and adds it to the hash where there may be another try.
 func (r *rows) note() {
@@ -121,14 +121,14 @@ func (r *rows) note() {
 		return
 	}
 	for _, value := range r.RawValues() {
-		size := [4]byte{0xff, 0xff, 0xff, 0xff} // NULL
-		if value != nil {
-			binary.BigEndian.PutUint32(size[:], uint32(len(value))) //nolint:gosec // as the protocol has it
+		const odd = 0x9e3779b97f4a7c15 // 2^64 by the golden ratio: each value moves the bits of those before it
+		if r.hash = (r.hash + 1) * odd; value != nil {
+			r.hash += maphash.Bytes(seed, value)
 		}
-		_, _ = r.hash.Write(size[:])
-		_, _ = r.hash.Write(value)
 	}
 }
+
+var seed = maphash.MakeSeed()
 
 // Scan reads the row that Next moved to.
 func (r *rows) Scan(dest ...any) error {
