@@ -18,6 +18,12 @@ FROM tracks
 WHERE album_id = ANY(@album_ids::bigint[])
 ORDER BY album_id, display_order;
 
+-- name: LoadTracks :copyfrom
+-- LoadTracks adds any number of tracks to albums that are there, all of them or none, by COPY, and returns how many. The
+-- caller numbers those of each album, from 1 and without holes.
+INSERT INTO tracks (album_id, name, length_seconds, audio_url, video_url, display_order)
+VALUES (@album_id, @name, @length_seconds, @audio_url, @video_url, @display_order);
+
 -- name: AddTrack :one
 -- AddTrack makes room at a position of a locked album, puts a track there, and returns it. Position 0 is the end.
 -- No row when the position is beyond the end.

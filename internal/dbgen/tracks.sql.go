@@ -197,6 +197,15 @@ func (q *Queries) ListTracksOfAlbums(ctx context.Context, albumIds []int64) ([]T
 	return items, nil
 }
 
+type LoadTracksParams struct {
+	AlbumID       int64   `json:"album_id"`
+	Name          string  `json:"name"`
+	LengthSeconds int32   `json:"length_seconds"`
+	AudioURL      *string `json:"audio_url"`
+	VideoURL      *string `json:"video_url"`
+	DisplayOrder  int32   `json:"display_order"`
+}
+
 const moveTrack = `-- name: MoveTrack :execrows
 WITH moved AS (
     SELECT tracks.id, tracks.album_id, tracks.display_order

@@ -53,6 +53,11 @@ func everyQuery(ctx context.Context, store *repo.Repo) error {
 		func() error { _, err := store.SearchCatalog(ctx, own, repo.Search{}); return err },
 		func() error { _, err := store.PublishAlbum(ctx, b.ID); return err },
 		func() error { _, err := store.UnpublishAlbum(ctx, b.ID); return err },
+		func() error {
+			_, err := store.LoadTracks(ctx, []repo.LoadTracksParams{{AlbumID: b.ID, Name: "L", DisplayOrder: 4}})
+
+			return err
+		},
 		func() error { _, err := store.GetTrack(ctx, b.Tracks[0].ID); return err },
 		func() error { _, err := store.MoveTrack(ctx, b.Tracks[0].ID, 2); return err },
 		func() error { _, err := store.DeleteTrack(ctx, added.ID); return err },

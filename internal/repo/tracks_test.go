@@ -57,6 +57,46 @@ func TestRepo_AddTrack(t *testing.T) {
 	require.ErrorIs(t, err, repo.ErrTrackPositionInvalid)
 }
 
+func TestRepo_LoadTracks(t *testing.T) {
+	t.Parallel()
+	store := dbtest.New(t)
+	a, b := newAlbum(t, store, "A", 0), newAlbum(t, store, "B", 1)
+	n, err := store.LoadTracks(t.Context(), []repo.LoadTracksParams{
+		{AlbumID: a.ID, Name: "one", LengthSeconds: 5, AudioURL: new("a"), DisplayOrder: 1},
+		{AlbumID: b.ID, Name: "two", DisplayOrder: 2},
+		{AlbumID: a.ID, Name: "three", VideoURL: new("v"), DisplayOrder: 2},
+	})
+	require.NoError(t, err)
+	require.Equal(t, int64(3), n)
+	requireLoaded := func() {
+		t.Helper()
+		for album, want := range map[int64][]string{a.ID: {"one", "three"}, b.ID: {"B 1", "two"}} {
+			read, err := store.GetAlbum(t.Context(), album)
+			require.NoError(t, err)
+			require.Equal(t, want, names(read.Tracks))
+			requireGapless(t, read.Tracks)
+		}
+	}
+	requireLoaded()
+	n, err = store.LoadTracks(t.Context(), nil)
+	require.NoError(t, err)
+	require.Zero(t, n)
+
+	for _, c := range []struct {
+		track repo.LoadTracksParams
+		want  error
+	}{
+		{repo.LoadTracksParams{AlbumID: -1, Name: "x", DisplayOrder: 1}, repo.ErrForeignKey},
+		{repo.LoadTracksParams{AlbumID: a.ID, Name: "x", DisplayOrder: 2}, repo.Constraint("tracks_display_order_key")},
+		{repo.LoadTracksParams{AlbumID: a.ID, Name: " ", DisplayOrder: 4}, repo.ErrTrackNameInvalid},
+		{repo.LoadTracksParams{AlbumID: a.ID, Name: "x\x00", DisplayOrder: 4}, repo.ErrInvalid},
+	} {
+		_, err := store.LoadTracks(t.Context(), []repo.LoadTracksParams{{AlbumID: a.ID, Name: "good", DisplayOrder: 3}, c.track})
+		require.ErrorIs(t, err, c.want)
+		requireLoaded()
+	}
+}
+
 func TestRepo_MoveTrack(t *testing.T) {
 	t.Parallel()
 	store := dbtest.New(t)

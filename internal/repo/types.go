@@ -35,5 +35,6 @@ type (
 	SearchCatalogRow          = dbgen.SearchCatalogRow
 	AddTrackParams            = dbgen.AddTrackParams
 	DeleteTrackRow            = dbgen.DeleteTrackRow
+	LoadTracksParams          = dbgen.LoadTracksParams
 	MoveTrackParams           = dbgen.MoveTrackParams
 )
