@@ -344,3 +344,22 @@ func ExampleRepo_Stats() {
 	// Output:
 	// 0 of 16 connections in use <nil>
 }
+
+func ExampleRepo_LoadTracks() {
+	ctx := context.Background()
+	store, done := example(ctx)
+	defer done()
+	album, err := store.CreateAlbum(ctx, repo.NewAlbum{Name: "Query Plans", Year: 1996})
+	if err != nil {
+		panic(err)
+	}
+
+	// By COPY, all of them or none. Whoever loads tracks numbers them.
+	loaded, err := store.LoadTracks(ctx, []repo.LoadTracksParams{
+		{AlbumID: album.ID, Name: "Sequential Scan", LengthSeconds: 95, DisplayOrder: 1},
+		{AlbumID: album.ID, Name: "Bitmap Heap Scan", LengthSeconds: 142, DisplayOrder: 2},
+	})
+	fmt.Println(loaded, err)
+
+	// Output: 2 <nil>
+}
