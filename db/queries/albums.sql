@@ -1,17 +1,19 @@
 -- name: CreateAlbum :one
 -- CreateAlbum inserts an album together with its tracks, in the order given, and returns the id of the album and
--- those of the tracks. An empty URL of a track stands for none.
+-- those of the tracks. An empty URL of a track stands for none. It is planned once, not at each call, because nothing in
+-- it makes the planner expect many more tracks than there are, as generate_series would.
 WITH album AS (
     INSERT INTO albums (name, url, year, price_cents, image_url, has_preview, is_published)
     VALUES (@name, @url, @year, @price_cents, @image_url, @has_preview, @is_published)
     RETURNING id
 ), listed AS (
     SELECT
-        generate_series(1, cardinality(@track_names::text[])) AS display_order,
-        unnest(@track_names::text[]) AS name,
-        unnest(@track_lengths::integer[]) AS length_seconds,
-        nullif(unnest(@track_audio_urls::text[]), '') AS audio_url,
-        nullif(unnest(@track_video_urls::text[]), '') AS video_url
+        t.display_order::integer AS display_order,
+        t.name,
+        (@track_lengths::integer[])[t.display_order] AS length_seconds,
+        nullif((@track_audio_urls::text[])[t.display_order], '') AS audio_url,
+        nullif((@track_video_urls::text[])[t.display_order], '') AS video_url
+    FROM unnest(@track_names::text[]) WITH ORDINALITY AS t (name, display_order)
 ), inserted AS (
     INSERT INTO tracks (album_id, name, length_seconds, audio_url, video_url, display_order)
     SELECT album.id, listed.name, listed.length_seconds, listed.audio_url, listed.video_url, listed.display_order

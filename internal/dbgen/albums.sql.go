@@ -16,11 +16,12 @@ WITH album AS (
     RETURNING id
 ), listed AS (
     SELECT
-        generate_series(1, cardinality($8::text[])) AS display_order,
-        unnest($8::text[]) AS name,
-        unnest($9::integer[]) AS length_seconds,
-        nullif(unnest($10::text[]), '') AS audio_url,
-        nullif(unnest($11::text[]), '') AS video_url
+        t.display_order::integer AS display_order,
+        t.name,
+        ($8::integer[])[t.display_order] AS length_seconds,
+        nullif(($9::text[])[t.display_order], '') AS audio_url,
+        nullif(($10::text[])[t.display_order], '') AS video_url
+    FROM unnest($11::text[]) WITH ORDINALITY AS t (name, display_order)
 ), inserted AS (
     INSERT INTO tracks (album_id, name, length_seconds, audio_url, video_url, display_order)
     SELECT album.id, listed.name, listed.length_seconds, listed.audio_url, listed.video_url, listed.display_order
@@ -43,10 +44,10 @@ type CreateAlbumParams struct {
 	ImageURL       *string  `json:"image_url"`
 	HasPreview     bool     `json:"has_preview"`
 	IsPublished    bool     `json:"is_published"`
-	TrackNames     []string `json:"track_names"`
 	TrackLengths   []int32  `json:"track_lengths"`
 	TrackAudioURLs []string `json:"track_audio_urls"`
 	TrackVideoURLs []string `json:"track_video_urls"`
+	TrackNames     []string `json:"track_names"`
 }
 
 type CreateAlbumRow struct {
@@ -55,7 +56,8 @@ type CreateAlbumRow struct {
 }
 
 // CreateAlbum inserts an album together with its tracks, in the order given, and returns the id of the album and
-// those of the tracks. An empty URL of a track stands for none.
+// those of the tracks. An empty URL of a track stands for none. It is planned once, not at each call, because nothing in
+// it makes the planner expect many more tracks than there are, as generate_series would.
 func (q *Queries) CreateAlbum(ctx context.Context, arg CreateAlbumParams) (CreateAlbumRow, error) {
 	row := q.db.QueryRow(ctx, createAlbum,
 		arg.Name,
@@ -65,10 +67,10 @@ func (q *Queries) CreateAlbum(ctx context.Context, arg CreateAlbumParams) (Creat
 		arg.ImageURL,
 		arg.HasPreview,
 		arg.IsPublished,
-		arg.TrackNames,
 		arg.TrackLengths,
 		arg.TrackAudioURLs,
 		arg.TrackVideoURLs,
+		arg.TrackNames,
 	)
 	var i CreateAlbumRow
 	err := row.Scan(&i.ID, &i.TrackIDs)

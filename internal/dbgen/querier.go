@@ -21,7 +21,8 @@ type Querier interface {
 	// as it stands, so that a write whose reply was lost can be sent again; no row when the id belongs to another.
 	CreateAccount(ctx context.Context, arg CreateAccountParams) (Account, error)
 	// CreateAlbum inserts an album together with its tracks, in the order given, and returns the id of the album and
-	// those of the tracks. An empty URL of a track stands for none.
+	// those of the tracks. An empty URL of a track stands for none. It is planned once, not at each call, because nothing in
+	// it makes the planner expect many more tracks than there are, as generate_series would.
 	CreateAlbum(ctx context.Context, arg CreateAlbumParams) (CreateAlbumRow, error)
 	// CreateAlbums inserts albums together with their tracks, all in the order given. track_albums says of each track which
 	// of the albums it belongs to, 1 being the first, and track_orders which of that album's tracks it is. An empty image or

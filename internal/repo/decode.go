@@ -77,13 +77,18 @@ func (r *rows) decodeValue(oid uint32, v []byte, dest any) bool {
 	return false
 }
 
-// pointers is how many nullable texts share an allocation, the texts themselves aside.
-const pointers = 64
+// Texts, and the places for those that may be NULL, are parts of blocks, each twice as large as the one before it: a list
+// of few rows has little that nobody needs. A block is kept as long as any part of it is.
+const (
+	firstText, largestText     = 256, 2048 // bytes
+	firstPlaces, largestPlaces = 8, 128
+)
 
 // pointer returns a place for a text, beside others'.
 func (r *rows) pointer() *string {
 	if len(r.nullable) == 0 {
-		r.nullable = make([]string, pointers)
+		r.places = min(max(firstPlaces, 2*r.places), largestPlaces)
+		r.nullable = make([]string, r.places)
 	}
 	p := &r.nullable[0]
 	r.nullable = r.nullable[1:]
@@ -91,14 +96,12 @@ func (r *rows) pointer() *string {
 	return p
 }
 
-// textBlock is how many bytes of text share an allocation. They are kept as long as any one of them is.
-const textBlock = 1024
-
 // cut returns text as a string, cut from a block that it shares with others.
 func (r *rows) cut(text []byte) string {
-	if r.text.Cap()-r.text.Len() < len(text) {
+	if free := r.text.Cap() - r.text.Len(); free < len(text) {
+		size := min(max(firstText, 2*r.text.Cap()), largestText)
 		r.text = strings.Builder{}
-		r.text.Grow(max(textBlock, len(text)))
+		r.text.Grow(max(size, len(text)))
 	}
 	start := r.text.Len()
 	r.text.Write(text)

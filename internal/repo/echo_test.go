@@ -255,7 +255,9 @@ func TestStatement(t *testing.T) {
 		for _, verb := range []string{"BEGIN", "COMMIT"} {
 			delete(seen, verb)
 		}
-		require.ElementsMatch(t, queriesWithGo(t), slices.Collect(maps.Keys(seen)), "every query ran")
+		want := queriesWithGo(t)
+		want[slices.Index(want, "LoadTracks")] = "COPY"
+		require.ElementsMatch(t, want, slices.Collect(maps.Keys(seen)), "every query ran")
 		require.Equal(t, "$2", repo.Param("SELECT $1, $2", 1))
 	})
 }

@@ -138,7 +138,8 @@ func hasGo(tb testing.TB, table string) bool {
 	return err == nil
 }
 
-// queriesWithGo are the names of the queries of the tables that have Go.
+// queriesWithGo are the names of the queries of the tables that have Go. Of a statement that a query makes they are the
+// names, too, unless it is a COPY, which carries none.
 func queriesWithGo(tb testing.TB) (names []string) {
 	tb.Helper()
 	files, err := filepath.Glob("../../db/queries/*.sql")

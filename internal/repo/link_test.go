@@ -361,6 +361,11 @@ var linkOps = map[string]linkOp{
 	"DeleteAlbum": write("(SELECT WHERE NOT EXISTS (SELECT FROM albums WHERE id = $3)) AS gone", func(ctx context.Context, w *world) (repo.Album, error) {
 		return w.store.DeleteAlbum(ctx, w.album.ID)
 	}),
+	"LoadTracks": write("tracks WHERE album_id = $3 AND name = 'new'", func(ctx context.Context, w *world) (int64, error) {
+		next := int32(len(w.album.Tracks) + 1)
+
+		return w.store.LoadTracks(ctx, []repo.LoadTracksParams{{AlbumID: w.album.ID, Name: "new", DisplayOrder: next}})
+	}),
 	"AddTrack": write("tracks WHERE album_id = $3 AND name = 'new'", func(ctx context.Context, w *world) (repo.Track, error) {
 		return w.store.AddTrack(ctx, w.album.ID, repo.NewTrack{Name: "new", LengthSeconds: 1}, 2)
 	}),

@@ -53,7 +53,8 @@ type rows struct {
 	scanned bool // by pgx: decode does not know some column
 
 	text     strings.Builder // the block that texts are cut from
-	nullable []string        // places for those that may be NULL
+	nullable []string        // places for those that may be NULL,
+	places   int             // and how many there were at first
 
 	// What the caller has seen of a try that was lost, and a hash of it: another try has to begin with the same.
 	shown int64
