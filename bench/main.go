@@ -28,13 +28,16 @@ func main() {
 	}
 }
 
+// settings are the private server's: memory for all of the rows, as a server of that size has.
+var settings = []string{"shared_buffers=2GB", "max_wal_size=8GB"}
+
 func run(ctx context.Context) error {
 	var b bench
 	var (
 		cycles   = flag.Int("cycles", 150, "how many blocks of each peer to take the median of")
 		ops      = flag.String("ops", "", "the operations, by their keys, separated by commas; all but the longest if empty")
 		names    = flag.String("peers", "", "the peers, separated by commas; pgx is always one; all if empty")
-		longest  = flag.Duration("longest", time.Minute, "when to stop the cycles of an operation")
+		longest  = flag.Duration("longest", 4*time.Minute, "when to stop the cycles of an operation")
 		out      = flag.String("out", "results", "the folder to write to; nothing is written if empty")
 		database = flag.String("database-url", "", "an empty database to use instead of a private server's")
 	)
@@ -47,7 +50,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	if b.url = *database; b.url == "" {
-		server, err := localpg.Temp(ctx)
+		server, err := localpg.Temp(ctx, settings...)
 		if err != nil {
 			return err
 		}
@@ -58,7 +61,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer b.store.Close()
-	report := Report{Accounts: b.accounts, Albums: b.albums, PoolSize: peers.PoolSize}
+	report := Report{Accounts: b.accounts, Albums: b.albums, PoolSize: peers.PoolSize, Server: settings}
 	report.Machine.Processors, report.Machine.Go = runtime.NumCPU(), runtime.Version()
 	if err := b.db.QueryRow(ctx, "SHOW server_version").Scan(&report.Machine.PostgreSQL); err != nil {
 		return err
@@ -87,11 +90,13 @@ func run(ctx context.Context) error {
 		result.table(os.Stdout)
 		report.Operations = append(report.Operations, result)
 	}
-	if *out == "" {
-		return nil
+	if *out != "" {
+		if err := report.write(*out); err != nil {
+			return err
+		}
 	}
 
-	return report.write(*out)
+	return report.slow()
 }
 
 // choose returns the operations with these keys.
@@ -127,7 +132,7 @@ func (b *bench) open(ctx context.Context, names string, report *Report) error {
 		if i > 0 && names != "" && !slices.Contains(wanted, p.Name) {
 			continue
 		}
-		peer, err := p.Open(ctx, b.url+"&application_name="+url.QueryEscape(p.Name))
+		peer, err := p.Open(ctx, b.url+"&application_name="+url.PathEscape(p.Name))
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.Name, err)
 		}

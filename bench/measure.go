@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -108,13 +109,24 @@ func (p pythonPeer) block(_ context.Context, op *operation, in []any) (sample, e
 	return sample{wall: micros(wall) / n, cpu: micros(cpu) / n}, err
 }
 
+// of returns the contenders that an operation is measured by.
+func (b *bench) of(op *operation) []contender {
+	return slices.DeleteFunc(slices.Clone(b.contenders), func(c contender) bool {
+		return c.name() == peers.Pipelined && !op.lookUp
+	})
+}
+
 // measure runs all peers in cycles: a block of calls of each, one peer after the other, in a new order every time.
 func (b *bench) measure(ctx context.Context, op *operation, cycles int, longest time.Duration) ([][]sample, error) {
 	if op.cycles > 0 {
 		cycles = min(cycles, op.cycles)
 	}
-	samples := make([][]sample, len(b.contenders))
-	for i, c := range b.contenders { // until its connections are there and its statements prepared
+	if _, err := b.db.Exec(ctx, op.setup); err != nil {
+		return nil, err
+	}
+	contenders := b.of(op)
+	samples := make([][]sample, len(contenders))
+	for i, c := range contenders { // until its connections are there and its statements prepared
 		if _, err := b.block(ctx, op, c, max(op.calls, 4*op.threads)); err != nil {
 			return nil, err
 		}
@@ -122,8 +134,8 @@ func (b *bench) measure(ctx context.Context, op *operation, cycles int, longest 
 	}
 	pids := b.backends(ctx)
 	for start := time.Now(); cycles > 0 && time.Since(start) < longest; cycles-- {
-		for _, i := range rand.Perm(len(b.contenders)) {
-			c := b.contenders[i]
+		for _, i := range rand.Perm(len(contenders)) {
+			c := contenders[i]
 			if op.calls > 1 { // what the others have displaced from the caches is not this one's to pay for
 				if _, err := b.block(ctx, op, c, max(op.threads, 1)); err != nil {
 					return nil, err

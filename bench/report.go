@@ -2,21 +2,28 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"text/template"
+
+	"musicstore/bench/peers"
 )
 
 // Report is what is written to results.json.
 type Report struct {
 	Machine    Machine  `json:"machine"`
+	Server     []string `json:"server"` // its settings
 	Accounts   int      `json:"accounts"`
 	Albums     int      `json:"albums"`
 	PoolSize   int      `json:"pool_size"`
@@ -63,7 +70,7 @@ type Ratio struct {
 
 func (b *bench) result(op *operation, samples [][]sample) Result {
 	result := Result{Key: op.key, Title: op.title, Cycles: len(samples[0]), Calls: op.calls}
-	for i, c := range b.contenders {
+	for i, c := range b.of(op) {
 		of := func(value func(s, first sample) float64) []float64 {
 			numbers := make([]float64, len(samples[i]))
 			for j := range numbers {
@@ -89,25 +96,75 @@ func (b *bench) result(op *operation, samples [][]sample) Result {
 	return result
 }
 
+// band is what the store may take of the time of hand-written pgx in a quarter of the cycles: more is no noise.
+const band = 1.15
+
+// slow fails for the operations of which the store takes more than its band.
+func (r Report) slow() error {
+	var errs []error
+	for _, op := range r.Operations {
+		for _, p := range op.Peers {
+			if p.Peer == peers.Store && p.Ratio.Q1 > band {
+				errs = append(errs, fmt.Errorf("%s: the lower quartile of the store's ratio is %.2f, more than %.2f", op.Key, p.Ratio.Q1, band))
+			}
+		}
+	}
+
+	return errors.Join(errs...)
+}
+
+var columnTitles = []string{"", "time", "ratio", "quartiles", "CPU", "ratio", "server CPU", "bytes", "allocations"}
+
+// cells are a row of a table.
+func (p Row) cells() []string {
+	if p.Missing != "" {
+		return []string{p.Peer + ": " + p.Missing, "–", "–", "–", "–", "–", "–", "–", "–"}
+	}
+	cells := []string{
+		p.Peer, duration(p.Micros), ratio(p.Ratio.Median), ratio(p.Ratio.Q1) + " to " + ratio(p.Ratio.Q3),
+		duration(p.CPU), ratio(p.CPURatio), duration(p.Server), "–", "–",
+	}
+	if p.Allocs > 0 { // no Go otherwise
+		cells[7], cells[8] = fmt.Sprintf("%.0f", p.Bytes), fmt.Sprintf("%.0f", p.Allocs)
+	}
+
+	return cells
+}
+
+func ratio(r float64) string { return fmt.Sprintf("%.2f", r) }
+
 // table prints a result.
 func (r Result) table(w io.Writer) {
 	fmt.Fprintf(w, "\n%s (%d cycles of %d)\n", r.Title, r.Cycles, r.Calls)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "\ttime\tratio\tquartiles\tCPU\tratio\tserver CPU\tbytes\tallocations\t")
+	fmt.Fprintln(t, strings.Join(columnTitles, "\t")+"\t")
 	for _, p := range r.Peers {
-		if p.Missing != "" {
-			fmt.Fprintf(t, "%s\t–\t–\t–\t–\t–\t–\t–\t–\t  %s\n", p.Peer, p.Missing)
-
-			continue
-		}
-		bytes, allocs := fmt.Sprintf("%.0f", p.Bytes), fmt.Sprintf("%.0f", p.Allocs)
-		if p.Allocs == 0 && p.Bytes == 0 {
-			bytes, allocs = "–", "–"
-		}
-		fmt.Fprintf(t, "%s\t%s\t%.2f\t%.2f to %.2f\t%s\t%.2f\t%s\t%s\t%s\t\n", p.Peer, duration(p.Micros),
-			p.Ratio.Median, p.Ratio.Q1, p.Ratio.Q3, duration(p.CPU), p.CPURatio, duration(p.Server), bytes, allocs)
+		fmt.Fprintln(t, strings.Join(p.cells(), "\t")+"\t")
 	}
 	_ = t.Flush()
+}
+
+// page is the report as Markdown: a chart and a table for each operation.
+func (r Report) page() []byte {
+	var b bytes.Buffer
+	python := ""
+	if r.Machine.SQLAlchemy != "" {
+		python = ", SQLAlchemy " + r.Machine.SQLAlchemy
+	}
+	fmt.Fprintf(&b, `# What was measured
+
+Written by `+"`make bench`"+`; [how it is measured](../README.md#how-it-is-measured). %d processors, PostgreSQL %s (%s), %s%s; %d
+accounts, %d albums.
+`, r.Machine.Processors, r.Machine.PostgreSQL, strings.Join(r.Server, ", "), r.Machine.Go, python, r.Accounts, r.Albums)
+	for _, op := range r.Operations {
+		fmt.Fprintf(&b, "\n## %s\n\n![%s](%s.svg)\n\n%d cycles of %d.\n\n", op.Title, op.Title, op.Key, op.Cycles, op.Calls)
+		fmt.Fprintf(&b, "| %s |\n|%s\n", strings.Join(columnTitles, " | "), " --- |"+strings.Repeat(" ---: |", len(columnTitles)-1))
+		for _, p := range op.Peers {
+			fmt.Fprintf(&b, "| %s |\n", strings.Join(p.cells(), " | "))
+		}
+	}
+
+	return b.Bytes()
 }
 
 func duration(micros float64) string {
@@ -123,16 +180,22 @@ func duration(micros float64) string {
 	}
 }
 
-// write writes the report as JSON and a chart of each result.
+// write writes the report as JSON and as a page with a chart of each result. What was not measured this time stays as it is in the
+// folder, if all else is the same.
 func (r Report) write(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
+	r.Operations = append(r.Operations, r.kept(dir)...)
+	slices.SortStableFunc(r.Operations, func(a, b Result) int { return cmp.Compare(place(a.Key), place(b.Key)) })
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(dir, "results.json"), append(text, '\n'), 0o644); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "README.md"), r.page(), 0o644); err != nil {
 		return err
 	}
 	for _, op := range r.Operations {
@@ -146,6 +209,30 @@ func (r Report) write(dir string) error {
 	}
 
 	return nil
+}
+
+// kept returns the results of the folder that are not measured anew.
+func (r Report) kept(dir string) (kept []Result) {
+	var old Report
+	text, err := os.ReadFile(filepath.Join(dir, "results.json"))
+	if err != nil || json.Unmarshal(text, &old) != nil {
+		return nil
+	}
+	operations := old.Operations
+	if old.Operations = r.Operations; !reflect.DeepEqual(old, r) {
+		return nil
+	}
+
+	return slices.DeleteFunc(operations, func(one Result) bool {
+		return slices.ContainsFunc(r.Operations, func(other Result) bool { return one.Key == other.Key })
+	})
+}
+
+// place is an operation's in the list; behind it comes what is none.
+func place(key string) int {
+	i := slices.IndexFunc(operations, func(op operation) bool { return op.key == key })
+
+	return cmp.Or(i+1, len(operations)+1)
 }
 
 //go:embed chart.svg
@@ -167,11 +254,13 @@ func (r Result) chart() ([]byte, error) {
 		left, room = 150.0, 430.0
 		top, line  = 56, 24
 	)
+	const most = 5.0 // a longer bar is cut off, or the others would be too short to compare
 	longest := 0.0
 	for _, p := range r.Peers {
-		longest = math.Max(longest, p.Ratio.Q3)
+		longest = math.Max(longest, math.Min(p.Ratio.Q3, most))
 	}
 	scale := room / math.Max(longest, 1)
+	place := func(ratio float64) float64 { return scale * math.Min(ratio, longest) }
 	data := struct {
 		Title     string
 		Height    int
@@ -184,7 +273,7 @@ func (r Result) chart() ([]byte, error) {
 		if p.Missing != "" {
 			x.Label, x.End = "– "+p.Missing, left
 		} else {
-			x.Width, x.Q1, x.Q3 = scale*p.Ratio.Median, left+scale*p.Ratio.Q1, left+scale*p.Ratio.Q3
+			x.Width, x.Q1, x.Q3 = place(p.Ratio.Median), left+place(p.Ratio.Q1), left+place(p.Ratio.Q3)
 			x.Label, x.End = fmt.Sprintf("%.2f  (%s)", p.Ratio.Median, duration(p.Micros)), math.Max(x.Q3, left+x.Width)
 		}
 		data.Bars = append(data.Bars, x)

@@ -233,6 +233,14 @@ func (c counter) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQuery
 	c.statements.Add(1)
 }
 
+func (c counter) TraceCopyFromStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceCopyFromStartData) context.Context {
+	c.statements.Add(1)
+
+	return ctx
+}
+
+func (counter) TraceCopyFromEnd(context.Context, *pgx.Conn, pgx.TraceCopyFromEndData) {}
+
 func (counter) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
 
 type countedConn struct {

@@ -22,11 +22,14 @@ type Store struct {
 	tokens []string // of open resets
 }
 
+// Spread is how many accounts the calls are about, evenly spread over all.
+const Spread = 400
+
 // New returns what is known of a store with so many accounts and albums.
 func New(accounts, albums int) *Store {
 	const prime = 7919 // spreads consecutive calls over all rows
 	s := &Store{albums: albums}
-	for n := range min(accounts/2, 5000) {
+	for n := range min(accounts/2, Spread) {
 		s.ids = append(s.ids, fill.ID(n*prime%accounts))
 		s.emails = append(s.emails, fill.Email(n*prime%accounts))
 		// Half of the accounts redeem resets, the other half ask for them: no more than one a minute is allowed.
@@ -106,6 +109,19 @@ func (s *Store) All() map[string]Call {
 		"CreateAlbum": func(ctx context.Context, r *repo.Repo, n int) error {
 			name := "new-" + strconv.Itoa(1_000_000+n)
 			_, err := r.CreateAlbum(ctx, repo.NewAlbum{Name: name, URL: name, Year: 1991, Tracks: twelve})
+
+			return err
+		},
+		"LoadTracks": func(ctx context.Context, r *repo.Repo, n int) error {
+			const first = 100 // no album has as many
+			tracks := make([]repo.LoadTracksParams, len(twelve))
+			for i, t := range twelve {
+				tracks[i] = repo.LoadTracksParams{
+					AlbumID: int64(n%s.albums + 1), Name: t.Name, LengthSeconds: t.LengthSeconds, AudioURL: t.AudioURL,
+					DisplayOrder: int32(first + n/s.albums*len(twelve) + i),
+				}
+			}
+			_, err := r.LoadTracks(ctx, tracks)
 
 			return err
 		},

@@ -100,6 +100,21 @@ func Purchases(ctx context.Context, db repo.DB, first, end, total, accounts, alb
 		})
 }
 
+// UsedResets adds resets that accounts have used, all of them days ago.
+func UsedResets(ctx context.Context, db repo.DB, resets, accounts int) error {
+	now := time.Now().UTC().Truncate(time.Microsecond).AddDate(0, 0, -2)
+
+	return load(ctx, db, "password_resets", 0, resets,
+		[]string{"id", "account_id", "token_hash", "created_at", "expires_at", "used_at"},
+		func(n int) []any {
+			created, digest := at(now, n, resets), sha256.Sum256([]byte(ID(n)))
+
+			return []any{
+				ID(n), ID(n * 7919 % accounts), digest[:], created, created.Add(time.Hour), created.Add(time.Minute),
+			}
+		})
+}
+
 func at(now time.Time, n, total int) time.Time {
 	return now.Add(-time.Duration(float64(total-1-n) / float64(total) * float64(span))).Truncate(time.Microsecond)
 }

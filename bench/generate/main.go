@@ -1,5 +1,5 @@
 // Command generate makes the code of the peers that generate theirs: `make bench-generate`. SQLBoiler and Bob read the
-// tables that Bootstrap makes, ent has schemas of its own in peers/entgen/schema, sqlc has the SQL.
+// tables that Bootstrap makes, ent has schemas of its own in peers/entgen/schema.
 package main
 
 import (
@@ -97,7 +97,6 @@ func run(ctx context.Context) error {
 		{"go", "install", "entgo.io/ent/cmd/ent" + entVersion},
 		{filepath.Join(dir, "ent"), "generate", "--feature", "sql/modifier", "./peers/entgen/schema"},
 		{"rm", "-rf", "peers/entgen/enttest"},
-		{"go", "-C", "..", "tool", "sqlc", "generate", "-f", "bench/sqlc.yaml"},
 	} {
 		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 		cmd.Env = append(os.Environ(), "GOBIN="+dir, "GOFLAGS=-mod=mod")

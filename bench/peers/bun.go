@@ -252,7 +252,7 @@ func (p bunPeer) AccountsToday(ctx context.Context, see See) error {
 func (p bunPeer) AccountsPerDay(ctx context.Context, days int, see See) error {
 	var counts []Day
 	err := p.db.NewSelect().Model((*bunAccount)(nil)).
-		ColumnExpr("date_trunc('day', created_at, 'UTC') AS day").ColumnExpr("count(*) AS accounts").
+		ColumnExpr("date_trunc('day', created_at, 'Europe/Berlin') AS day").ColumnExpr("count(*) AS accounts").
 		Where("created_at >= ? AND created_at < ?", today().AddDate(0, 0, 1-days), today().AddDate(0, 0, 1)).
 		GroupExpr("day").OrderExpr("day").Scan(ctx, &counts)
 	it(see, counts)

@@ -165,7 +165,7 @@ func (p entPeer) AccountsPerDay(ctx context.Context, days int, see See) error {
 	err := p.db.Account.Query().
 		Where(account.CreatedAtGTE(today().AddDate(0, 0, 1-days)), account.CreatedAtLT(today().AddDate(0, 0, 1))).
 		Modify(func(s *sql.Selector) {
-			s.Select("date_trunc('day', created_at, 'UTC') AS day", "count(*) AS accounts").GroupBy("day").OrderBy("day")
+			s.Select("date_trunc('day', created_at, 'Europe/Berlin') AS day", "count(*) AS accounts").GroupBy("day").OrderBy("day")
 		}).Scan(ctx, &counts)
 	it(see, counts)
 

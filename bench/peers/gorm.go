@@ -217,7 +217,7 @@ func (p gormPeer) AccountsToday(ctx context.Context, see See) error {
 func (p gormPeer) AccountsPerDay(ctx context.Context, days int, see See) error {
 	var counts []Day
 	err := p.db.WithContext(ctx).Model(&gormAccount{}).
-		Select("date_trunc('day', created_at, 'UTC') AS day, count(*) AS accounts").
+		Select("date_trunc('day', created_at, 'Europe/Berlin') AS day, count(*) AS accounts").
 		Where("created_at >= ? AND created_at < ?", today().AddDate(0, 0, 1-days), today().AddDate(0, 0, 1)).
 		Group("day").Order("day").Scan(&counts).Error
 	it(see, counts)

@@ -7,12 +7,17 @@ import (
 	"musicstore/internal/repo"
 )
 
-// musicstore is this project. Its pipelined form, repo.Open with repo.WithPipelining, is a line in the list of peers
-// and an openPipelined beside openMusicstore.
+// musicstore is this project.
 type musicstore struct{ *repo.Repo }
 
 func openMusicstore(ctx context.Context, url string) (Peer, error) {
 	r, err := repo.Open(ctx, url)
+
+	return musicstore{r}, err
+}
+
+func openPipelined(ctx context.Context, url string) (Peer, error) {
+	r, err := repo.Open(ctx, url, repo.WithPipelining())
 
 	return musicstore{r}, err
 }
@@ -78,11 +83,13 @@ func (p musicstore) RecordPurchase(ctx context.Context, in NewPurchase, see See)
 }
 
 func (p musicstore) LoadTracks(ctx context.Context, in []Track) error {
-	return copyTracks(ctx, p.DB(), in)
+	_, err := p.Repo.LoadTracks(ctx, loadTracksParams(in))
+
+	return err
 }
 
 func (p musicstore) AccountsToday(ctx context.Context, see See) error {
-	days, err := p.DailyNewAccounts(ctx, repo.Days{Last: 1})
+	days, err := p.DailyNewAccounts(ctx, repo.Days{Last: 1, In: zone})
 	if err == nil {
 		it(see, days[0].Accounts)
 	}
@@ -91,7 +98,7 @@ func (p musicstore) AccountsToday(ctx context.Context, see See) error {
 }
 
 func (p musicstore) AccountsPerDay(ctx context.Context, days int, see See) error {
-	counts, err := p.DailyNewAccounts(ctx, repo.Days{Last: days})
+	counts, err := p.DailyNewAccounts(ctx, repo.Days{Last: days, In: zone})
 	it(see, counts)
 
 	return err

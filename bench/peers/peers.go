@@ -24,7 +24,7 @@ type Peer interface {
 	RecordPurchase(ctx context.Context, in NewPurchase, see See) error
 	LoadTracks(ctx context.Context, in []Track) error
 	AccountsToday(ctx context.Context, see See) error            // their number
-	AccountsPerDay(ctx context.Context, days int, see See) error // a row a day, today last; the days are those of UTC
+	AccountsPerDay(ctx context.Context, days int, see See) error // a row a day, today last; the days are those of zone
 	Close()
 }
 
@@ -41,14 +41,21 @@ func it[T any](see See, result T) {
 // PoolSize is how many connections every peer may have and keep: repo.Open's own default.
 const PoolSize = 16
 
+const (
+	// Store is this project.
+	Store = "musicstore"
+	// Pipelined is the store with repo.WithPipelining, which is about look-ups and nothing else.
+	Pipelined = "musicstore, pipelined"
+)
+
 // Go lists the peers written in Go, those to compare with first.
 var Go = []struct {
 	Name string
 	Open func(ctx context.Context, url string) (Peer, error)
 }{
 	{"pgx", openPgx},
-	{"musicstore", openMusicstore},
-	// {"musicstore, pipelined", openPipelined}: see musicstore.go
+	{Store, openMusicstore},
+	{Pipelined, openPipelined},
 	{"sqlc", openSqlc},
 	{"database/sql", openSQL},
 	{"sqlx", openSqlx},
@@ -156,5 +163,19 @@ func digest(token string) []byte {
 	return sum[:]
 }
 
+// zone is where the days of the reports begin at midnight: one whose days are not all of one length.
+var zone = func() *time.Location {
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		panic(err)
+	}
+
+	return zone
+}()
+
 // today is the time at which the day began.
-func today() time.Time { return now().Truncate(24 * time.Hour) }
+func today() time.Time {
+	year, month, day := time.Now().In(zone).Date()
+
+	return time.Date(year, month, day, 0, 0, 0, 0, zone)
+}

@@ -188,13 +188,8 @@ func (p pgxPeer) RecordPurchase(ctx context.Context, in NewPurchase, see See) er
 
 var trackColumns = []string{"album_id", "name", "length_seconds", "audio_url", "video_url", "display_order"}
 
-func (p pgxPeer) LoadTracks(ctx context.Context, in []Track) error { return copyTracks(ctx, p, in) }
-
-func copyTracks(ctx context.Context, db interface {
-	CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error)
-}, in []Track,
-) error {
-	_, err := db.CopyFrom(ctx, pgx.Identifier{"tracks"}, trackColumns, pgx.CopyFromSlice(len(in), func(i int) ([]any, error) {
+func (p pgxPeer) LoadTracks(ctx context.Context, in []Track) error {
+	_, err := p.CopyFrom(ctx, pgx.Identifier{"tracks"}, trackColumns, pgx.CopyFromSlice(len(in), func(i int) ([]any, error) {
 		t := &in[i]
 
 		return []any{t.AlbumID, t.Name, t.LengthSeconds, t.AudioURL, t.VideoURL, t.DisplayOrder}, nil

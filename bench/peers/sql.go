@@ -48,9 +48,9 @@ RETURNING accounts.id, email, email_key, password_hash, accounts.created_at, ema
     VALUES ($1, $2, $3, $4, $5, $6, $7)
     RETURNING id
 ), listed AS (
-    SELECT generate_series(1, cardinality($8::text[])) AS display_order, unnest($8::text[]) AS name,
-        unnest($9::integer[]) AS length_seconds, nullif(unnest($10::text[]), '') AS audio_url,
-        nullif(unnest($11::text[]), '') AS video_url
+    SELECT t.display_order::integer AS display_order, t.name, ($9::integer[])[t.display_order] AS length_seconds,
+        nullif(($10::text[])[t.display_order], '') AS audio_url, nullif(($11::text[])[t.display_order], '') AS video_url
+    FROM unnest($8::text[]) WITH ORDINALITY AS t (name, display_order)
 ), inserted AS (
     INSERT INTO tracks (album_id, name, length_seconds, audio_url, video_url, display_order)
     SELECT album.id, listed.name, listed.length_seconds, listed.audio_url, listed.video_url, listed.display_order
@@ -75,6 +75,6 @@ RETURNING id, account_id, album_id, payment_ref, description, amount_paid_cents,
 	accountsToday = `SELECT count(*) FROM accounts WHERE created_at >= $1 AND created_at < $2`
 
 	// How accounts per day are counted everywhere.
-	accountsPerDay = `SELECT date_trunc('day', created_at, 'UTC') AS day, count(*) AS accounts
+	accountsPerDay = `SELECT date_trunc('day', created_at, 'Europe/Berlin') AS day, count(*) AS accounts
 FROM accounts WHERE created_at >= $1 AND created_at < $2 GROUP BY 1 ORDER BY 1`
 )

@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from datetime import datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import (BigInteger, Boolean, Column, DateTime, ForeignKey, Integer, LargeBinary, String, create_engine,
                         func)
@@ -89,7 +90,7 @@ def digest(token):
 
 
 def today():
-    return now().replace(hour=0, minute=0, second=0, microsecond=0)
+    return datetime.now(ZoneInfo("Europe/Berlin")).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def account_by_email(session, email):
@@ -157,7 +158,7 @@ def accounts_today(session, _):
 
 
 def accounts_per_day(session, days):
-    day = func.date_trunc("day", Account.created_at, "UTC").label("day")
+    day = func.date_trunc("day", Account.created_at, "Europe/Berlin").label("day")
     rows = (session.query(day, func.count().label("accounts"))
             .filter(Account.created_at >= today() - timedelta(days=days - 1), Account.created_at < today() + timedelta(days=1))
             .group_by(day).order_by(day).all())

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"musicstore/bench/peers/sqlcgen"
 	"musicstore/internal/dbgen"
 	"musicstore/internal/private"
 	"musicstore/internal/repo"
@@ -20,8 +19,7 @@ import (
 type sqlcPeer struct {
 	*pgxpool.Pool
 
-	q    *dbgen.Queries
-	bulk *sqlcgen.Queries
+	q *dbgen.Queries
 }
 
 func openSqlc(ctx context.Context, url string) (Peer, error) {
@@ -30,7 +28,7 @@ func openSqlc(ctx context.Context, url string) (Peer, error) {
 		return nil, err
 	}
 
-	return sqlcPeer{pool, dbgen.New(pool), sqlcgen.New(pool)}, nil
+	return sqlcPeer{pool, dbgen.New(pool)}, nil
 }
 
 func (p sqlcPeer) AccountByEmail(ctx context.Context, email string, see See) error {
@@ -157,16 +155,21 @@ func (p sqlcPeer) RecordPurchase(ctx context.Context, in NewPurchase, see See) e
 }
 
 func (p sqlcPeer) LoadTracks(ctx context.Context, in []Track) error {
-	rows := make([]sqlcgen.LoadTracksParams, len(in))
+	_, err := p.q.LoadTracks(ctx, loadTracksParams(in))
+
+	return err
+}
+
+func loadTracksParams(in []Track) []dbgen.LoadTracksParams {
+	rows := make([]dbgen.LoadTracksParams, len(in))
 	for i, t := range in {
-		rows[i] = sqlcgen.LoadTracksParams{
+		rows[i] = dbgen.LoadTracksParams{
 			AlbumID: t.AlbumID, Name: t.Name, LengthSeconds: t.LengthSeconds,
 			AudioURL: t.AudioURL, VideoURL: t.VideoURL, DisplayOrder: t.DisplayOrder,
 		}
 	}
-	_, err := p.bulk.LoadTracks(ctx, rows)
 
-	return err
+	return rows
 }
 
 func (p sqlcPeer) AccountsToday(ctx context.Context, see See) error {

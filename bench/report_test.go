@@ -1,0 +1,73 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"musicstore/bench/peers"
+
+	"github.com/stretchr/testify/require"
+)
+
+func reportOf(keys ...string) Report {
+	r := Report{Accounts: 1000, Server: settings}
+	for _, key := range keys {
+		r.Operations = append(r.Operations, Result{Key: key, Title: key, Cycles: 1, Peers: []Row{
+			{Peer: "pgx", Micros: 10, Ratio: Ratio{1, 1, 1}},
+			{Peer: peers.Store, Micros: 11, Ratio: Ratio{1.05, 1.1, 1.2}},
+			{Peer: "ent", Micros: 200, Ratio: Ratio{18, 20, 22}},
+			{Peer: "SQLAlchemy", Missing: "no Python"},
+		}})
+	}
+
+	return r
+}
+
+func written(t *testing.T, dir string) (r Report) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "results.json"))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &r))
+
+	return r
+}
+
+func TestReport_KeepsWhatWasNotMeasuredAnew(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, reportOf("list-albums", "account-by-email", idKey).write(dir))
+	again := reportOf("list-albums", "create-album")
+	again.Operations[0].Peers[1].Micros = 12
+	require.NoError(t, again.write(dir))
+
+	got := written(t, dir)
+	keys := make([]string, len(got.Operations))
+	for i, op := range got.Operations {
+		keys[i] = op.Key
+	}
+	require.Equal(t, []string{"account-by-email", "list-albums", "create-album", idKey}, keys, "in the order of the list")
+	require.InDelta(t, 12, got.Operations[1].Peers[1].Micros, 0)
+	page, err := os.ReadFile(filepath.Join(dir, "README.md"))
+	require.NoError(t, err)
+	for _, key := range keys {
+		require.FileExists(t, filepath.Join(dir, key+".svg"))
+		require.Contains(t, string(page), "\n## "+key+"\n\n!["+key+"]("+key+".svg)\n")
+	}
+	require.Contains(t, string(page), "| ent | 200 µs | 20.00 | 18.00 to 22.00 |")
+	require.Contains(t, string(page), "| SQLAlchemy: no Python | – |")
+
+	other := reportOf("create-album")
+	other.Machine.Processors = 64
+	require.NoError(t, other.write(dir))
+	require.Len(t, written(t, dir).Operations, 1, "what another machine measured goes")
+}
+
+func TestReport_IsSlowBeyondTheBand(t *testing.T) {
+	t.Parallel()
+	r := reportOf("list-albums", "create-album")
+	require.NoError(t, r.slow(), "others may be slower")
+	r.Operations[1].Peers[1].Ratio.Q1 = band + .01
+	require.ErrorContains(t, r.slow(), "create-album: the lower quartile")
+}
