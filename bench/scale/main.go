@@ -31,9 +31,9 @@ const (
 	perAccount    = 3 // purchases
 	rounds        = 9
 	albums        = 1000
-	flat          = 1.5    // the most that an operation may take of the large store, by its time of the small one
-	memory        = 12_000 // MB of the server's, at full scale: with less, it is the disk that is measured
-	indexGain     = 1000   // the least that the index on accounts.created_at must save, at full scale
+	flat          = 1.5   // the most that an operation may take of the large store, by its time of the small one
+	memory        = 4_000 // MB of the server's, at full scale
+	indexGain     = 1000  // the least that the index on accounts.created_at must save, at full scale
 )
 
 func main() {

@@ -331,7 +331,7 @@ func (h host) serve(
 
 // flags are settings as postgres takes them on its command line; of two of one name the later holds.
 func flags(settings []string) []string {
-	var args []string
+	args := make([]string, 0, 2*len(settings))
 	for _, setting := range settings {
 		args = append(args, "-c", setting)
 	}
