@@ -59,6 +59,19 @@ func TestTempInMemory_ServesQueriesAndStopLeavesNothing(t *testing.T) {
 	requireGone(t, pid, s.dir)
 }
 
+func TestTemp_HasTheSettingsThatItIsGiven(t *testing.T) {
+	t.Parallel()
+
+	s, err := Temp(t.Context(), "work_mem=5MB", "max_wal_size=2GB")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Stop() })
+	require.Equal(t, "5MB", query(t, s, "select current_setting('work_mem')"))
+	require.Equal(t, "2GB", query(t, s, "select current_setting('max_wal_size')"), "over our own")
+
+	_, err = Temp(t.Context(), "work_memory=5MB")
+	require.ErrorContains(t, err, "work_memory")
+}
+
 func TestCommand_RunsWhatTheServerCameWith(t *testing.T) {
 	t.Parallel()
 
