@@ -51,8 +51,8 @@ func TestTracing(t *testing.T) {
 		t.Parallel()
 		names, _ := traced(t, named, otelpgx.WithDisableAcquireTracer())
 		names = slices.DeleteFunc(names, func(name string) bool { return name == "test" || name == "connect" })
-		want := append(queriesWithGo(t), "BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "SELECT") // the last by COPY, for the columns' types
-		want[slices.Index(want, "LoadTracks")] = `copy_from "tracks"`
+		want := append(queriesWithGo(t), "BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
+		want = slices.DeleteFunc(want, func(name string) bool { return name == "LoadTracks" }) // a COPY, which carries no name
 		slices.Sort(want)
 		require.Equal(t, want, names)
 	})
