@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -172,27 +173,43 @@ func TestWithEcho_IsFreeWhenOff(t *testing.T) { //nolint:paralleltest // it coun
 	// The text as sqlc has it: in the mode simple_protocol its length counts.
 	const getAccount = "-- name: GetAccount :one\nSELECT id, email, email_key, password_hash, created_at, " +
 		"email_confirmed, is_super_user\nFROM accounts\nWHERE id = $1\n"
-	off := testing.AllocsPerRun(200, get(store))
-	on := testing.AllocsPerRun(200, get(repo.New(store.DB(), repo.WithEcho(io.Discard))))
-	plain := testing.AllocsPerRun(200, func() {
+	off := allocations(get(store))
+	on := allocations(get(repo.New(store.DB(), repo.WithEcho(io.Discard))))
+	plain := allocations(func() {
 		var got repo.Account
 		if err := store.DB().QueryRow(t.Context(), getAccount, a.ID).Scan(&got.ID, &got.Email,
 			&got.EmailKey, &got.PasswordHash, &got.CreatedAt, &got.EmailConfirmed, &got.IsSuperUser); err != nil {
 			t.Error(err)
 		}
 	})
-	t.Logf("allocations: %v with echo, %v without, %v by pgx alone", on, off, plain)
-	require.Greater(t, on, off)
-	require.LessOrEqual(t, off, plain+1, "one more than pgx: the row that gives errors their types")
+	t.Logf("allocations: %.2f with echo, %.2f without, %.2f by pgx alone", on, off, plain)
+	require.Greater(t, on, off+1)
+	require.InDelta(t, plain, off, 1.5, "one more than pgx: the row that gives errors their types")
 
 	nothing, err := repo.Open(t.Context(), store.DB().(*pgxpool.Pool).Config().ConnString(), repo.WithEcho(nil), repo.WithTracer(nil))
 	require.NoError(t, err)
 	defer nothing.Close()
-	require.LessOrEqual(t, testing.AllocsPerRun(200, get(nothing)), off, "an echo and a tracer of nil are none")
+	require.InDelta(t, off, allocations(get(nothing)), .5, "an echo and a tracer of nil are none")
 	alone, err := repo.Open(t.Context(), store.DB().(*pgxpool.Pool).Config().ConnString(), repo.WithPipelining())
 	require.NoError(t, err)
 	defer alone.Close()
-	require.LessOrEqual(t, testing.AllocsPerRun(200, get(alone)), off+1, "one more: the row that may be gathered")
+	require.InDelta(t, off, allocations(get(alone)), 1.5, "one more: the row that may be gathered")
+}
+
+// allocations returns how many allocations a call makes, a mean with its fraction, which testing.AllocsPerRun cuts off:
+// the race detector has a sync.Pool lose a part of what it is given, so that the mean of one and the same call moves a
+// little from run to run, across a whole number at times.
+func allocations(call func()) float64 {
+	const runs = 400
+	call()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range runs {
+		call()
+	}
+	runtime.ReadMemStats(&after)
+
+	return float64(after.Mallocs-before.Mallocs) / runs
 }
 
 func TestStatement(t *testing.T) {
@@ -256,7 +273,7 @@ func TestStatement(t *testing.T) {
 			delete(seen, verb)
 		}
 		want := queriesWithGo(t)
-		want = slices.DeleteFunc(want, func(name string) bool { return name == "LoadTracks" }) // a COPY, which carries no name
+		want[slices.Index(want, "LoadTracks")] = "COPY" // which carries no name
 		require.ElementsMatch(t, want, slices.Collect(maps.Keys(seen)), "every query ran")
 		require.Equal(t, "$2", repo.Param("SELECT $1, $2", 1))
 	})
