@@ -20,8 +20,7 @@ ORDER BY album_id, display_order;
 
 -- name: LoadTracks :copyfrom
 -- LoadTracks adds any number of tracks to albums that are there, all of them or none, by COPY, and returns how many. The
--- caller numbers those of each album, from 1 and without holes. A connection that loaded tracks before a column's type was
--- changed can't load any after it: nothing is kept then, though the error may be ErrOutcomeUnknown.
+-- caller numbers those of each album, from 1 and without holes.
 INSERT INTO tracks (album_id, name, length_seconds, audio_url, video_url, display_order)
 VALUES (@album_id, @name, @length_seconds, @audio_url, @video_url, @display_order);
 

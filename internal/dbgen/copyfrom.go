@@ -43,8 +43,7 @@ func (r iteratorForLoadTracks) Err() error {
 }
 
 // LoadTracks adds any number of tracks to albums that are there, all of them or none, by COPY, and returns how many. The
-// caller numbers those of each album, from 1 and without holes. A connection that loaded tracks before a column's type was
-// changed can't load any after it: nothing is kept then, though the error may be ErrOutcomeUnknown.
+// caller numbers those of each album, from 1 and without holes.
 func (q *Queries) LoadTracks(ctx context.Context, arg []LoadTracksParams) (int64, error) {
 	return q.db.CopyFrom(ctx, []string{"tracks"}, []string{"album_id", "name", "length_seconds", "audio_url", "video_url", "display_order"}, &iteratorForLoadTracks{rows: arg})
 }

@@ -88,8 +88,7 @@ type Querier interface {
 	// ListTracksOfAlbums returns the tracks of all these albums, album by album, in display order.
 	ListTracksOfAlbums(ctx context.Context, albumIds []int64) ([]Track, error)
 	// LoadTracks adds any number of tracks to albums that are there, all of them or none, by COPY, and returns how many. The
-	// caller numbers those of each album, from 1 and without holes. A connection that loaded tracks before a column's type was
-	// changed can't load any after it: nothing is kept then, though the error may be ErrOutcomeUnknown.
+	// caller numbers those of each album, from 1 and without holes.
 	LoadTracks(ctx context.Context, arg []LoadTracksParams) (int64, error)
 	// LockAlbum holds the album until the transaction ends, so that its tracks are renumbered by one at a time; no row
 	// when there is none.

@@ -3,6 +3,7 @@ package repo
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // conn is the DBTX that the generated queries run on, and the one place for what holds for every statement: text that
@@ -66,12 +68,17 @@ func (c *conn) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	return r
 }
 
-// CopyFrom loads rows by COPY. It is never tried again: the source has been read.
+// CopyFrom loads rows by COPY. Once rows are on their way it is not tried again: the source has been read.
 func (c *conn) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
+	db, release, err := c.copier(ctx, table, columns)
+	if err != nil {
+		return 0, err
+	}
+	defer release()
 	sql := copySQL(table, columns)
 	start := c.echo.start()
 	checked := &checkedSource{CopyFromSource: src, table: table, columns: columns}
-	n, err := c.db.CopyFrom(ctx, table, columns, checked)
+	n, err := db.CopyFrom(ctx, table, columns, checked)
 	c.echo.statement(start, sql, nil, n, err)
 	if err != nil {
 		if checked.err != nil { // of which the server's error has the text alone
@@ -82,6 +89,66 @@ func (c *conn) CopyFrom(ctx context.Context, table pgx.Identifier, columns []str
 	}
 
 	return n, nil
+}
+
+// copier returns a connection that knows these columns' types as they are now, and what gives it back.
+//
+// pgx writes each value of a COPY as the type that it saw in its column at the connection's first COPY, and COPY has no plan
+// that a change of the table would outdate: the server would take the old type's bytes for the new one's.
+func (c *conn) copier(ctx context.Context, table pgx.Identifier, columns []string) (db DB, release func(), err error) {
+	for cl := (call{c: c, ctx: ctx, sql: typesSQL(table, columns)}); ; {
+		cl.begin()
+		db, release = c.db, func() {}
+		if pool, ok := c.db.(*pgxpool.Pool); ok {
+			var conn *pgxpool.Conn
+			if conn, err = pool.Acquire(ctx); err == nil {
+				db, release = conn.Conn(), conn.Release
+			}
+		}
+		if err == nil {
+			err = learnTypes(ctx, db, cl.sql)
+		}
+		if err == nil {
+			return db, release, nil
+		}
+		release()
+		if !cl.again(err) {
+			return nil, nil, cl.fail(err)
+		}
+	}
+}
+
+// learnTypes asks for the types of the columns that sql selects, and has pgx forget what it knows of statements when they
+// are others than the last time on this connection.
+func learnTypes(ctx context.Context, db DB, sql string) error {
+	on, ok := db.(interface {
+		Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error)
+	})
+	if !ok {
+		return nil
+	}
+	described, err := on.Prepare(ctx, "", sql) // which needs no right to select
+	if err != nil {
+		return err
+	}
+	types := make([]uint32, len(described.Fields))
+	for i, field := range described.Fields {
+		types[i] = field.DataTypeOID
+	}
+	conn, ok := db.(*pgx.Conn)
+	if tx, isTx := db.(pgx.Tx); isTx {
+		conn, ok = tx.Conn(), true
+	}
+	if !ok {
+		return nil
+	}
+	known := conn.PgConn().CustomData()
+	if before, ok := known[sql].([]uint32); ok && !slices.Equal(before, types) {
+		err = conn.DeallocateAll(ctx)
+	}
+	known[sql] = types
+
+	return err
 }
 
 // SendBatch sends several statements in one round trip. It is never tried again.

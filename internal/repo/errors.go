@@ -197,8 +197,12 @@ func unsent(err error) bool {
 
 // lost reports that the connection ended, or could not be made.
 func lost(err error) bool {
-	if c := code(err); c != "" {
-		return strings.HasPrefix(c, classConnection) || strings.HasPrefix(c, classShutdown)
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		ended := strings.HasPrefix(pg.Code, classConnection) || strings.HasPrefix(pg.Code, classShutdown)
+
+		// A mere ERROR rolled the statement back and left the connection: bytes that are none of their type, or a lost
+		// connection of the server's own, to a foreign server.
+		return ended && pg.Severity != "ERROR" && pg.SeverityUnlocalized != "ERROR"
 	}
 	var network net.Error
 

@@ -9,7 +9,7 @@ import (
 	"musicstore/internal/repo"
 )
 
-// everyQuery runs every query of db/queries at least once, but for the COPY of LoadTracks, and returns the first error. It may run any number of times
+// everyQuery runs every query of db/queries at least once, and returns the first error. It may run any number of times
 // on one database, also at once.
 func everyQuery(ctx context.Context, store *repo.Repo) error {
 	own := repo.NewID()
@@ -45,6 +45,11 @@ func everyQuery(ctx context.Context, store *repo.Repo) error {
 		func() error { _, err := store.ListBestSellers(ctx, repo.Days{}, 0); return err },
 		func() error {
 			return store.CreateAlbums(ctx, []repo.NewAlbum{album(own+" III", 1), album(own+" IV", 1)})
+		},
+		func() error {
+			_, err := store.LoadTracks(ctx, []repo.LoadTracksParams{{AlbumID: b.ID, Name: "L", DisplayOrder: 4}})
+
+			return err
 		},
 		func() error { _, err := store.GetAlbum(ctx, b.ID); return err },
 		func() error { _, err := store.GetAlbumByURL(ctx, b.URL); return err },

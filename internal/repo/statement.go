@@ -102,6 +102,16 @@ func copySQL(table pgx.Identifier, columns []string) string {
 	return "COPY " + table.Sanitize() + " (" + strings.Join(columns, ", ") + ") FROM STDIN BINARY"
 }
 
+// typesSQL is never run: its description has the types of the columns.
+func typesSQL(table pgx.Identifier, columns []string) string {
+	quoted := make([]string, len(columns))
+	for i, column := range columns {
+		quoted[i] = pgx.Identifier{column}.Sanitize()
+	}
+
+	return "-- name: Copy :many\nSELECT " + strings.Join(quoted, ", ") + " FROM " + table.Sanitize()
+}
+
 var (
 	namedParam    = regexp.MustCompile(`@(\w+)|sqlc\.n?arg\(\s*'?(\w+)'?\s*\)`)
 	numberedParam = regexp.MustCompile(`\$(\d+)`)
