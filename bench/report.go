@@ -186,7 +186,7 @@ func (r Report) write(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	r.Operations = append(r.Operations, r.kept(dir)...)
+	r.keep(dir)
 	slices.SortStableFunc(r.Operations, func(a, b Result) int { return cmp.Compare(place(a.Key), place(b.Key)) })
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
@@ -211,21 +211,24 @@ func (r Report) write(dir string) error {
 	return nil
 }
 
-// kept returns the results of the folder that are not measured anew.
-func (r Report) kept(dir string) (kept []Result) {
+// keep adds the results of the folder that are not measured anew. A run without SQLAlchemy keeps those with it.
+func (r *Report) keep(dir string) {
 	var old Report
 	text, err := os.ReadFile(filepath.Join(dir, "results.json"))
 	if err != nil || json.Unmarshal(text, &old) != nil {
-		return nil
+		return
 	}
-	operations := old.Operations
-	if old.Operations = r.Operations; !reflect.DeepEqual(old, r) {
-		return nil
+	same := *r
+	same.Operations = old.Operations
+	same.Machine.SQLAlchemy = cmp.Or(r.Machine.SQLAlchemy, old.Machine.SQLAlchemy)
+	if !reflect.DeepEqual(old, same) {
+		return
 	}
-
-	return slices.DeleteFunc(operations, func(one Result) bool {
-		return slices.ContainsFunc(r.Operations, func(other Result) bool { return one.Key == other.Key })
-	})
+	measured := r.Operations
+	*r = same
+	r.Operations = append(measured, slices.DeleteFunc(old.Operations, func(one Result) bool {
+		return slices.ContainsFunc(measured, func(other Result) bool { return one.Key == other.Key })
+	})...)
 }
 
 // place is an operation's in the list; behind it comes what is none.

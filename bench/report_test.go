@@ -37,12 +37,15 @@ func written(t *testing.T, dir string) (r Report) {
 func TestReport_KeepsWhatWasNotMeasuredAnew(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	require.NoError(t, reportOf("list-albums", "account-by-email", idKey).write(dir))
+	first := reportOf("list-albums", "account-by-email", idKey)
+	first.Machine.SQLAlchemy = "1.4"
+	require.NoError(t, first.write(dir))
 	again := reportOf("list-albums", "create-album")
 	again.Operations[0].Peers[1].Micros = 12
 	require.NoError(t, again.write(dir))
 
 	got := written(t, dir)
+	require.Equal(t, "1.4", got.Machine.SQLAlchemy, "a run without it is no other machine")
 	keys := make([]string, len(got.Operations))
 	for i, op := range got.Operations {
 		keys[i] = op.Key

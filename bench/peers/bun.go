@@ -112,6 +112,7 @@ func openBun(_ context.Context, dsn string) (Peer, error) {
 	}
 	// The driver's own URLs have no place for a folder with a socket beside a user and a database.
 	connector := pgdriver.NewConnector(
+		pgdriver.WithReadTimeout(5*time.Minute), // of ten seconds otherwise, which a million rows in one statement take longer than
 		pgdriver.WithNetwork("unix"), pgdriver.WithAddr(u.Query().Get("host")+"/.s.PGSQL."+u.Query().Get("port")),
 		pgdriver.WithUser(u.User.Username()), pgdriver.WithDatabase(strings.TrimPrefix(u.Path, "/")),
 		pgdriver.WithInsecure(true), pgdriver.WithApplicationName(u.Query().Get("application_name")),
