@@ -98,33 +98,46 @@ func (c *conn) CopyFrom(ctx context.Context, table pgx.Identifier, columns []str
 func (c *conn) copier(ctx context.Context, table pgx.Identifier, columns []string) (db DB, release func(), err error) {
 	for cl := (call{c: c, ctx: ctx, sql: typesSQL(table, columns)}); ; {
 		cl.begin()
-		db, release = c.db, func() {}
-		if pool, ok := c.db.(*pgxpool.Pool); ok {
-			var conn *pgxpool.Conn
-			if conn, err = pool.Acquire(ctx); err == nil {
-				db, release = conn.Conn(), conn.Release
+		db, release, err = c.one(ctx)
+		if err == nil {
+			if err = learnTypes(ctx, db, cl.sql); err == nil {
+				return db, release, nil
 			}
+			release()
 		}
-		if err == nil {
-			err = learnTypes(ctx, db, cl.sql)
-		}
-		if err == nil {
-			return db, release, nil
-		}
-		release()
 		if !cl.again(err) {
 			return nil, nil, cl.fail(err)
 		}
 	}
 }
 
+// one returns a connection of the pool, or what stands there instead of a pool, and what gives it back.
+func (c *conn) one(ctx context.Context) (db DB, release func(), err error) {
+	pool, ok := c.db.(*pgxpool.Pool)
+	if !ok {
+		return c.db, func() {}, nil
+	}
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	return conn.Conn(), conn.Release, nil
+}
+
 // learnTypes asks for the types of the columns that sql selects, and has pgx forget what it knows of statements when they
 // are others than the last time on this connection.
 func learnTypes(ctx context.Context, db DB, sql string) error {
-	on, ok := db.(interface {
+	var conn *pgx.Conn
+	var on interface { // a transaction refuses when it has ended, and its connection may be another's by then
 		Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error)
-	})
-	if !ok {
+	}
+	switch db := db.(type) {
+	case *pgx.Conn:
+		conn, on = db, db
+	case pgx.Tx:
+		conn, on = db.Conn(), db
+	default: // a DB of the caller's own
 		return nil
 	}
 	described, err := on.Prepare(ctx, "", sql) // which needs no right to select
@@ -134,13 +147,6 @@ func learnTypes(ctx context.Context, db DB, sql string) error {
 	types := make([]uint32, len(described.Fields))
 	for i, field := range described.Fields {
 		types[i] = field.DataTypeOID
-	}
-	conn, ok := db.(*pgx.Conn)
-	if tx, isTx := db.(pgx.Tx); isTx {
-		conn, ok = tx.Conn(), true
-	}
-	if !ok {
-		return nil
 	}
 	known := conn.PgConn().CustomData()
 	if before, ok := known[sql].([]uint32); ok && !slices.Equal(before, types) {

@@ -221,11 +221,16 @@ func TestConn_CopyFrom_WritesTheTypesOfNow(t *testing.T) {
 	})
 	t.Run("NotOnATransactionThatHasEnded", func(t *testing.T) {
 		t.Parallel()
-		store := dbtest.New(t)
-		tx, err := store.DB().Begin(t.Context())
+		pool := openMode(t, with(t, dbtest.URL(t), "pool_max_conns", "1"), cacheStatement).DB()
+		tx, err := pool.Begin(t.Context())
 		require.NoError(t, err)
 		ended := repo.New(tx)
 		require.NoError(t, tx.Rollback(t.Context()))
+		other, err := pool.Begin(t.Context()) // on the same connection, which takes no statement any more
+		require.NoError(t, err)
+		defer func() { require.NoError(t, other.Rollback(context.WithoutCancel(t.Context()))) }()
+		_, err = other.Exec(t.Context(), "SELECT 1/0")
+		require.Error(t, err)
 		_, err = ended.LoadTracks(t.Context(), []repo.LoadTracksParams{{AlbumID: 1, Name: "x", DisplayOrder: 1}})
 		require.ErrorIs(t, err, pgx.ErrTxClosed)
 	})
@@ -351,6 +356,20 @@ func TestRepo_OutlivesItsConnections(t *testing.T) {
 			require.NoError(t, err)
 		}
 		require.GreaterOrEqual(t, killer.kills.Load(), int64(15))
+	})
+	t.Run("InALoadThatHasNotBegun", func(t *testing.T) {
+		t.Parallel()
+		store, killer := killable(t, "")
+		a := newAlbum(t, store, "A", 0)
+		for n := range int32(5) {
+			require.NoError(t, killer.kill(t.Context()))
+			_, err := store.LoadTracks(t.Context(), []repo.LoadTracksParams{{AlbumID: a.ID, Name: "T", DisplayOrder: n + 1}})
+			require.NoError(t, err)
+		}
+		require.NoError(t, killer.kill(t.Context()))
+		_, err := store.DB().CopyFrom(t.Context(), pgx.Identifier{"tracks"}, []string{"album_id", "name", "display_order"},
+			pgx.CopyFromRows([][]any{{a.ID, "T", 6}}))
+		require.Error(t, err, "the control: pgx alone")
 	})
 	t.Run("WhileManyWorkAndNothingIsLostOrDoubled", func(t *testing.T) {
 		t.Parallel()
