@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS albums (
     CONSTRAINT albums_url_key UNIQUE (url),
     CONSTRAINT albums_name_check CHECK (name ~ '\S' AND char_length(name) <= 200),
     -- RFC 3986, section 2.3: the characters that need no escape in a path.
-    CONSTRAINT albums_url_check CHECK (url ~ '^[A-Za-z0-9._~-]{1,200}$' AND url !~ '^\.{1,2}$'),
+    CONSTRAINT albums_url_check CHECK (url ~ '^[A-Za-z0-9._~-]+$' AND url !~ '^\.{1,2}$' AND char_length(url) <= 200),
     CONSTRAINT albums_year_check CHECK (year BETWEEN 1860 AND 2200),
     CONSTRAINT albums_price_cents_check CHECK (price_cents BETWEEN 0 AND 100000000),
     CONSTRAINT albums_image_url_check CHECK (char_length(image_url) BETWEEN 1 AND 2000)
