@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -255,16 +256,10 @@ func badText(arg any) string {
 }
 
 func badString(s string) string {
-	ascii := true
-	for i := range len(s) {
-		switch b := s[i]; {
-		case b == 0:
-			return "has a NUL character"
-		case b >= utf8.RuneSelf:
-			ascii = false
-		}
-	}
-	if !ascii && !utf8.ValidString(s) {
+	switch {
+	case strings.IndexByte(s, 0) >= 0:
+		return "has a NUL character"
+	case !utf8.ValidString(s):
 		return "is not valid UTF-8"
 	}
 

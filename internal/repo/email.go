@@ -66,7 +66,9 @@ func emailAndKey(op string, email Email) (stored, key Email, err error) {
 	return Email(trimmed), Email(folded), nil
 }
 
-func unseen(r rune) bool { return unicode.IsSpace(r) || !unicode.IsGraphic(r) }
+func unseen(r rune) bool {
+	return r <= ' ' || r > '~' && (unicode.IsSpace(r) || !unicode.IsGraphic(r)) // ASCII needs no tables
+}
 
 func fold(s string) string {
 	if isASCII(s) {
