@@ -34,7 +34,7 @@ var settings = []string{"shared_buffers=2GB", "max_wal_size=8GB"}
 func run(ctx context.Context) error {
 	var b bench
 	var (
-		cycles   = flag.Int("cycles", 150, "how many blocks of each peer to take the median of")
+		cycles   = flag.Int("cycles", 600, "how many blocks of each peer to take the median of")
 		ops      = flag.String("ops", "", "the operations, by their keys, separated by commas; all but the longest if empty")
 		names    = flag.String("peers", "", "the peers, separated by commas; pgx is always one; all if empty")
 		longest  = flag.Duration("longest", 4*time.Minute, "when to stop the cycles of an operation")
