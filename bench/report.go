@@ -47,15 +47,16 @@ type Result struct {
 	Peers  []Row  `json:"peers"`
 }
 
-// Row is a peer's part of a result. Times are of one call, in microseconds, the medians of all blocks. A ratio is to the
-// first peer, taken in each cycle; its quartiles are of all cycles.
+// Row is a peer's part of a result. Times are of one call, in microseconds, the medians of all blocks. A ratio is taken in
+// each cycle; its quartiles are of all cycles.
 type Row struct {
 	Peer     string  `json:"peer"`
 	Missing  string  `json:"missing,omitempty"` // why there is nothing to show
 	Micros   float64 `json:"micros"`
-	Ratio    Ratio   `json:"ratio"`
+	Ratio    Ratio   `json:"ratio"`             // to the first peer
+	Store    float64 `json:"store_ratio"`       // of the store to this peer; 0 when the store was not measured
 	CPU      float64 `json:"cpu_micros"`        // of the client
-	CPURatio float64 `json:"cpu_ratio"`         // to the first peer, per cycle
+	CPURatio float64 `json:"cpu_ratio"`         // to the first peer
 	Server   float64 `json:"server_cpu_micros"` // of the server's processes
 	Bytes    float64 `json:"bytes"`             // allocated; of Go alone
 	Allocs   float64 `json:"allocations"`
@@ -70,25 +71,33 @@ type Ratio struct {
 
 func (b *bench) result(op *operation, samples [][]sample) Result {
 	result := Result{Key: op.key, Title: op.title, Cycles: len(samples[0]), Calls: op.calls}
-	for i, c := range b.of(op) {
-		of := func(value func(s, first sample) float64) []float64 {
+	contenders := b.of(op)
+	store := slices.IndexFunc(contenders, func(c contender) bool { return c.name() == peers.Store })
+	for i, c := range contenders {
+		against := func(other int, value func(s, other sample) float64) []float64 {
 			numbers := make([]float64, len(samples[i]))
 			for j := range numbers {
-				numbers[j] = value(samples[i][j], samples[0][j])
+				numbers[j] = value(samples[i][j], samples[other][j])
 			}
 
 			return numbers
 		}
+		of := func(value func(s sample) float64) float64 {
+			return median(against(i, func(s, _ sample) float64 { return value(s) }))
+		}
 		row := Row{
 			Peer:     c.name(),
-			Micros:   median(of(func(s, _ sample) float64 { return s.wall })),
-			CPU:      median(of(func(s, _ sample) float64 { return s.cpu })),
-			CPURatio: median(of(func(s, first sample) float64 { return s.cpu / max(first.cpu, .001) })),
-			Server:   median(of(func(s, _ sample) float64 { return s.server })),
-			Bytes:    median(of(func(s, _ sample) float64 { return s.bytes })),
-			Allocs:   median(of(func(s, _ sample) float64 { return s.allocs })),
+			Micros:   of(func(s sample) float64 { return s.wall }),
+			CPU:      of(func(s sample) float64 { return s.cpu }),
+			CPURatio: median(against(0, func(s, pgx sample) float64 { return s.cpu / max(pgx.cpu, .001) })),
+			Server:   of(func(s sample) float64 { return s.server }),
+			Bytes:    of(func(s sample) float64 { return s.bytes }),
+			Allocs:   of(func(s sample) float64 { return s.allocs }),
 		}
-		row.Ratio.Q1, row.Ratio.Median, row.Ratio.Q3 = quartiles(of(func(s, first sample) float64 { return s.wall / first.wall }))
+		row.Ratio.Q1, row.Ratio.Median, row.Ratio.Q3 = quartiles(against(0, func(s, pgx sample) float64 { return s.wall / pgx.wall }))
+		if store >= 0 {
+			row.Store = median(against(store, func(s, store sample) float64 { return store.wall / s.wall }))
+		}
 		result.Peers = append(result.Peers, row)
 	}
 	result.Peers = append(result.Peers, b.missing...)
@@ -113,19 +122,22 @@ func (r Report) slow() error {
 	return errors.Join(errs...)
 }
 
-var columnTitles = []string{"", "time", "ratio", "quartiles", "CPU", "ratio", "server CPU", "bytes", "allocations"}
+var columnTitles = []string{"", "time", "ratio", "quartiles", "the store's", "CPU", "ratio", "server CPU", "bytes", "allocations"}
 
 // cells are a row of a table.
 func (p Row) cells() []string {
 	if p.Missing != "" {
-		return []string{p.Peer + ": " + p.Missing, "–", "–", "–", "–", "–", "–", "–", "–"}
+		return []string{p.Peer + ": " + p.Missing, "–", "–", "–", "–", "–", "–", "–", "–", "–"}
 	}
 	cells := []string{
 		p.Peer, duration(p.Micros), ratio(p.Ratio.Median), ratio(p.Ratio.Q1) + " to " + ratio(p.Ratio.Q3),
-		duration(p.CPU), ratio(p.CPURatio), duration(p.Server), "–", "–",
+		"–", duration(p.CPU), ratio(p.CPURatio), duration(p.Server), "–", "–",
+	}
+	if p.Store > 0 {
+		cells[4] = ratio(p.Store)
 	}
 	if p.Allocs > 0 { // no Go otherwise
-		cells[7], cells[8] = fmt.Sprintf("%.0f", p.Bytes), fmt.Sprintf("%.0f", p.Allocs)
+		cells[8], cells[9] = fmt.Sprintf("%.0f", p.Bytes), fmt.Sprintf("%.0f", p.Allocs)
 	}
 
 	return cells

@@ -17,7 +17,7 @@ func reportOf(keys ...string) Report {
 		r.Operations = append(r.Operations, Result{Key: key, Title: key, Cycles: 1, Peers: []Row{
 			{Peer: "pgx", Micros: 10, Ratio: Ratio{1, 1, 1}},
 			{Peer: peers.Store, Micros: 11, Ratio: Ratio{1.05, 1.1, 1.2}},
-			{Peer: "ent", Micros: 200, Ratio: Ratio{18, 20, 22}},
+			{Peer: "ent", Micros: 200, Ratio: Ratio{18, 20, 22}, Store: .055},
 			{Peer: "SQLAlchemy", Missing: "no Python"},
 		}})
 	}
@@ -58,7 +58,7 @@ func TestReport_KeepsWhatWasNotMeasuredAnew(t *testing.T) {
 		require.FileExists(t, filepath.Join(dir, key+".svg"))
 		require.Contains(t, string(page), "\n## "+key+"\n\n!["+key+"]("+key+".svg)\n")
 	}
-	require.Contains(t, string(page), "| ent | 200 µs | 20.00 | 18.00 to 22.00 |")
+	require.Contains(t, string(page), "| ent | 200 µs | 20.00 | 18.00 to 22.00 | 0.06 | 0 µs |")
 	require.Contains(t, string(page), "| SQLAlchemy: no Python | – |")
 
 	other := reportOf("create-album")
