@@ -3,6 +3,7 @@ package private_test
 import (
 	"context"
 	"net/netip"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -73,6 +74,40 @@ VALUES (md5($1), 'a@b', md5($1) || '@b', $1, now(), false, false)`, string(h))
 		require.ErrorIs(t, err, private.ErrNotPHC, name)
 		require.EqualError(t, err, private.ErrNotPHC.Error())
 		require.Error(t, check(h), "the schema says the same of %s", name)
+	}
+}
+
+// TestPasswordHash_IsWhatThePatternMatches tries all short texts of a few characters: the schema's pattern is the oracle.
+func TestPasswordHash_IsWhatThePatternMatches(t *testing.T) {
+	t.Parallel()
+	pattern := regexp.MustCompile(`^\$[a-z0-9-]{1,32}(\$[A-Za-z0-9/+.=,-]+){2,}$`)
+	hashes := 0
+	try := func(text string) {
+		_, err := private.PasswordHash(text).TextValue()
+		require.Equal(t, pattern.MatchString(text), err == nil, "%q", text)
+		if err == nil {
+			hashes++
+		}
+	}
+	texts := []string{""}
+	for range 8 {
+		longer := make([]string, 0, 5*len(texts))
+		for _, text := range texts {
+			try(text)
+			for _, char := range []string{"$", "a", "Z", "=", "\n"} {
+				longer = append(longer, text+char)
+			}
+		}
+		texts = longer
+	}
+	require.Equal(t, 9+9+27+27, hashes, "of six and of seven characters")
+	for char := range 256 {
+		c := string([]byte{byte(char)})
+		try("$" + c + "$salt$hash")
+		try("$argon2id$" + c + "$hash")
+	}
+	for n := range 34 {
+		try("$" + strings.Repeat("a", n) + "$salt$hash")
 	}
 }
 
