@@ -209,6 +209,25 @@ func TestRecycler_LetsNoTestFeelTheOneBefore(t *testing.T) {
 	}
 }
 
+func TestRecycler_TakesBackWhatHasLostTheAdministratorsSession(t *testing.T) {
+	t.Parallel()
+	r := dbtest.NewRecycler(t, 5*time.Second)
+	test := newInner(t)
+	first, err := r.Take(test)
+	require.NoError(t, err)
+	url := first.URL()
+	for range 2 {
+		require.Equal(t, "t", once(t, url, `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()`))
+		test.end()
+		test = newInner(t)
+		d, err := r.Take(test)
+		require.NoError(t, err)
+		require.Equal(t, url, d.URL())
+	}
+	test.end()
+}
+
 func TestRecycler_FailsATestThatLeavesASessionOpen(t *testing.T) {
 	t.Parallel()
 	const feel = `SELECT concat_ws(' ',
