@@ -197,9 +197,9 @@ var operations = []operation{
 		made:      []string{"id", "createdat"},
 	},
 	lookUps("account-8", "Account by e-mail, from 8 goroutines", 8, 160),
-	lookUps("account-32", "Account by e-mail, from 32 goroutines", 32, 192),
-	lookUps("account-128", "Account by e-mail, from 128 goroutines", 128, 384),
-	albumLookUps("album-32", "Album by id, with its 10 tracks, from 32 goroutines", 32, 192),
+	lookUps("account-32", "Account by e-mail, from 32 goroutines", 32, 640),
+	lookUps("account-128", "Account by e-mail, from 128 goroutines", 128, 2560),
+	albumLookUps("album-32", "Album by id, with its 10 tracks, from 32 goroutines", 32, 640),
 	bulkLoad("load-10k-tracks", "Load 10,000 tracks", 10_000, 30, "", false),
 	bulkLoad("load-1m-tracks", "Load 1,000,000 tracks", 1_000_000, 3, "", true),
 	// The last, because it does not put back what it takes away.

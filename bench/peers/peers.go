@@ -45,7 +45,7 @@ const (
 	// Store is this project.
 	Store = "musicstore"
 	// Pipelined is the store with repo.WithPipelining, which is about look-ups and nothing else.
-	Pipelined = "musicstore, pipelined"
+	Pipelined = "musicstore pipelined"
 )
 
 // Go lists the peers written in Go, those to compare with first.
