@@ -51,7 +51,9 @@ func isPHC(s string) bool {
 
 func inName(b byte) bool { return 'a' <= b && b <= 'z' || '0' <= b && b <= '9' || b == '-' }
 
-func inPart(b byte) bool { return inName(b) || 'A' <= b && b <= 'Z' || strings.IndexByte("/+.=,", b) >= 0 }
+func inPart(b byte) bool {
+	return inName(b) || 'A' <= b && b <= 'Z' || strings.IndexByte("/+.=,", b) >= 0
+}
 
 // consists reports whether s has bytes, and all of them are in a set.
 func consists(s string, in func(byte) bool) bool {
