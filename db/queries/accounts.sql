@@ -73,7 +73,8 @@ RETURNING *;
 
 -- name: DailyNewAccounts :many
 -- DailyNewAccounts counts the accounts of each day. The days come as their bounds: day n lasts from starts[n] until
--- before ends[n]. One row a day, in order; a day without accounts counts 0.
+-- before ends[n]. One row a day, in order; a day without accounts counts 0. Behind a SELECT the planner does not see
+-- how many days there are: one plan serves all reports.
 SELECT
     d.day_start::timestamptz AS day,
     (
@@ -82,7 +83,6 @@ SELECT
         WHERE created_at >= d.day_start AND created_at < d.day_end
     )::bigint AS accounts
 FROM (
-    -- Behind a SELECT the planner does not see how many days there are: one plan serves all reports.
     SELECT unnest((SELECT @starts::timestamptz[])) AS day_start, unnest((SELECT @ends::timestamptz[])) AS day_end
 ) AS d
 ORDER BY d.day_start;

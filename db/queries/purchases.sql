@@ -32,13 +32,13 @@ ORDER BY album_id;
 
 -- name: DailySales :many
 -- DailySales counts and adds up the purchases of each day. The days come as their bounds: day n lasts from starts[n]
--- until before ends[n]. One row a day, in order; a day without purchases counts 0.
+-- until before ends[n]. One row a day, in order; a day without purchases counts 0. Behind a SELECT the planner does not see
+-- how many days there are: one plan serves all reports.
 SELECT
     d.day_start::timestamptz AS day,
     sold.purchases::bigint AS purchases,
     sold.amount_paid_cents::bigint AS amount_paid_cents
 FROM (
-    -- Behind a SELECT the planner does not see how many days there are: one plan serves all reports.
     SELECT unnest((SELECT @starts::timestamptz[])) AS day_start, unnest((SELECT @ends::timestamptz[])) AS day_end
 ) AS d
 CROSS JOIN LATERAL (

@@ -89,7 +89,6 @@ SELECT
         WHERE created_at >= d.day_start AND created_at < d.day_end
     )::bigint AS accounts
 FROM (
-    -- Behind a SELECT the planner does not see how many days there are: one plan serves all reports.
     SELECT unnest((SELECT $1::timestamptz[])) AS day_start, unnest((SELECT $2::timestamptz[])) AS day_end
 ) AS d
 ORDER BY d.day_start
@@ -106,7 +105,8 @@ type DailyNewAccountsRow struct {
 }
 
 // DailyNewAccounts counts the accounts of each day. The days come as their bounds: day n lasts from starts[n] until
-// before ends[n]. One row a day, in order; a day without accounts counts 0.
+// before ends[n]. One row a day, in order; a day without accounts counts 0. Behind a SELECT the planner does not see
+// how many days there are: one plan serves all reports.
 func (q *Queries) DailyNewAccounts(ctx context.Context, arg DailyNewAccountsParams) ([]DailyNewAccountsRow, error) {
 	rows, err := q.db.Query(ctx, dailyNewAccounts, arg.Starts, arg.Ends)
 	if err != nil {

@@ -16,7 +16,6 @@ SELECT
     sold.purchases::bigint AS purchases,
     sold.amount_paid_cents::bigint AS amount_paid_cents
 FROM (
-    -- Behind a SELECT the planner does not see how many days there are: one plan serves all reports.
     SELECT unnest((SELECT $1::timestamptz[])) AS day_start, unnest((SELECT $2::timestamptz[])) AS day_end
 ) AS d
 CROSS JOIN LATERAL (
@@ -39,7 +38,8 @@ type DailySalesRow struct {
 }
 
 // DailySales counts and adds up the purchases of each day. The days come as their bounds: day n lasts from starts[n]
-// until before ends[n]. One row a day, in order; a day without purchases counts 0.
+// until before ends[n]. One row a day, in order; a day without purchases counts 0. Behind a SELECT the planner does not see
+// how many days there are: one plan serves all reports.
 func (q *Queries) DailySales(ctx context.Context, arg DailySalesParams) ([]DailySalesRow, error) {
 	rows, err := q.db.Query(ctx, dailySales, arg.Starts, arg.Ends)
 	if err != nil {

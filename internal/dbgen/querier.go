@@ -34,10 +34,12 @@ type Querier interface {
 	// plan: filters password_resets: an account's used resets are few, as each has set its password.
 	CreatePasswordReset(ctx context.Context, arg CreatePasswordResetParams) (PasswordReset, error)
 	// DailyNewAccounts counts the accounts of each day. The days come as their bounds: day n lasts from starts[n] until
-	// before ends[n]. One row a day, in order; a day without accounts counts 0.
+	// before ends[n]. One row a day, in order; a day without accounts counts 0. Behind a SELECT the planner does not see
+	// how many days there are: one plan serves all reports.
 	DailyNewAccounts(ctx context.Context, arg DailyNewAccountsParams) ([]DailyNewAccountsRow, error)
 	// DailySales counts and adds up the purchases of each day. The days come as their bounds: day n lasts from starts[n]
-	// until before ends[n]. One row a day, in order; a day without purchases counts 0.
+	// until before ends[n]. One row a day, in order; a day without purchases counts 0. Behind a SELECT the planner does not see
+	// how many days there are: one plan serves all reports.
 	DailySales(ctx context.Context, arg DailySalesParams) ([]DailySalesRow, error)
 	// DeleteAccount deletes the account and its resets, and returns it; no row when there is none. An account with
 	// purchases cannot be deleted.

@@ -1,13 +1,15 @@
 package repo_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
 )
 
 func zone(t *testing.T, name string) *time.Location {
@@ -16,6 +18,34 @@ func zone(t *testing.T, name string) *time.Location {
 	require.NoError(t, err)
 
 	return z
+}
+
+// TestRepo_ReportsOfDaysKeepTheirPlan has PostgreSQL count how often it plans: always, without the SELECT around the days.
+func TestRepo_ReportsOfDaysKeepTheirPlan(t *testing.T) {
+	t.Parallel()
+	config, err := pgx.ParseConfig(dbtest.URL(t))
+	require.NoError(t, err)
+	config.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
+	conn, err := pgx.ConnectConfig(t.Context(), config)
+	require.NoError(t, err)
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	store := repo.New(conn)
+	const first = 5 // plans that PostgreSQL makes before it compares them with one for all
+	for range first + 3 {
+		_, err := store.DailyNewAccounts(t.Context(), repo.Days{})
+		require.NoError(t, err)
+		_, err = store.DailySales(t.Context(), repo.Days{})
+		require.NoError(t, err)
+		_, err = conn.Exec(t.Context(), "SELECT (SELECT count(*) FROM accounts WHERE created_at >= day) FROM unnest($1::timestamptz[]) AS day",
+			[]time.Time{time.Now()})
+		require.NoError(t, err)
+	}
+	rows, err := conn.Query(t.Context(), "SELECT custom_plans FROM pg_prepared_statements WHERE statement LIKE '%day%' ORDER BY 1",
+		pgx.QueryExecModeSimpleProtocol)
+	require.NoError(t, err)
+	plans, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	require.NoError(t, err)
+	require.Equal(t, []int64{first, first, first + 3}, plans)
 }
 
 func TestRepo_DailyNewAccounts(t *testing.T) {
