@@ -67,6 +67,20 @@ func TestReport_KeepsWhatWasNotMeasuredAnew(t *testing.T) {
 	require.Len(t, written(t, dir).Operations, 1, "what another machine measured goes")
 }
 
+func TestResult_HasItsRatiosOfEachCycle(t *testing.T) {
+	t.Parallel()
+	op := operation{calls: 1}
+	samples := [][]sample{{{wall: 10}, {wall: 20}}, {{wall: 11}, {wall: 24}}, {{wall: 20}, {wall: 30}}}
+	b := bench{contenders: []contender{goPeer{title: "pgx"}, goPeer{title: peers.Store}, goPeer{title: "ent"}}}
+	rows := b.result(&op, samples).Peers
+	require.InDelta(t, (2+1.5)/2, rows[2].Ratio.Median, 1e-9)
+	require.InDelta(t, (11./20+24./30)/2, rows[2].Store, 1e-9)
+	require.InDelta(t, 1, rows[1].Store, 0)
+
+	b.contenders[1] = goPeer{title: "sqlc"}
+	require.Zero(t, b.result(&op, samples).Peers[2].Store, "the store was not measured")
+}
+
 func TestReport_IsSlowBeyondTheBand(t *testing.T) {
 	t.Parallel()
 	r := reportOf("list-albums", "create-album")

@@ -209,6 +209,7 @@ func TestRecycler_LetsNoTestFeelTheOneBefore(t *testing.T) {
 	}
 }
 
+// The session that looks at a database is kept with it. A test that ends all sessions must not cost the database.
 func TestRecycler_TakesBackWhatHasLostTheAdministratorsSession(t *testing.T) {
 	t.Parallel()
 	r := dbtest.NewRecycler(t, 5*time.Second)

@@ -4,11 +4,13 @@ import (
 	"context"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"musicstore/internal/dbtest"
 	"musicstore/internal/private"
+	"musicstore/internal/schema"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -81,6 +83,9 @@ VALUES (md5($1), 'a@b', md5($1) || '@b', $1, now(), false, false)`, string(h))
 func TestPasswordHash_IsWhatThePatternMatches(t *testing.T) {
 	t.Parallel()
 	pattern := regexp.MustCompile(`^\$[a-z0-9-]{1,32}(\$[A-Za-z0-9/+.=,-]+){2,}$`)
+	files, err := schema.Files()
+	require.NoError(t, err)
+	require.True(t, slices.ContainsFunc(files, func(f schema.File) bool { return strings.Contains(f.SQL, "'"+pattern.String()+"'") }))
 	hashes := 0
 	try := func(text string) {
 		_, err := private.PasswordHash(text).TextValue()

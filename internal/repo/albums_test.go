@@ -90,6 +90,7 @@ func TestRepo_CreateAlbum(t *testing.T) {
 			"blank name":           {func(a *repo.NewAlbum) { a.Name, a.URL = " \t", "x" }, repo.ErrAlbumNameInvalid, "name must"},
 			"long name":            {func(a *repo.NewAlbum) { a.Name, a.URL = long, "x" }, repo.ErrAlbumNameInvalid, "200"},
 			"no URL to be made":    {func(a *repo.NewAlbum) { a.Name = "!!!" }, repo.ErrInvalid, "url: is missing"},
+			"long URL":             {func(a *repo.NewAlbum) { a.URL = long }, repo.ErrAlbumURLInvalid, "url must have 1 to 200"},
 			"URL with a slash":     {func(a *repo.NewAlbum) { a.URL = "a/b" }, repo.ErrAlbumURLInvalid, "url must"},
 			"URL that goes up":     {func(a *repo.NewAlbum) { a.URL = ".." }, repo.ErrAlbumURLInvalid, "not be . or .."},
 			"year before records":  {func(a *repo.NewAlbum) { a.Year = 1859 }, repo.ErrAlbumYearInvalid, "1860"},
@@ -117,6 +118,21 @@ func TestRepo_CreateAlbum(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, albums)
 	})
+}
+
+func TestSchema_AnAlbumsURLHas1To200Characters(t *testing.T) {
+	t.Parallel()
+	store := dbtest.New(t)
+	newAlbum(t, store, "A", 0)
+	set := func(url string) error {
+		_, err := store.DB().Exec(t.Context(), "UPDATE albums SET url = $1", url)
+
+		return err
+	}
+	require.NoError(t, set("x"))
+	require.NoError(t, set(strings.Repeat("x", 200)))
+	require.ErrorContains(t, set(""), "albums_url_check")
+	require.ErrorContains(t, set(strings.Repeat("x", 201)), "albums_url_check")
 }
 
 func TestAlbumURL(t *testing.T) {

@@ -42,6 +42,7 @@ func TestEmailKey(t *testing.T) {
 		"a b@c":                         "has a space, or a character that cannot be seen",
 		"a\u00a0b@c":                    "has a space, or a character that cannot be seen",
 		"a\u200bb@c":                    "has a space, or a character that cannot be seen",
+		"a\x7fb@c":                      "has a space, or a character that cannot be seen",
 		"a\nb@c":                        "has a space, or a character that cannot be seen",
 		"a\x00@c":                       "has a NUL character",
 		"a\xff@c":                       "is not valid UTF-8",
