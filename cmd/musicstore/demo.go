@@ -266,13 +266,13 @@ func hashed(password string) (repo.PasswordHash, error) {
 	const iterations = 220_000
 	salt := make([]byte, 16)
 	if _, err := rand.Read(salt); err != nil {
-		return "", err
+		return repo.PasswordHash{}, err
 	}
 	key, err := pbkdf2.Key(sha512.New, password, salt, iterations, sha512.Size)
 	if err != nil {
-		return "", err
+		return repo.PasswordHash{}, err
 	}
 	b64 := base64.RawStdEncoding.EncodeToString
 
-	return repo.PasswordHash(fmt.Sprintf("$pbkdf2-sha512$i=%d$%s$%s", iterations, b64(salt), b64(key))), nil
+	return repo.NewPasswordHash(fmt.Sprintf("$pbkdf2-sha512$i=%d$%s$%s", iterations, b64(salt), b64(key))), nil
 }
