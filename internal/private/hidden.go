@@ -7,8 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"unsafe"
-
-	"github.com/jackc/pgx/v5/pgtype"
 )
 
 const redacted = "[redacted]"
@@ -98,12 +96,19 @@ func (h *hidden) ScanBytes(b []byte) error {
 	return nil
 }
 
-// scanText is ScanBytes for a type that pgx does not know, of which it reads the text.
-func (h *hidden) scanText(t pgtype.Text) error {
-	if !t.Valid {
+// scan is sql.Scanner, which pgx asks for a type that it does not know. A pgtype.TextScanner would be asked for every
+// text, at the price of one more allocation.
+func (h *hidden) scan(src any) error {
+	switch v := src.(type) {
+	case nil:
 		return errNull
+	case string:
+		*h = hide(v)
+	case []byte:
+		*h = hideBytes(v)
+	default:
+		return fmt.Errorf("cannot scan %T", src)
 	}
-	*h = hide(t.String)
 
 	return nil
 }

@@ -86,8 +86,8 @@ func (h PasswordHash) TextValue() (pgtype.Text, error) {
 	return pgtype.Text{String: h.Reveal(), Valid: true}, nil
 }
 
-// ScanText takes the hash of a type that pgx does not know, of which it reads the text.
-func (h *PasswordHash) ScanText(t pgtype.Text) error { return h.scanText(t) }
+// Scan takes the hash of a type that pgx does not know.
+func (h *PasswordHash) Scan(src any) error { return h.scan(src) }
 
 // Secret is a text that nothing may show, for a column that has any. Only Reveal shows it. The zero value is the empty
 // text.
@@ -104,8 +104,8 @@ func (s Secret) TextValue() (pgtype.Text, error) {
 	return pgtype.Text{String: s.Reveal(), Valid: true}, nil
 }
 
-// ScanText takes the text of a type that pgx does not know.
-func (s *Secret) ScanText(t pgtype.Text) error { return s.scanText(t) }
+// Scan takes the text of a type that pgx does not know.
+func (s *Secret) Scan(src any) error { return s.scan(src) }
 
 // SecretBytes are bytes that nothing may show, for a column of bytea. Only Reveal shows them. The zero value has none.
 type SecretBytes struct{ hidden }

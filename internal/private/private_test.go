@@ -190,11 +190,12 @@ func TestSecrets(t *testing.T) {
 		t.Parallel()
 		for name, v := range secrets() {
 			const wrap = "it is %w" // which vet refuses for what is no error
-			text := fmt.Sprint(v) + fmt.Sprintln(v) + fmt.Errorf(strings.Clone(wrap), v).Error()
+			text := &strings.Builder{}
+			_, _ = fmt.Fprintln(text, fmt.Sprint(v), fmt.Sprintln(v), fmt.Errorf(strings.Clone(wrap), v))
 			for _, verb := range verbs() {
-				text += fmt.Sprintf(verb, v) + "\n"
+				_, _ = fmt.Fprintf(text, verb+"\n", v)
 			}
-			require.Empty(t, shown(text), name)
+			require.Empty(t, shown(text.String()), name)
 		}
 		for _, v := range []any{hash, &hash, digest, []private.PasswordHash{hash}, Row[private.PasswordHash, int, int, int]{Hash: hash}} {
 			require.Contains(t, fmt.Sprint(v), "[redacted]")
