@@ -79,12 +79,12 @@ func (s *Store) All() map[string]Call {
 		},
 		"CreateAccount": func(ctx context.Context, r *repo.Repo, n int) error {
 			email := repo.Email("new" + strconv.Itoa(1_000_000+n) + "@example.com")
-			_, err := r.CreateAccount(ctx, repo.NewAccount{Email: email, PasswordHash: fill.PasswordHash})
+			_, err := r.CreateAccount(ctx, repo.NewAccount{Email: email, PasswordHash: repo.NewPasswordHash(fill.PasswordHash)})
 
 			return err
 		},
 		"SetPasswordHash": func(ctx context.Context, r *repo.Repo, n int) error {
-			return r.SetPasswordHash(ctx, of(s.ids, n), fill.PasswordHash)
+			return r.SetPasswordHash(ctx, of(s.ids, n), repo.NewPasswordHash(fill.PasswordHash))
 		},
 		"CreatePasswordReset": func(ctx context.Context, r *repo.Repo, n int) error {
 			_, _, err := r.CreatePasswordReset(ctx, repo.NewPasswordReset{AccountID: of(s.asking, n)})
@@ -140,7 +140,7 @@ func (s *Store) All() map[string]Call {
 		"RedeemPasswordReset": func(ctx context.Context, r *repo.Repo, _ int) error {
 			token := s.tokens[0] // RedeemResets says how many there are
 			s.tokens = s.tokens[1:]
-			_, err := r.RedeemPasswordReset(ctx, token, fill.PasswordHash, from)
+			_, err := r.RedeemPasswordReset(ctx, token, repo.NewPasswordHash(fill.PasswordHash), from)
 
 			return err
 		},

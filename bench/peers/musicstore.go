@@ -45,7 +45,7 @@ func (p musicstore) ListAlbums(ctx context.Context, n int, see See) error {
 
 func (p musicstore) CreateAccount(ctx context.Context, in NewAccount, see See) error {
 	a, err := p.Repo.CreateAccount(ctx, repo.NewAccount{
-		Email: repo.Email(in.Email), PasswordHash: repo.PasswordHash(in.PasswordHash),
+		Email: repo.Email(in.Email), PasswordHash: repo.NewPasswordHash(in.PasswordHash),
 	})
 	it(see, a)
 
@@ -60,7 +60,7 @@ func (p musicstore) CreateReset(ctx context.Context, accountID string, see See) 
 }
 
 func (p musicstore) RedeemReset(ctx context.Context, in Redemption, see See) error {
-	a, err := p.RedeemPasswordReset(ctx, in.Token, repo.PasswordHash(in.PasswordHash), netip.MustParseAddr(from))
+	a, err := p.RedeemPasswordReset(ctx, in.Token, repo.NewPasswordHash(in.PasswordHash), netip.MustParseAddr(from))
 	it(see, a)
 
 	return err

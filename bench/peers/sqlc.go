@@ -86,7 +86,7 @@ func (p sqlcPeer) ListAlbums(ctx context.Context, n int, see See) error {
 func (p sqlcPeer) CreateAccount(ctx context.Context, in NewAccount, see See) error {
 	a, err := p.q.CreateAccount(ctx, dbgen.CreateAccountParams{
 		ID: newID(), Email: private.Email(in.Email), EmailKey: private.Email(strings.ToLower(in.Email)),
-		PasswordHash: private.PasswordHash(in.PasswordHash), CreatedAt: now(),
+		PasswordHash: private.NewPasswordHash(in.PasswordHash), CreatedAt: now(),
 	})
 	it(see, a)
 
@@ -107,7 +107,7 @@ func (p sqlcPeer) CreateReset(ctx context.Context, accountID string, see See) er
 func (p sqlcPeer) RedeemReset(ctx context.Context, in Redemption, see See) error {
 	a, err := p.q.RedeemPasswordReset(ctx, dbgen.RedeemPasswordResetParams{
 		UsedAt: now(), UsedIP: &private.IP{Addr: netip.MustParseAddr(from)},
-		TokenHash: private.DigestOf(in.Token), PasswordHash: private.PasswordHash(in.PasswordHash),
+		TokenHash: private.DigestOf(in.Token), PasswordHash: private.NewPasswordHash(in.PasswordHash),
 	})
 	it(see, a)
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -35,7 +34,10 @@ type app struct {
 }
 
 // run runs one command and returns its exit status.
-func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
+func run(ctx context.Context, args []string, in io.Reader, stdout, stderr io.Writer) int {
+	out, errs := &screen{w: stdout}, &screen{w: stderr}
+	defer out.end()
+	defer errs.end()
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
 	a := &app{in: in, out: out, err: errs, giveUp: giveUp}
@@ -98,14 +100,6 @@ func (a *app) print(result any, text string) error {
 	_, err := fmt.Fprintln(a.out, text)
 
 	return err
-}
-
-// writeJSON writes a value on a line of its own, and letters as they are.
-func writeJSON(w io.Writer, value any) error {
-	to := json.NewEncoder(w)
-	to.SetEscapeHTML(false)
-
-	return to.Encode(value)
 }
 
 // withStore runs fn with the store that the flags name.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"regexp"
 
@@ -46,14 +45,10 @@ func (a *app) checkCommand() *cobra.Command {
 
 func (a *app) printDifferences(differences []schema.Difference) error {
 	if a.json {
-		out := json.NewEncoder(a.out)
-		out.SetIndent("", "  ")
-		out.SetEscapeHTML(false) // it is SQL, full of < and >
-
-		return out.Encode(differences)
+		return writeIndentedJSON(a.out, differences, "  ")
 	}
 	for _, d := range differences {
-		mend := d.Mend
+		mend := printableSQL(d.Mend)
 		if d.LosesData {
 			mend = commented("loses data: " + mend)
 		}

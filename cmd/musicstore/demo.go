@@ -80,7 +80,20 @@ What next?
 	return nil
 }
 
-func (d demo) sayf(format string, args ...any) { _, _ = fmt.Fprintf(d.out, format+"\n", args...) }
+// sayf prints a line. A name or an error in it stays on that line.
+func (d demo) sayf(format string, args ...any) {
+	for i, arg := range args {
+		switch v := arg.(type) {
+		case string:
+			args[i] = printable(v)
+		case repo.Email:
+			args[i] = printable(string(v))
+		case error:
+			args[i] = printable(v.Error())
+		}
+	}
+	_, _ = fmt.Fprintf(d.out, format+"\n", args...)
+}
 
 func (d demo) chapter(title string) {
 	d.sayf("\n%s\n%s", title, strings.Repeat("─", len([]rune(title))))
@@ -130,7 +143,7 @@ func (d demo) showCatalog() ([]repo.AlbumWithTracks, error) {
 			length += time.Duration(track.LengthSeconds) * time.Second
 		}
 		_, _ = fmt.Fprintf(t, "  %d\t%s\t%s\t%s\t%s\n",
-			a.Year, a.Name, plural(len(a.Tracks), "track"), minutes(length), cents(a.PriceCents))
+			a.Year, printable(a.Name), plural(len(a.Tracks), "track"), minutes(length), cents(a.PriceCents))
 	}
 	if err := t.Flush(); err != nil {
 		return nil, err
@@ -229,7 +242,7 @@ func (d demo) buy(ada repo.Account, albums []repo.AlbumWithTracks) error {
 		if err != nil {
 			return err
 		}
-		_, _ = fmt.Fprintf(t, "  %s\t%s\t%s\n", p.CreatedAt.Format(time.RFC3339), p.Description, cents(p.AmountPaidCents))
+		_, _ = fmt.Fprintf(t, "  %s\t%s\t%s\n", p.CreatedAt.Format(time.RFC3339), printable(p.Description), cents(p.AmountPaidCents))
 	}
 
 	return t.Flush()
@@ -266,13 +279,13 @@ func hashed(password string) (repo.PasswordHash, error) {
 	const iterations = 220_000
 	salt := make([]byte, 16)
 	if _, err := rand.Read(salt); err != nil {
-		return "", err
+		return repo.PasswordHash{}, err
 	}
 	key, err := pbkdf2.Key(sha512.New, password, salt, iterations, sha512.Size)
 	if err != nil {
-		return "", err
+		return repo.PasswordHash{}, err
 	}
 	b64 := base64.RawStdEncoding.EncodeToString
 
-	return repo.PasswordHash(fmt.Sprintf("$pbkdf2-sha512$i=%d$%s$%s", iterations, b64(salt), b64(key))), nil
+	return repo.NewPasswordHash(fmt.Sprintf("$pbkdf2-sha512$i=%d$%s$%s", iterations, b64(salt), b64(key))), nil
 }

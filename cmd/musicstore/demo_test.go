@@ -100,7 +100,7 @@ func TestTokensIn(t *testing.T) {
 	t.Parallel()
 	url := dbtest.URL(t)
 	store := open(t, url)
-	ada, err := store.CreateAccount(t.Context(), repo.NewAccount{Email: "a@b", PasswordHash: "$argon2id$c2FsdA$aGFzaA"})
+	ada, err := store.CreateAccount(t.Context(), repo.NewAccount{Email: "a@b", PasswordHash: repo.NewPasswordHash("$argon2id$c2FsdA$aGFzaA")})
 	require.NoError(t, err)
 	_, token, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: ada.ID})
 	require.NoError(t, err)

@@ -25,7 +25,7 @@ func sold(t *testing.T) (url string, today time.Time) {
 	store := open(t, url)
 	ctx := t.Context()
 	today = time.Now().UTC().Truncate(24 * time.Hour)
-	ada, err := store.CreateAccount(ctx, repo.NewAccount{Email: "a@x", PasswordHash: "$argon2id$c2FsdA$aGFzaA", CreatedAt: today})
+	ada, err := store.CreateAccount(ctx, repo.NewAccount{Email: "a@x", PasswordHash: repo.NewPasswordHash("$argon2id$c2FsdA$aGFzaA"), CreatedAt: today})
 	require.NoError(t, err)
 	for _, sale := range []struct {
 		album string

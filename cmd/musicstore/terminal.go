@@ -6,7 +6,6 @@ import (
 	"os"
 	"strings"
 	"time"
-	"unicode"
 
 	"golang.org/x/term"
 )
@@ -15,7 +14,7 @@ import (
 
 // width returns how many columns the terminal has that w is, or 0 when it is none, or one that can only print.
 func width(w io.Writer) int {
-	f, ok := w.(*os.File)
+	f, ok := beneath(w).(*os.File)
 	if !ok || os.Getenv("TERM") == "dumb" {
 		return 0
 	}
@@ -45,17 +44,6 @@ func bar(n, most int64, columns int) string {
 	return full
 }
 
-// printable returns a text of the database as a terminal can take it: on one line, and without what would control it.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
-		}
-
-		return r
-	}, text)
-}
-
 // progress shows on w how far an import is. A nil one shows nothing.
 type progress struct {
 	w       io.Writer
@@ -75,7 +63,7 @@ const (
 // progress shows how far the import of so many bytes is on standard error; the echo, which is there too, leaves no place
 // for a bar.
 func (a *app) progress(size int64) *progress {
-	p := &progress{w: a.err, columns: width(a.err), size: size, now: time.Now}
+	p := &progress{w: beneath(a.err), columns: width(a.err), size: size, now: time.Now}
 	if a.echo {
 		p.columns = 0
 	}

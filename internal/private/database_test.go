@@ -14,11 +14,12 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/stretchr/testify/require"
 )
 
 // good are hashes as their makers print them, by maker.
-var good = map[string]private.PasswordHash{
+var good = map[string]string{
 	"argon2id":       "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQ$RdescudvJCsgt3ub+b/dWRWJTmaaJObG",
 	"argon2i, no v=": "$argon2i$m=120,t=5000,p=2$4fXXG0spB92WPB1NitT8/OH0VKI$iPBVuORECm5biUsjq33hn9/7BKqy9aPWKhFfK2haEsM",
 	"scrypt":         "$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E",
@@ -28,7 +29,7 @@ var good = map[string]private.PasswordHash{
 }
 
 // bad is what is no hash: each could be somebody's password.
-var bad = map[string]private.PasswordHash{
+var bad = map[string]string{
 	"nothing":             "",
 	"a word":              "hunter2",
 	"words":               "correct horse battery staple",
@@ -49,7 +50,7 @@ var bad = map[string]private.PasswordHash{
 	"bytes":               "$argon2id$salt$ha\xffsh",
 	"an accent":           "$argon2id$salt$häsh",
 	"upper case":          "$ARGON2ID$salt$hash",
-	"a long name":         private.PasswordHash("$" + strings.Repeat("a", 33) + "$salt$hash"),
+	"a long name":         "$" + strings.Repeat("a", 33) + "$salt$hash",
 	"another's format":    "{SSHA}c2FsdHNhbHQ=",
 	"Django's format":     "pbkdf2_sha256$600000$c2FsdHNhbHQ$aGFzaGhhc2g=",
 }
@@ -57,25 +58,25 @@ var bad = map[string]private.PasswordHash{
 func TestPasswordHash_IsAPHCString(t *testing.T) {
 	t.Parallel()
 	db := dbtest.Pool(t)
-	check := func(h private.PasswordHash) error {
+	check := func(text string) error {
 		_, err := db.Exec(t.Context(), `
 INSERT INTO accounts (id, email, email_key, password_hash, created_at, email_confirmed, is_super_user)
-VALUES (md5($1), 'a@b', md5($1) || '@b', $1, now(), false, false)`, string(h))
+VALUES (md5($1), 'a@b', md5($1) || '@b', $1, now(), false, false)`, text)
 
 		return err
 	}
-	for name, h := range good {
-		text, err := h.TextValue()
+	for name, phc := range good {
+		text, err := private.NewPasswordHash(phc).TextValue()
 		require.NoError(t, err, name)
 		require.True(t, text.Valid)
-		require.Equal(t, string(h), text.String)
-		require.NoError(t, check(h), "the schema says the same of %s", name)
+		require.Equal(t, phc, text.String)
+		require.NoError(t, check(phc), "the schema says the same of %s", name)
 	}
-	for name, h := range bad {
-		_, err := h.TextValue()
+	for name, word := range bad {
+		_, err := private.NewPasswordHash(word).TextValue()
 		require.ErrorIs(t, err, private.ErrNotPHC, name)
 		require.EqualError(t, err, private.ErrNotPHC.Error())
-		require.Error(t, check(h), "the schema says the same of %s", name)
+		require.Error(t, check(word), "the schema says the same of %s", name)
 	}
 }
 
@@ -88,7 +89,7 @@ func TestPasswordHash_IsWhatThePatternMatches(t *testing.T) {
 	require.True(t, slices.ContainsFunc(files, func(f schema.File) bool { return strings.Contains(f.SQL, "'"+pattern.String()+"'") }))
 	hashes := 0
 	try := func(text string) {
-		_, err := private.PasswordHash(text).TextValue()
+		_, err := private.NewPasswordHash(text).TextValue()
 		require.Equal(t, pattern.MatchString(text), err == nil, "%q", text)
 		if err == nil {
 			hashes++
@@ -158,15 +159,15 @@ func TestDatabase_GivesBackWhatItWasGiven(t *testing.T) {
 	inEveryMode(t, func(t *testing.T, db *pgx.Conn) {
 		t.Helper()
 		records := map[string]record{
-			"no address":       {email, hash, digest, nil},
-			"IPv4":             {email, hash, digest, address("198.51.100.7")},
-			"IPv6":             {"zoë@exämple.com", hash, digest, address("2001:db8::1")},
-			"IPv4 in IPv6":     {"'; DROP TABLE private; --", hash, digest, address("::ffff:198.51.100.7")},
-			"the zero digest":  {"", hash, private.Digest{}, address("::")},
-			"the digest of ff": {`a\b"c'd`, hash, private.Digest([]byte(strings.Repeat("\xff", 32))), address("0.0.0.0")},
+			"no address":     {email, hash, digest, nil},
+			"IPv4":           {email, hash, digest, address("198.51.100.7")},
+			"IPv6":           {"zoë@exämple.com", hash, digest, address("2001:db8::1")},
+			"IPv4 in IPv6":   {"'; DROP TABLE private; --", hash, digest, address("::ffff:198.51.100.7")},
+			"digest of none": {"", hash, private.DigestOf(""), address("::")},
+			"quotes":         {`a\b"c'd`, hash, private.DigestOf("ff"), address("0.0.0.0")},
 		}
-		for maker, h := range good {
-			records[maker] = record{email, h, private.DigestOf(maker), nil}
+		for maker, phc := range good {
+			records[maker] = record{email, private.NewPasswordHash(phc), private.DigestOf(maker), nil}
 		}
 		for name, want := range records {
 			_, err := db.Exec(t.Context(), insert, want.Email, want.Hash, want.Digest, want.IP)
@@ -224,7 +225,7 @@ func TestDatabase_TakesThemInACopyAndAnArray(t *testing.T) {
 		}
 
 		_, err = db.CopyFrom(t.Context(), pgx.Identifier{"private"}, columns,
-			pgx.CopyFromRows([][]any{{email, private.PasswordHash("hunter2"), digest, nil}}))
+			pgx.CopyFromRows([][]any{{email, private.NewPasswordHash("hunter2"), digest, nil}}))
 		require.Error(t, err)
 		require.NotContains(t, err.Error(), "hunter2")
 		require.NotContains(t, err.Error(), "Ada")
@@ -268,7 +269,8 @@ func TestDatabase_IsNotSentWhatMayBeAPassword(t *testing.T) {
 	t.Parallel()
 	inEveryMode(t, func(t *testing.T, db *pgx.Conn) {
 		t.Helper()
-		for name, h := range bad {
+		for name, word := range bad {
+			h := private.NewPasswordHash(word)
 			_, err := db.Exec(t.Context(), insert, email, h, digest, ip)
 			require.ErrorIs(t, err, private.ErrNotPHC, name)
 			var fromServer *pgconn.PgError
@@ -288,8 +290,8 @@ func TestDatabase_IsNotSentWhatMayBeAPassword(t *testing.T) {
 
 func requireHidden(t *testing.T, text string, h private.PasswordHash) {
 	t.Helper()
-	if len(h) > 3 {
-		require.NotContains(t, strings.ReplaceAll(text, private.ErrNotPHC.Error(), ""), string(h))
+	if len(h.Reveal()) > 3 {
+		require.NotContains(t, strings.ReplaceAll(text, private.ErrNotPHC.Error(), ""), h.Reveal())
 	}
 	require.Empty(t, shown(text))
 	require.NotContains(t, text, "Ada")
@@ -313,4 +315,83 @@ func TestDatabase_IsNotShownWhatCannotBeEncoded(t *testing.T) {
 			requireHidden(t, err.Error(), hash)
 		}
 	})
+}
+
+func TestDatabase_TakesAnySecret(t *testing.T) {
+	t.Parallel()
+	inEveryMode(t, func(t *testing.T, db *pgx.Conn) {
+		t.Helper()
+		_, err := db.Exec(t.Context(), `CREATE TEMPORARY TABLE cards (
+			n integer, code text NOT NULL, short varchar(20) NOT NULL, maybe text, pin bytea NOT NULL, maybe_pin bytea)`)
+		require.NoError(t, err)
+		_, err = db.Exec(t.Context(), "CREATE TYPE pg_temp.grade AS ENUM ('secret')") // which pgx does not know
+		require.NoError(t, err)
+		type card struct {
+			Code, Short private.Secret
+			Maybe       *private.Secret
+			Pin         private.SecretBytes
+			MaybePin    *private.SecretBytes
+		}
+		long := strings.Repeat("long' \\ü", 99)
+		text, bytes := private.NewSecret(`it's \"x"`), private.NewSecretBytes([]byte("\x00\xff'\\"))
+		const columns = "code, short, maybe, pin, maybe_pin"
+		for n, want := range []card{
+			{private.NewSecret("a"), private.NewSecret("b"), &text, bytes, &bytes},
+			{private.NewSecret(long), text, nil, private.NewSecretBytes([]byte(long)), nil},
+			{},
+		} {
+			row := []any{n, want.Code, want.Short, want.Maybe, want.Pin, want.MaybePin}
+			_, err := db.Exec(t.Context(), "INSERT INTO cards VALUES ($1, $2, $3, $4, $5, $6)", row...)
+			require.NoError(t, err)
+			_, err = db.CopyFrom(t.Context(), pgx.Identifier{"cards"}, []string{"n", "code", "short", "maybe", "pin", "maybe_pin"},
+				pgx.CopyFromRows([][]any{row}))
+			require.NoError(t, err)
+			rows, err := db.Query(t.Context(), "SELECT "+columns+" FROM cards WHERE n = $1 AND code = $2 AND pin = $3", n, want.Code, &want.Pin)
+			require.NoError(t, err)
+			got, err := pgx.CollectRows(rows, pgx.RowToStructByPos[card])
+			require.NoError(t, err)
+			require.Equal(t, []card{want, want}, got)
+			var grade private.Secret
+			var none *private.Secret
+			require.NoError(t, db.QueryRow(t.Context(), "SELECT 'secret'::pg_temp.grade, NULL::pg_temp.grade").Scan(&grade, &none))
+			require.Equal(t, "secret", grade.Reveal())
+			require.Nil(t, none)
+			require.ErrorContains(t, db.QueryRow(t.Context(), "SELECT NULL::pg_temp.grade").Scan(&grade), "cannot scan NULL")
+			var bare string
+			require.NoError(t, db.QueryRow(t.Context(), "SELECT code FROM cards WHERE n = $1", n).Scan(&bare))
+			require.Equal(t, want.Code.Reveal(), bare)
+		}
+		if mode := db.Config().DefaultQueryExecMode; mode < pgx.QueryExecModeExec { // which knows no such array
+			var n int
+			require.NoError(t, db.QueryRow(t.Context(), "SELECT count(*) FROM cards WHERE code = ANY($1) AND pin = ANY($2)",
+				[]private.Secret{private.NewSecret("a"), text}, []private.SecretBytes{bytes}).Scan(&n))
+			require.Equal(t, 2, n)
+			var codes []private.Secret
+			var none []*private.Secret
+			require.NoError(t, db.QueryRow(t.Context(), "SELECT array_agg(code ORDER BY code), ARRAY[NULL, 'x'] FROM cards WHERE n = 0").
+				Scan(&codes, &none))
+			require.Equal(t, []private.Secret{private.NewSecret("a"), private.NewSecret("a")}, codes)
+			require.Nil(t, none[0])
+			require.Equal(t, "x", none[1].Reveal())
+		}
+	})
+}
+
+// What a secret costs when it is read is what a string costs, where it fits.
+func TestScan_AllocatesOnce(t *testing.T) { //nolint:paralleltest // allocations are counted for the whole process
+	types := pgtype.NewMap()
+	scan := func(dst any, value []byte) float64 {
+		return testing.AllocsPerRun(100, func() {
+			for _, format := range []int16{pgx.TextFormatCode, pgx.BinaryFormatCode} {
+				if err := types.Scan(pgtype.TextOID, format, value, dst); err != nil {
+					panic(err)
+				}
+			}
+		})
+	}
+	for maker, phc := range good {
+		require.InDelta(t, scan(new(string), []byte(phc)), scan(new(private.PasswordHash), []byte(phc)), 0, maker)
+	}
+	long := []byte("$" + strings.Repeat("x", 200))
+	require.InDelta(t, 2+scan(new(string), long), scan(new(private.PasswordHash), long), 0)
 }

@@ -1,9 +1,15 @@
 package private_test
 
 import (
+	"os"
 	"testing"
 
 	"musicstore/internal/dbtest"
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m) }
+func TestMain(m *testing.M) {
+	if name := os.Getenv(asPanic); name != "" {
+		panicWith(name)
+	}
+	dbtest.Main(m)
+}

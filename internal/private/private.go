@@ -1,12 +1,17 @@
-// Package private has the types of the columns that must not be shown. sqlc.yaml gives them to the columns, once;
-// from there on the value hides itself, whatever prints it.
+// Package private has the types of the columns that must not be shown. sqlc.yaml gives a column its type, once. The
+// value then hides itself, whatever prints it.
 //
-// Secrets (PasswordHash, Digest) are shown by nothing: every verb of fmt, encoding/json and log/slog print the word
-// "[redacted]". Personal data (Email, IP) can be printed, because a store has to write to its customers, but logs, the
-// echo and the errors of encoding show "[personal]" in its place.
+// A secret (PasswordHash, Digest, Secret, SecretBytes) is shown by no verb of fmt at any depth, by no panic, and by none
+// of log/slog, encoding/json, encoding/xml, encoding/gob and the templates. Where its methods are asked, they say
+// "[redacted]"; where they are not, as in an unexported field, an address is printed. Only Reveal shows the secret, and
+// TextValue, BytesValue and Value, which are for the driver. The limit: a program that follows unexported pointers by
+// reflection, as spew does, reads it. testify prints the differences of a failed test so, and go-cmp does.
 //
-// A value can hide only where it is asked: fmt does not ask one in an unexported field, encoding/json does not ask the
-// key of a map, and log/slog asks an attribute but not a field of a struct, so there personal data shows.
+// Two secrets are compared with Equal. The operator == does not compile, because it would compare addresses.
+//
+// Personal data (Email, IP) can be printed, because a store has to write to its customers. Logs, the echo and the errors
+// of encoding show "[personal]" in its place. log/slog asks an attribute, but not a field of a struct or the key of a
+// map: there, personal data shows.
 package private
 
 import (
@@ -14,7 +19,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -22,12 +26,9 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-const (
-	redacted = "[redacted]"
-	personal = "[personal]"
-)
+const personal = "[personal]"
 
-// ErrNotPHC is what a PasswordHash that is none gives before it is sent: the text could be a password.
+// ErrNotPHC is the error of a PasswordHash that is no PHC string. It is not sent, because it could be a password.
 var ErrNotPHC = errors.New("is not a password hash in PHC string format, such as $argon2id$v=19$m=…$salt$hash")
 
 // isPHC reports whether s is in the PHC string format, https://github.com/P-H-C/phc-string-format/blob/master/phc-sf-spec.md,
@@ -66,60 +67,87 @@ func consists(s string, in func(byte) bool) bool {
 	return s != ""
 }
 
-// PasswordHash is a password's hash as a PHC string. Only string(h) shows it.
-type PasswordHash string
+// PasswordHash is a password's hash as a PHC string. Only Reveal shows it.
+type PasswordHash struct{ hidden }
 
-// Format writes "[redacted]", whatever the verb. It is a fmt.Formatter and not a fmt.Stringer, because pgx sends a
-// Stringer's text to the server.
-func (PasswordHash) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+// NewPasswordHash returns the hash of a PHC string, such as "$argon2id$…". It checks nothing: a text that is no PHC
+// string is refused when it is to be sent.
+func NewPasswordHash(phc string) PasswordHash { return PasswordHash{hide(phc)} }
 
-// LogValue is "[redacted]".
-func (PasswordHash) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalText gives "[redacted]".
-func (PasswordHash) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+// Equal reports whether both are the same hash, in a time that does not depend on where they differ.
+func (h PasswordHash) Equal(other PasswordHash) bool { return h.equal(other.hidden) }
 
 // TextValue gives pgx the hash to send, or ErrNotPHC.
 func (h PasswordHash) TextValue() (pgtype.Text, error) {
-	if !isPHC(string(h)) {
+	if !isPHC(h.Reveal()) {
 		return pgtype.Text{}, ErrNotPHC
 	}
 
-	return pgtype.Text{String: string(h), Valid: true}, nil
+	return pgtype.Text{String: h.Reveal(), Valid: true}, nil
 }
 
-// ScanText takes the hash that pgx read.
-func (h *PasswordHash) ScanText(t pgtype.Text) error { return scanText((*string)(h), t) }
+// Scan takes the hash of a type that pgx does not know.
+func (h *PasswordHash) Scan(src any) error { return h.scan(src) }
 
-// Digest is the SHA-256 of a token.
-type Digest [sha256.Size]byte
+// Secret is a text that nothing may show, for a column that has any. Only Reveal shows it. The zero value is the empty
+// text.
+type Secret struct{ hidden }
 
-// DigestOf returns the digest of a token.
-func DigestOf(token string) Digest { return sha256.Sum256([]byte(token)) }
+// NewSecret returns a text as a secret.
+func NewSecret(text string) Secret { return Secret{hide(text)} }
 
-// Format writes "[redacted]", whatever the verb.
-func (Digest) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+// Equal reports whether both are the same text, in a time that does not depend on where they differ.
+func (s Secret) Equal(other Secret) bool { return s.equal(other.hidden) }
 
-// LogValue is "[redacted]".
-func (Digest) LogValue() slog.Value { return slog.StringValue(redacted) }
+// TextValue gives pgx the text to send.
+func (s Secret) TextValue() (pgtype.Text, error) {
+	return pgtype.Text{String: s.Reveal(), Valid: true}, nil
+}
 
-// MarshalText gives "[redacted]".
-func (Digest) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+// Scan takes the text of a type that pgx does not know.
+func (s *Secret) Scan(src any) error { return s.scan(src) }
+
+// SecretBytes are bytes that nothing may show, for a column of bytea. Only Reveal shows them. The zero value has none.
+type SecretBytes struct{ hidden }
+
+// NewSecretBytes returns a copy of the bytes as a secret.
+func NewSecretBytes(b []byte) SecretBytes { return SecretBytes{hideBytes(b)} }
+
+// Equal reports whether both are the same bytes, in a time that does not depend on where they differ.
+func (s SecretBytes) Equal(other SecretBytes) bool { return s.equal(other.hidden) }
 
 // BytesValue gives pgx the bytes to send.
-func (d Digest) BytesValue() ([]byte, error) { return d[:], nil }
+func (s SecretBytes) BytesValue() ([]byte, error) { return []byte(s.Reveal()), nil }
 
 // Value is BytesValue for the query modes in which pgx does not know the type of a parameter.
-func (d Digest) Value() (driver.Value, error) { return d[:], nil }
+func (s SecretBytes) Value() (driver.Value, error) { return []byte(s.Reveal()), nil }
+
+// Digest is the SHA-256 of a token. The zero value is none.
+type Digest struct{ hidden }
+
+// DigestOf returns the digest of a token.
+func DigestOf(token string) Digest {
+	sum := sha256.Sum256([]byte(token))
+
+	return Digest{hideBytes(sum[:])}
+}
+
+// Equal reports whether both are the same digest, in a time that does not depend on where they differ.
+func (d Digest) Equal(other Digest) bool { return d.equal(other.hidden) }
+
+// BytesValue gives pgx the bytes to send.
+func (d Digest) BytesValue() ([]byte, error) { return []byte(d.Reveal()), nil }
+
+// Value is BytesValue for the query modes in which pgx does not know the type of a parameter.
+func (d Digest) Value() (driver.Value, error) { return []byte(d.Reveal()), nil }
 
 // ScanBytes takes the bytes that pgx read.
 func (d *Digest) ScanBytes(b []byte) error {
-	if len(b) != len(d) {
-		return fmt.Errorf("a digest of %d bytes, not %d", len(b), len(d))
+	if len(b) != sha256.Size {
+		return fmt.Errorf("a digest of %d bytes, not %d", len(b), sha256.Size)
 	}
-	copy(d[:], b)
 
-	return nil
+	return d.hidden.ScanBytes(b)
 }
 
 // Email is an e-mail address, or the key made of one. It prints as it is, but not in a log.
@@ -165,7 +193,7 @@ func (ip *IP) ScanNetipPrefix(p netip.Prefix) error {
 
 func scanText(dst *string, t pgtype.Text) error {
 	if !t.Valid {
-		return errors.New("cannot scan NULL")
+		return errNull
 	}
 	*dst = t.String
 

@@ -120,10 +120,10 @@ func TestRepo_CreateAccount(t *testing.T) {
 			"ID with dashes":     {func(a *repo.NewAccount) { a.ID = "f81d4fae-7dec-41d0-a765-00a0c91e6bf6" }, "id must be 32"},
 			"no e-mail":          {func(a *repo.NewAccount) { a.Email = "" }, "email: is missing"},
 			"a key of their own": {func(a *repo.NewAccount) { a.EmailKey = "x@y" }, "email_key: is made by the store"},
-			"a plain password":   {func(a *repo.NewAccount) { a.PasswordHash = "hunter2" }, "password_hash: is not a password hash"},
-			"no password hash":   {func(a *repo.NewAccount) { a.PasswordHash = "" }, "password_hash: is not a password hash"},
+			"a plain password":   {func(a *repo.NewAccount) { a.PasswordHash = repo.NewPasswordHash("hunter2") }, "password_hash: is not a password hash"},
+			"no password hash":   {func(a *repo.NewAccount) { a.PasswordHash = repo.PasswordHash{} }, "password_hash: is not a password hash"},
 			"a hash too long": {func(a *repo.NewAccount) {
-				a.PasswordHash = hash + repo.PasswordHash(strings.Repeat("x", 512))
+				a.PasswordHash = repo.NewPasswordHash(hash.Reveal() + strings.Repeat("x", 512))
 			}, "password_hash must be in PHC string format"},
 		} {
 			a := good
@@ -141,7 +141,7 @@ func TestRepo_CreateAccount(t *testing.T) {
 		tracer := &sqlTracer{}
 		store := dbtest.New(t, repo.WithTracer(tracer))
 		tracer.reset()
-		_, err := store.CreateAccount(t.Context(), repo.NewAccount{Email: "a@b", PasswordHash: "$hunter2"})
+		_, err := store.CreateAccount(t.Context(), repo.NewAccount{Email: "a@b", PasswordHash: repo.NewPasswordHash("$hunter2")})
 		require.ErrorIs(t, err, repo.ErrInvalid)
 		require.NotContains(t, err.Error(), "hunter2")
 		require.ErrorContains(t, tracer.lastError(), "to encode", "it was refused on the way out")
@@ -204,7 +204,7 @@ func TestRepo_SetPasswordHash(t *testing.T) {
 	require.ErrorIs(t, err, repo.ErrResetInvalid, "the open reset has ended")
 
 	require.ErrorIs(t, store.SetPasswordHash(t.Context(), repo.NewID(), hash2), repo.ErrNotFound)
-	require.ErrorIs(t, store.SetPasswordHash(t.Context(), a.ID, "hunter2"), repo.ErrInvalid)
+	require.ErrorIs(t, store.SetPasswordHash(t.Context(), a.ID, repo.NewPasswordHash("hunter2")), repo.ErrInvalid)
 }
 
 func TestRepo_AccountFlags(t *testing.T) {

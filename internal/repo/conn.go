@@ -385,6 +385,18 @@ func badText(arg any) string {
 		return badString(v)
 	case private.Email:
 		return badString(string(v))
+	case private.Secret:
+		return badString(v.Reveal())
+	case *private.Secret:
+		if v != nil {
+			return badString(v.Reveal())
+		}
+	case []private.Secret:
+		for _, s := range v {
+			if reason := badString(s.Reveal()); reason != "" {
+				return reason
+			}
+		}
 	case *string:
 		if v != nil {
 			return badString(*v)

@@ -141,7 +141,7 @@ func (bystanders) rows(tb testing.TB, store *repo.Repo) (all string) {
 func giveText(t *testing.T, store *repo.Repo, world bystanders, text string) {
 	t.Helper()
 	ctx := t.Context()
-	page, pasted := repo.Page{After: text}, repo.PasswordHash("$argon2id$"+text)
+	page, pasted := repo.Page{After: text}, repo.NewPasswordHash("$argon2id$"+text)
 	undo := errors.New("undo")
 	for _, call := range []func(*repo.Repo) error{
 		func(r *repo.Repo) error { _, err := r.GetAccount(ctx, text); return err },
@@ -173,7 +173,7 @@ func giveText(t *testing.T, store *repo.Repo, world bystanders, text string) {
 		func(r *repo.Repo) error { _, err := r.GrantSuperUser(ctx, text); return err },
 		func(r *repo.Repo) error { _, err := r.DeleteAccount(ctx, text); return err },
 		func(r *repo.Repo) error { return r.SetPasswordHash(ctx, text, hash) },
-		func(r *repo.Repo) error { return r.SetPasswordHash(ctx, repo.NewID(), repo.PasswordHash(text)) },
+		func(r *repo.Repo) error { return r.SetPasswordHash(ctx, repo.NewID(), repo.NewPasswordHash(text)) },
 		func(r *repo.Repo) error { return r.SetPasswordHash(ctx, world.account.ID, pasted) },
 		func(r *repo.Repo) error {
 			_, _, err := r.CreatePasswordReset(ctx, repo.NewPasswordReset{AccountID: text, ID: text})

@@ -18,9 +18,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const (
-	hash  = repo.PasswordHash("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo")
-	hash2 = repo.PasswordHash("$argon2id$v=19$m=19456,t=2,p=1$b3RoZXJzYWx0$b3RoZXJoYXNoZXM")
+var (
+	hash  = repo.NewPasswordHash("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo")
+	hash2 = repo.NewPasswordHash("$argon2id$v=19$m=19456,t=2,p=1$b3RoZXJzYWx0$b3RoZXJoYXNoZXM")
 )
 
 func newAccount(tb testing.TB, store *repo.Repo, email repo.Email) repo.Account {

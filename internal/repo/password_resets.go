@@ -31,7 +31,7 @@ type NewPasswordReset = dbgen.CreatePasswordResetParams
 // password no longer counts.
 func (r *Repo) CreatePasswordReset(ctx context.Context, p NewPasswordReset) (reset PasswordReset, token string, err error) {
 	const op = "create password reset"
-	if p.TokenHash != (private.Digest{}) {
+	if !p.TokenHash.IsZero() {
 		return PasswordReset{}, "", derived(op, "token_hash")
 	}
 	if !p.NoneAfter.IsZero() {

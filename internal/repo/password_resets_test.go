@@ -158,7 +158,7 @@ func TestRepo_PasswordReset(t *testing.T) {
 		a := newAccount(t, store, "a@x")
 		_, token, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
 		require.NoError(t, err)
-		_, err = store.RedeemPasswordReset(t.Context(), token, "hunter2", from)
+		_, err = store.RedeemPasswordReset(t.Context(), token, repo.NewPasswordHash("hunter2"), from)
 		require.ErrorIs(t, err, repo.ErrInvalid)
 		_, err = store.RedeemPasswordReset(t.Context(), token, hash2, from)
 		require.NoError(t, err)

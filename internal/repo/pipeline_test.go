@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -151,7 +152,7 @@ func TestWithPipelining(t *testing.T) {
 		require.NoError(t, err)
 		look := func(store *repo.Repo) error {
 			account, err := store.GetAccount(t.Context(), a.ID)
-			if err != nil || account != a {
+			if err != nil || !reflect.DeepEqual(account, a) {
 				return fmt.Errorf("%v, not %v: %w", account, a, err)
 			}
 			album, err := store.GetAlbumByURL(t.Context(), b.URL)
@@ -297,7 +298,7 @@ func TestWithPipelining(t *testing.T) {
 		left, stayed := make(chan error, callers), make(chan error, callers)
 		look := func(ctx context.Context, done chan<- error) {
 			found, err := g.store.GetAccount(ctx, a.ID)
-			if err == nil && found != a {
+			if err == nil && !reflect.DeepEqual(found, a) {
 				err = errors.New("another's answer")
 			}
 			done <- err
@@ -400,7 +401,7 @@ func TestWithPipelining(t *testing.T) {
 						return err
 					}
 				}
-				if found, err := store.GetAccountByEmail(t.Context(), "a@x"); err != nil || found != a {
+				if found, err := store.GetAccountByEmail(t.Context(), "a@x"); err != nil || !reflect.DeepEqual(found, a) {
 					return fmt.Errorf("%v: %w", found, err)
 				}
 				if found, err := store.GetAlbum(t.Context(), b.ID); err != nil || len(found.Tracks) != 3 {
@@ -430,7 +431,7 @@ func TestWithPipelining(t *testing.T) {
 		})
 		require.Equal(t, make([]error, 8), atOnce(8, func(int) error {
 			for range 50 {
-				if found, err := g.store.GetAccount(t.Context(), a.ID); err != nil || found != a {
+				if found, err := g.store.GetAccount(t.Context(), a.ID); err != nil || !reflect.DeepEqual(found, a) {
 					return fmt.Errorf("%v: %w", found, err)
 				}
 			}

@@ -27,9 +27,14 @@ import (
 type (
 	// Email is an e-mail address. It prints as it is, but not in a log.
 	Email = private.Email
-	// PasswordHash is a password's hash as a PHC string. Nothing prints it; string(h) shows it.
+	// PasswordHash is a password's hash as a PHC string. Nothing prints it; its method Reveal returns it. Two are compared
+	// with Equal.
 	PasswordHash = private.PasswordHash
 )
+
+// NewPasswordHash returns the hash of a PHC string, such as "$argon2id$…". It checks nothing: a text that is no PHC string
+// is refused with ErrInvalid by the operation that it is given to.
+func NewPasswordHash(phc string) PasswordHash { return private.NewPasswordHash(phc) }
 
 // DB is what a Repo can stand on: a *pgxpool.Pool, a *pgx.Conn or a pgx.Tx.
 type DB interface {

@@ -51,7 +51,10 @@ func TestSecrets_AppearInNoOutput(t *testing.T) {
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, ctx := range []context.Context{t.Context(), cancelled} {
-		for _, h := range []repo.PasswordHash{hash, "SecretPassword!", "$a$bad\x00", repo.PasswordHash(string(hash) + strings.Repeat("x", 500))} {
+		for _, h := range []repo.PasswordHash{
+			hash, repo.NewPasswordHash("SecretPassword!"), repo.NewPasswordHash("$a$bad\x00"),
+			repo.NewPasswordHash(hash.Reveal() + strings.Repeat("x", 500)),
+		} {
 			_, err := store.CreateAccount(ctx, repo.NewAccount{Email: "secret.person@example.com", PasswordHash: h})
 			say(err)
 			_, err = store.CreateAccount(ctx, repo.NewAccount{ID: "bad", Email: "other.secret@example.com", PasswordHash: h})
@@ -81,14 +84,14 @@ func TestSecrets_AppearInNoOutput(t *testing.T) {
 	printed := out.String()
 	require.Greater(t, strings.Count(printed, "\n"), 200)
 	secrets := map[string]string{
-		"connection password": password, "hash": string(hash), "another hash": string(hash2), "password": "SecretPassword",
+		"connection password": password, "hash": hash.Reveal(), "another hash": hash2.Reveal(), "password": "SecretPassword",
 	}
 	for i, token := range tokens {
-		digest := private.DigestOf(token)
+		digest := []byte(private.DigestOf(token).Reveal())
 		secrets[fmt.Sprint("token ", i)] = token
-		secrets[fmt.Sprint("digest in hex ", i)] = hex.EncodeToString(digest[:])
-		secrets[fmt.Sprint("digest in base64 ", i)] = base64.RawStdEncoding.EncodeToString(digest[:])
-		secrets[fmt.Sprint("digest in decimal ", i)] = strings.Trim(fmt.Sprint([32]byte(digest)), "[]")
+		secrets[fmt.Sprint("digest in hex ", i)] = hex.EncodeToString(digest)
+		secrets[fmt.Sprint("digest in base64 ", i)] = base64.RawStdEncoding.EncodeToString(digest)
+		secrets[fmt.Sprint("digest in decimal ", i)] = strings.Trim(fmt.Sprint(digest), "[]")
 	}
 	for name, secret := range secrets {
 		if secret == "" {
@@ -101,7 +104,7 @@ func TestSecrets_AppearInNoOutput(t *testing.T) {
 	require.Contains(t, printed, "[redacted]")
 
 	// The control: without their types the same values are there.
-	_, err = store.DB().Exec(t.Context(), "SELECT $1::text", string(hash))
+	_, err = store.DB().Exec(t.Context(), "SELECT $1::text", hash.Reveal())
 	require.NoError(t, err)
-	require.Contains(t, out.String(), string(hash))
+	require.Contains(t, out.String(), hash.Reveal())
 }
