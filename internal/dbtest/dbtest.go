@@ -8,12 +8,11 @@ package dbtest
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -141,9 +140,15 @@ func admin() (string, *pgx.ConnConfig, error) {
 		return "", nil, err
 	}
 	config, err := pgx.ParseConfig(base)
+	if err != nil { // whose text may show a part of the password
+		return "", nil, errDatabaseURL
+	}
 
-	return base, config, err
+	return base, config, nil
 }
+
+var errDatabaseURL = errors.New("DATABASE_URL is neither a URL (postgres://user:password@host:port/database) " +
+	"nor a string of key=value pairs")
 
 // clone makes a database from a template, which ends with the test.
 func clone(tb pgtestdb.TB, m pgtestdb.Migrator) (string, error) {
@@ -152,29 +157,12 @@ func clone(tb pgtestdb.TB, m pgtestdb.Migrator) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	u, err := url.Parse(base)
-	if err != nil || u.Scheme == "" {
-		return "", errors.New("DATABASE_URL must be a URL for the tests: postgres://user:password@host:port/database")
+	conf, err := testConfig(base, config)
+	if err != nil {
+		return "", err
 	}
 
-	query := u.Query()
-	query.Set("timezone", timeZone)
-	// pgtestdb puts them into a URL as they are.
-	user, password, _ := strings.Cut(url.UserPassword(config.User, config.Password).String(), ":")
-	port := ""
-	if u.Port() != "" {
-		port = strconv.Itoa(int(config.Port))
-	}
-	if u.Hostname() == "" { // a folder with a socket
-		query.Set("host", config.Host)
-		query.Set("port", strconv.Itoa(int(config.Port)))
-	}
-
-	made := pgtestdb.Custom(tb, pgtestdb.Config{
-		DriverName: "pgx", Host: u.Hostname(), Port: port, Database: config.Database,
-		User: user, Password: password, Options: query.Encode(),
-	}, m).URL()
-	return made, nil
+	return pgtestdb.Custom(tb, conf, forSettings{m, conf.Options}).URL(), nil
 }
 
 // Soak skips a long test, unless MUSICSTORE_SOAK is set, as `make soak` does.
@@ -223,6 +211,20 @@ func (bootstrapped) Migrate(ctx context.Context, _ *sql.DB, c pgtestdb.Config) e
 	_, err = schema.Bootstrap(ctx, conn)
 
 	return err
+}
+
+// forSettings is a migrator whose template is only used again under the same settings: they may decide who owns its tables
+// or in which schema they are.
+type forSettings struct {
+	pgtestdb.Migrator
+
+	settings string
+}
+
+func (m forSettings) Hash() (string, error) {
+	hash, err := m.Migrator.Hash()
+
+	return fmt.Sprintf("%s %x", hash, sha256.Sum256([]byte(m.settings))), err
 }
 
 type empty struct{}

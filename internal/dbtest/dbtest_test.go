@@ -2,7 +2,9 @@ package dbtest_test
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"slices"
@@ -311,6 +313,17 @@ func TestInner_HasADatabase(t *testing.T) {
 	dbtest.URL(t)
 }
 
+func TestInner_UsesItsStore(t *testing.T) {
+	t.Parallel()
+	onlyInner(t)
+	url := dbtest.URL(t)
+	require.Equal(t, "pgtdbuser", run(t, connect(t, url), "SELECT current_user"))
+	require.Equal(t, "America/St_Johns", run(t, connect(t, url), "SHOW timezone"))
+	_, err := dbtest.New(t).ListAccounts(t.Context(), repo.Page{})
+	require.NoError(t, err)
+	run(t, connect(t, dbtest.EmptyURL(t)), "SELECT 1")
+}
+
 func TestInner_LeavesAGoroutine(t *testing.T) {
 	t.Parallel()
 	onlyInner(t)
@@ -339,13 +352,60 @@ func TestServer(t *testing.T) {
 		require.NotEqual(t, dir, own)
 		require.NoDirExists(t, own)
 	})
-	t.Run("MustBeAURL", func(t *testing.T) {
+	t.Run("MustBeNamedInAFormThatIsKnown", func(t *testing.T) {
 		t.Parallel()
-		for _, url := range []string{"host=/nowhere password=hunter2", "host=/nowhere password=hunter2%"} {
-			out, err := again(t, "TestInner_HasADatabase", "DATABASE_URL="+url)
+		for _, text := range []string{
+			"postgres://u:hunter2%@h/d", "password=hunter2 host", "password='hunter2", "hunter2", "mysql://u:hunter2@h/d",
+			"postgres://u:hunter2@h:port/d", "postgres://u:hunter2@h/d?connect_timeout=hunter2",
+		} {
+			out, err := again(t, "TestInner_HasADatabase", "DATABASE_URL="+text)
 			require.Error(t, err)
-			require.Contains(t, out, "DATABASE_URL must be a URL for the tests: postgres://user:password@host:port/database")
+			require.Contains(t, out, "DATABASE_URL is neither a URL", text)
 			require.NotContains(t, out, "hunter2")
+		}
+	})
+	t.Run("IsNotReached", func(t *testing.T) {
+		t.Parallel()
+		out, err := again(t, "TestInner_HasADatabase", "DATABASE_URL=host=/nowhere password=hunter2")
+		require.Error(t, err)
+		require.Contains(t, out, "/nowhere")
+		require.NotContains(t, out, "hunter2")
+	})
+}
+
+// A template that one form of DATABASE_URL has made must serve tests under every other.
+func TestServer_IsNamedInEveryForm(t *testing.T) {
+	t.Parallel()
+	config, err := pgx.ParseConfig(dbtest.AdminURL(t))
+	require.NoError(t, err)
+	name := "admin_" + strings.ToLower(rand.Text())
+	once(t, dbtest.URL(t), "CREATE ROLE "+name+" SUPERUSER LOGIN PASSWORD $$a b+c%&='$$")
+	t.Cleanup(func() {
+		conn, err := pgx.Connect(context.Background(), dbtest.AdminURL(t))
+		require.NoError(t, err)
+		run(t, conn, "DROP OWNED BY "+name+"; DROP ROLE "+name)
+	})
+	host := url.QueryEscape(config.Host)
+	at := fmt.Sprintf("host=%s&port=%d", host, config.Port)
+	for _, form := range []string{
+		"postgres:///postgres?user=" + name + "&password=a%20b%2Bc%25%26%3D%27&" + at,
+		"postgres://" + name + ":a%20b%2Bc%25%26%3D%27@/postgres?" + at,
+		"postgresql://" + name + "@/?dbname=postgres&" + at,
+		"postgresql://" + name + "@/?database=postgres&application_name=a%20b+c&" + at,
+		"postgres://nobody@/nothing?user=" + name + "&dbname=postgres&" + at,
+		fmt.Sprintf("host=%s port=%d user=%s dbname=postgres", config.Host, config.Port, name),
+		fmt.Sprintf(" host = '%s' port\n=%d user=%s password='a b+c%%&=\\'' dbname=postgres options='-c work_mem=5MB'",
+			config.Host, config.Port, name),
+	} {
+		out, err := again(t, "TestInner_UsesItsStore", "DATABASE_URL="+form)
+		require.NoError(t, err, "%s\n%s", form, out)
+	}
+	t.Run("OrByTheVariablesOfLibpq", func(t *testing.T) {
+		t.Parallel()
+		for _, form := range []string{"postgres://", "postgres:///postgres", "dbname=postgres", "application_name=x"} {
+			out, err := again(t, "TestInner_UsesItsStore", "DATABASE_URL="+form, "PGUSER="+name, "PGDATABASE=postgres",
+				"PGHOST="+config.Host, fmt.Sprintf("PGPORT=%d", config.Port))
+			require.NoError(t, err, "%s\n%s", form, out)
 		}
 	})
 }

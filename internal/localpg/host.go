@@ -1,3 +1,5 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
 package localpg
 
 import (
@@ -9,11 +11,13 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 )
 
 const (
@@ -23,11 +27,19 @@ const (
 	maxSocketPath = 103        // of macOS; Linux has 107
 )
 
-// initdbOptions make a template. Not to sync is right, because a kept copy is synced itself. Small segments of the
-// write-ahead log halve what is copied.
+// initdbOptions make a template. initdb syncs it, because a template that a power cut left half written would fail every
+// later start. Small segments of the write-ahead log halve what is copied.
 var initdbOptions = []string{
-	"--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync", "--wal-segsize=1",
+	"--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--wal-segsize=1",
 }
+
+// plainPath matches what is the same in a URL, in a list of folders (unix_socket_directories) and in a file of lines
+// (postmaster.pid).
+var plainPath = regexp.MustCompile(`^[\w/.+@=~:-]+$`)
+
+// passedOn are the variables that a command gets from our environment: where its libraries are. All others, such as PG*,
+// LC_* and what a shell takes functions and options from, are kept back.
+var passedOn = []string{"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "HOME"}
 
 // host is where servers run and as whom. PostgreSQL refuses to run as root, so root lets another user run it, who owns
 // the data and the run folders; the folders above them stay root's.
@@ -36,6 +48,7 @@ type host struct {
 	as       *syscall.Credential // nil if that is who we are
 	cache    string              // the templates and the kept data
 	temp     string              // the run folders
+	others   []string            // more folders in which runs may have been left over
 	path     string              // PATH
 	globs    []string            // the distributions' folders
 }
@@ -58,6 +71,8 @@ func newHost() (h host, err error) {
 	if h.temp, err = h.tempFolder(os.TempDir()); err != nil {
 		return host{}, err
 	}
+
+	h.others = []string{"/tmp", memory}
 
 	if h.cache, err = h.cacheFolder(caches); err != nil {
 		return host{}, fmt.Errorf("cache folder: %w", err)
@@ -86,6 +101,10 @@ func serverUser(names ...string) (uid, gid int, err error) {
 // cacheFolder makes and returns the folder for what is kept between runs, without symbolic links in its path: in the
 // parent or, where there is none or it cannot be made, as without a home, in the folder for temporary files.
 func (h host) cacheFolder(parent string) (string, error) {
+	if strings.ContainsFunc(parent, unicode.IsControl) {
+		return "", fmt.Errorf("%q has a line break or another control character, which initdb refuses", parent)
+	}
+
 	if dir := filepath.Join(parent, "musicstore"); filepath.IsAbs(dir) && h.mkdirShared(dir) == nil {
 		return filepath.EvalSymlinks(dir)
 	}
@@ -106,16 +125,28 @@ func (h host) cacheFolder(parent string) (string, error) {
 	return dir, h.mkdirShared(dir)
 }
 
-// tempFolder returns the folder to make run folders in, without symbolic links in its path: the given one or, if a
-// socket's path would be too long there or the server's user could not remove a run folder from it, /tmp.
-func (h host) tempFolder(dir string) (string, error) {
-	dir, err := filepath.EvalSymlinks(dir)
+// tempFolder returns the folder to make run folders in, without symbolic links in its path. That is the given one, or /tmp
+// in three cases: a socket's path would be too long there, the path has a character such as a comma or a space that
+// separates folders in some place, or the server's user could not remove a run folder from it.
+func (h host) tempFolder(given string) (string, error) {
+	dir, err := filepath.EvalSymlinks(given)
+	if err == nil {
+		var info os.FileInfo
+		if info, err = os.Stat(dir); err == nil && !info.IsDir() {
+			err = syscall.ENOTDIR
+		}
+	}
+
 	if err != nil {
-		return "", err
+		if e := (*os.PathError)(nil); errors.As(err, &e) {
+			err = e.Err
+		}
+
+		return "", fmt.Errorf("the folder for temporary files (TMPDIR) is %q: %w", given, err)
 	}
 
 	socket := filepath.Join(dir, runPrefix+"4294967295", ".s.PGSQL."+port)
-	if len(socket) > maxSocketPath || !filepath.IsAbs(dir) || h.as != nil && !openToAll(dir) {
+	if len(socket) > maxSocketPath || !filepath.IsAbs(dir) || !plainPath.MatchString(dir) || h.as != nil && !openToAll(dir) {
 		return filepath.EvalSymlinks("/tmp")
 	}
 
@@ -128,12 +159,7 @@ func (h host) inMemory() host {
 	m.temp = memory
 	m.sweep()
 
-	var fs syscall.Statfs_t
-	if dir, err := h.tempFolder(memory); err != nil || dir != memory || syscall.Statfs(dir, &fs) != nil {
-		return h
-	}
-
-	if fs.Bavail*uint64(fs.Bsize) < memoryRoom { //nolint:gosec // no block has a negative size
+	if dir, err := h.tempFolder(memory); err != nil || dir != memory || freeRoom(dir) < memoryRoom {
 		return h
 	}
 
@@ -193,9 +219,12 @@ func (h host) command(ctx context.Context, name string, args ...string) *exec.Cm
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
 
-	// PostgreSQL takes settings from PG… variables, and its messages' language from the locale's.
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "PG") })
-	cmd.Env = append(cmd.Env, "LC_ALL=C", "PATH="+h.path+":/usr/bin:/bin")
+	cmd.Env = []string{"LC_ALL=C", "PATH=" + h.path + ":/usr/bin:/bin"}
+	for _, name := range passedOn {
+		if value, ok := os.LookupEnv(name); ok {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+	}
 
 	if h.as != nil {
 		cmd.Env = append(cmd.Env, "HOME=/")
@@ -233,7 +262,7 @@ func (h host) template(ctx context.Context, pg installation) (string, error) {
 	sum := sha256.Sum256(fmt.Append(nil, h.uid, initdbOptions))
 	dir := filepath.Join(h.cache, fmt.Sprintf("template-%s-%x", pg.version, sum[:4]))
 
-	if _, err := os.Stat(dir); err == nil {
+	if isCluster(dir) {
 		return dir, nil
 	}
 
@@ -243,8 +272,12 @@ func (h host) template(ctx context.Context, pg installation) (string, error) {
 	}
 	defer unlock(lock)
 
-	if _, err := os.Stat(dir); err == nil {
+	if isCluster(dir) {
 		return dir, nil
+	}
+
+	if err := os.RemoveAll(dir); err != nil { // something has removed a part of it, as cleaners of old files do
+		return "", err
 	}
 
 	return dir, h.build(dir, func(dir string) error {
@@ -252,18 +285,37 @@ func (h host) template(ctx context.Context, pg installation) (string, error) {
 	})
 }
 
+// isCluster reports whether a folder has the files and folders of a cluster at whose absence a server does not start.
+func isCluster(dir string) bool {
+	for _, name := range []string{"PG_VERSION", "global/pg_control", "postgresql.conf", "pg_hba.conf"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+			return false
+		}
+	}
+
+	for _, name := range []string{"base/1", "global", "pg_xact", "pg_wal"} {
+		if entries, err := os.ReadDir(filepath.Join(dir, name)); err != nil || len(entries) == 0 {
+			return false
+		}
+	}
+
+	return true
+}
+
 // build makes a folder that is there in full or not at all: create makes it under another name. The caller holds a lock
 // for the path, so that what else was begun for it is left over.
 func (h host) build(path string, create func(dir string) error) error {
-	pattern := filepath.Base(path) + ".new-*"
+	prefix := filepath.Base(path) + ".new-"
 
-	left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), pattern))
-	for _, dir := range left {
-		_ = os.RemoveAll(dir)
+	left, _ := os.ReadDir(filepath.Dir(path))
+	for _, entry := range left {
+		if strings.HasPrefix(entry.Name(), prefix) {
+			_ = os.RemoveAll(filepath.Join(filepath.Dir(path), entry.Name()))
+		}
 	}
 
 	// Every time another name, because an initdb or cp whose process was killed may still write to the last.
-	parent, err := os.MkdirTemp(filepath.Dir(path), pattern)
+	parent, err := os.MkdirTemp(filepath.Dir(path), prefix)
 	if err != nil {
 		return err
 	}

@@ -1,3 +1,5 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
 package localpg
 
 import (
@@ -272,10 +274,10 @@ func TestEndServer_DoesNotEndAnotherProcessOfThatNumber(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(data, "postmaster.pid"), pid, 0o600))
 
-	require.NoError(t, endServer(data, ""))
-	require.NoError(t, endServer(filepath.Join(p.dir, "data"), "/another/run"))
+	require.NoError(t, endServer(t.Context(), data, ""))
+	require.NoError(t, endServer(t.Context(), filepath.Join(p.dir, "data"), "/another/run"))
 	requireStays(t, p.pid)
-	require.NoError(t, endServer(filepath.Join(p.dir, "data"), p.dir))
+	require.NoError(t, endServer(t.Context(), filepath.Join(p.dir, "data"), p.dir))
 	requireGone(t, p.pid, p.dir)
 }
 

@@ -1,3 +1,5 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
 // Package localpg runs a private PostgreSQL server from the binaries that are installed on this machine: a throwaway
 // one for tests (Temp, TempInMemory), or one whose data stays, for a command line tool (Keep). It needs no service, port
 // or password: a server is reached through a Unix socket in a folder that only its user can enter.
@@ -6,6 +8,12 @@
 // a pipe whose other end only this process has: when this process ends, however it ends, the pipe ends, and the
 // watchdog stops the server and removes its run folder. What is left when the watchdog was killed too, the next start
 // removes.
+//
+// A kept data folder is refused only while a living process serves it. Three things tell, and none of them is the number
+// in postmaster.pid, which may be any process's by now: the lock of the process that asked for the server, the lock that
+// the server's own processes hold, and the server's shared memory.
+//
+// PG* variables of the environment reach neither the server nor who connects by its URL.
 package localpg
 
 import (
@@ -36,7 +44,9 @@ var ErrInUse = errors.New("in use by another process")
 
 const (
 	port         = "5432" // is only a part of the socket's name: nothing listens on TCP
+	serviceFile  = "pg_service.conf"
 	startTimeout = 30 * time.Second
+	endTimeout   = 5 * time.Second
 	pollInterval = 10 * time.Millisecond
 )
 
@@ -45,18 +55,28 @@ var fast = []string{"fsync=off", "synchronous_commit=off", "full_page_writes=off
 
 var validName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 
+// onlyFiles keeps the dynamic shared memory in the data folder: in /dev/shm it would outlive a server that is killed.
+// https://www.postgresql.org/docs/current/runtime-config-resource.html#GUC-DYNAMIC-SHARED-MEMORY-TYPE
+const onlyFiles = "dynamic_shared_memory_type=mmap"
+
 // watchdog is run by /bin/sh with the signal that stops the server, the run folder and the server's command line. Its
 // file 3 is the pipe (not its standard input, which a shell replaces by /dev/null for what it runs in the background).
 //
 // A subshell waits for the pipe's end while the shell waits for the server, so either event leads on. The signal is
 // repeated, because a server that has just been started ignores it until it has set its handlers; a server that does
 // not stop is told to stop at once (QUIT), which it always obeys.
+//
+// File 4 is the lock of a kept data folder, if it has one. Only the server and its children are to hold it.
+//
+// A server that crashed has left postmaster.pid and shared memory behind. Its run folder stays then, because Stop or the
+// next start finds the shared memory by it.
 const watchdog = `
 trap '' HUP INT TERM
 signal=$1 dir=$2
 shift 2
 "$@" 3<&- &
 server=$!
+exec 4<&-
 {
 	read -r _ <&3
 	tries=0
@@ -69,7 +89,7 @@ server=$!
 reader=$!
 wait "$server"
 kill -s KILL "$reader"
-rm -rf "$dir"
+[ -e "$dir/data/postmaster.pid" ] || rm -rf "$dir"
 `
 
 // Server is a running PostgreSQL server. Its methods are safe for concurrent use.
@@ -77,7 +97,8 @@ type Server struct {
 	dir  string   // the run folder: socket, log, lock, and the data or a link to it
 	data string   // the data folder
 	lock *os.File // says that the run folder is alive
-	kept *os.File // the lock of a kept data folder, nil for a throwaway server
+	kept *os.File // says that this process has the kept data folder; nil for a throwaway server
+	held *os.File // is locked while a process of the kept data's server lives; nil for a throwaway server
 	log  *os.File // open for reading, because the watchdog removes the folder before the log's last lines are wanted
 
 	pipe *os.File      // its closing tells the watchdog to stop the server
@@ -153,11 +174,18 @@ func Command(ctx context.Context, program string, args ...string) (*exec.Cmd, er
 }
 
 // URL returns the connection URL of a database of the server, for pgx and libpq. It does not look whether there is such
-// a database; "postgres" always is. The port is said because the variable PGPORT would be taken otherwise.
+// a database; "postgres" always is.
+//
+// The port is there because PGPORT would be used otherwise. Where another PG* variable of this process would reach pgx,
+// the URL names a service that sets it back to its default. Other programs than pgx may not know the parameter servicefile.
 func (s *Server) URL(database string) string {
 	dir := strings.NewReplacer("%2F", "/", "+", "%20").Replace(url.QueryEscape(s.dir))
 	u := url.URL{
 		Scheme: "postgres", User: url.User("postgres"), Path: "/" + database, RawQuery: "host=" + dir + "&port=" + port,
+	}
+
+	if readsEnvironment() {
+		u.RawQuery += "&service=" + serviceName + "&servicefile=" + dir + "/" + serviceFile
 	}
 
 	return u.String()
@@ -190,8 +218,12 @@ func (s *Server) stop() error {
 		<-s.done
 	}
 
-	err := removeRun(s.dir, s.lock) // the watchdog did that, unless it was killed
+	err := removeRun(s.dir, s.lock) // the watchdog did that, unless it was killed or the server crashed
 	_ = s.log.Close()
+
+	if s.held != nil {
+		_ = s.held.Close() // not unlocked: a process of the server that still lives keeps it
+	}
 
 	if s.kept != nil {
 		unlock(s.kept)
@@ -249,21 +281,26 @@ func (h host) keptData(ctx context.Context, s *Server, name string) (pg installa
 		return pg, "", fmt.Errorf("kept data %q: %w", name, err)
 	}
 
-	// The lock is ours, so a server that still lives has lost its process. Stopping at once harms no committed data.
-	if err := endServer(data, ""); err != nil {
-		return pg, "", err
+	if target, err := filepath.EvalSymlinks(data); err == nil {
+		data = target // the user has moved it
 	}
 
-	version, err := os.ReadFile(filepath.Join(data, "PG_VERSION"))
+	if s.held, err = freeData(ctx, data); err != nil {
+		return pg, "", fmt.Errorf("kept data %q: %w", name, err)
+	}
+
+	version, err := readRegular(filepath.Join(data, "PG_VERSION"))
 	isNew := errors.Is(err, os.ErrNotExist)
 
 	major := anyVersion
 	if err == nil {
-		major, err = strconv.Atoi(strings.TrimSpace(string(version)))
+		if major, err = strconv.Atoi(strings.TrimSpace(string(version))); err != nil {
+			err = fmt.Errorf("%s has no version of PostgreSQL in it", filepath.Join(data, "PG_VERSION"))
+		}
 	}
 
 	if err != nil && !isNew {
-		return pg, "", fmt.Errorf("version of the kept data: %w", err)
+		return pg, "", fmt.Errorf("kept data %q: %w", name, err)
 	}
 
 	if pg, err = h.find(ctx, major); err != nil {
@@ -271,6 +308,10 @@ func (h host) keptData(ctx context.Context, s *Server, name string) (pg installa
 	}
 
 	if isNew {
+		if err := setAside(data); err != nil {
+			return pg, "", fmt.Errorf("kept data %q: %w", name, err)
+		}
+
 		err := h.build(data, func(dir string) error {
 			if err := h.copyTemplate(ctx, pg, dir); err != nil {
 				return err
@@ -303,10 +344,14 @@ func (h host) serve(
 		filepath.Join(pg.bin, "postgres"), "-D", data, "-k", s.dir,
 	}, flags(append([]string{
 		"port=" + port, "listen_addresses=", "max_connections=300", "max_wal_size=1GB", "timezone=UTC", "log_timezone=UTC",
+		onlyFiles, "cluster_name=" + clusterName(data, s.dir),
 	}, settings...))...)
 
 	cmd := h.command(context.WithoutCancel(ctx), "/bin/sh", args...)
 	cmd.ExtraFiles = []*os.File{r}
+	if s.held != nil {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, s.held)
+	}
 	cmd.Stdout, cmd.Stderr = s.log, s.log
 
 	if err := cmd.Start(); err != nil {

@@ -1,3 +1,5 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
 package localpg
 
 import (
@@ -191,6 +193,7 @@ func TestKeep_KeepsRowsOverStopAndASecondStart(t *testing.T) {
 	t.Cleanup(func() {
 		require.NoError(t, os.RemoveAll(data))
 		require.NoError(t, os.Remove(data+".lock"))
+		require.NoError(t, os.Remove(data+".server.lock"))
 	})
 
 	require.Equal(t, "on", query(t, s, "select current_setting('fsync')"))

@@ -1,3 +1,5 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
 package localpg
 
 import (
@@ -67,7 +69,7 @@ func helper(args []string) error {
 		return err
 	}
 
-	h.cache, h.temp = args[0], args[1]
+	h.cache, h.temp, h.others = args[0], args[1], nil
 
 	s, err := h.start(context.Background(), args[2])
 	if err != nil {
@@ -182,7 +184,7 @@ func testHost(t *testing.T) host {
 	h, err := newHost()
 	require.NoError(t, err)
 
-	h.cache, h.temp = sharedCache, folder(t)
+	h.cache, h.temp, h.others = sharedCache, folder(t), nil
 
 	return h
 }

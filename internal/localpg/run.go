@@ -1,13 +1,18 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
 package localpg
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,7 +25,7 @@ func (h host) newRun() (*Server, error) {
 	for {
 		dir, err := os.MkdirTemp(h.temp, runPrefix)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("make a folder among the temporary files (TMPDIR): %w", err)
 		}
 
 		lock, err := tryLock(filepath.Join(dir, "lock"))
@@ -33,6 +38,10 @@ func (h host) newRun() (*Server, error) {
 		}
 
 		log, err := os.OpenFile(filepath.Join(dir, "log"), os.O_CREATE|os.O_EXCL|os.O_RDWR|os.O_APPEND, 0o600)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, serviceFile), service(), 0o600)
+		}
+
 		if err == nil {
 			err = h.give(dir)
 		}
@@ -49,66 +58,211 @@ func (h host) newRun() (*Server, error) {
 // sweep removes the run folders whose processes were killed together with their watchdogs, and ends their servers. What
 // it cannot remove, it leaves to the next one.
 func (h host) sweep() {
-	entries, _ := os.ReadDir(h.temp)
-	for _, entry := range entries {
-		if !entry.IsDir() || !strings.HasPrefix(entry.Name(), runPrefix) {
-			continue
-		}
-
-		info, err := entry.Info()
-		if err != nil || !ownedBy(info, h.uid) && !ownedBy(info, os.Geteuid()) {
-			continue
-		}
-
-		dir := filepath.Join(h.temp, entry.Name())
-		if lock, err := tryLock(filepath.Join(dir, "lock")); err == nil {
-			_ = removeRun(dir, lock)
+	for _, temp := range append([]string{h.temp}, h.others...) {
+		entries, _ := os.ReadDir(temp)
+		for _, entry := range entries {
+			if entry.IsDir() && strings.HasPrefix(entry.Name(), runPrefix) {
+				h.sweepRun(filepath.Join(temp, entry.Name()))
+			}
 		}
 	}
 }
 
-// removeRun ends the server of a run folder if it lives, removes the folder, and gives up its lock.
+// sweepRun removes a run folder if it is ours and nobody holds its lock.
+func (h host) sweepRun(dir string) {
+	info, err := os.Lstat(dir)
+	if err != nil || !ownedBy(info, h.uid) && !ownedBy(info, os.Geteuid()) {
+		return
+	}
+
+	if lock, err := tryLock(filepath.Join(dir, "lock")); err == nil {
+		_ = removeRun(dir, lock)
+	}
+}
+
+// removeRun ends the server of a run folder if it lives, removes the folder and a throwaway server's shared memory, and
+// gives up the folder's lock.
 func removeRun(dir string, lock *os.File) error {
 	defer unlock(lock)
 
-	if err := endServer(filepath.Join(dir, "data"), dir); err != nil {
+	data := filepath.Join(dir, "data")
+	if err := endServer(context.Background(), data, dir); err != nil {
 		return err
+	}
+
+	// A link is to kept data, whose next server finds the shared memory by itself.
+	if info, err := os.Lstat(data); err == nil && info.IsDir() {
+		removeSegments(info)
 	}
 
 	return os.RemoveAll(dir)
 }
 
-// endServer ends the server that lives on a data folder, if there is one, and returns when it has ended. With a run
-// folder it must be that one's server: a kept data folder may meanwhile be served from another.
-func endServer(data, run string) error {
+// freeData makes a kept data folder free for a server to be started. The caller holds the folder's process lock. It ends
+// a server of ours that has outlived its process, and removes what such a server left that would stop the next one. It
+// returns the lock for the next server to hold. The error is ErrInUse when something else serves the folder.
+func freeData(ctx context.Context, data string) (*os.File, error) {
+	// Its process is gone, so nobody needs the server. To end it at once harms no committed data.
+	if err := endServer(ctx, data, ""); err != nil {
+		return nil, err
+	}
+
+	wait, cancel := context.WithTimeout(ctx, endTimeout)
+	defer cancel()
+
+	// The server of a process that we cannot see, as of another container, holds it too.
+	held, err := waitLock(wait, data+".server.lock")
+	if err != nil {
+		if wait.Err() != nil && ctx.Err() == nil {
+			err = ErrInUse
+		}
+
+		return nil, err
+	}
+
+	info, err := os.Stat(data)
+	if err != nil {
+		return held, nil //nolint:nilerr // there is no data yet, or what uses it says what is wrong
+	}
+
+	if inUse(info) { // by a server that somebody started by hand
+		_ = held.Close()
+
+		return nil, ErrInUse
+	}
+
+	// PostgreSQL would refuse to start when the number in postmaster.pid is any living process's, and would wait for a
+	// writer when one of the two is a FIFO.
+	for _, name := range []string{"postmaster.pid", "postmaster.opts"} {
+		if err := os.RemoveAll(filepath.Join(data, name)); err != nil {
+			_ = held.Close()
+
+			return nil, err
+		}
+	}
+
+	return held, nil
+}
+
+// setAside renames what is in the place of a kept data folder without being one, so that a new one can be made. The error
+// says so when it may hold rows.
+func setAside(data string) error {
+	entries, err := os.ReadDir(data)
+
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case len(entries) == 0:
+		return os.Remove(data)
+	}
+
+	if _, err := os.Lstat(filepath.Join(data, "global", "pg_control")); !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%s has no file PG_VERSION, but other files of a database", data)
+	}
+
+	return os.Rename(data, data+time.Now().UTC().Format(".unfinished-20060102150405.000000000"))
+}
+
+// clusterName returns a name that PostgreSQL shows in the title of every process but the first: of this run folder and
+// this data folder.
+func clusterName(data, run string) string { return filepath.Base(run) + "-" + dataName(data) }
+
+func dataName(data string) string {
+	sum := sha256.Sum256([]byte(data))
+
+	return fmt.Sprintf("%x", sum[:4])
+}
+
+// endServer ends the server of ours that lives on a data folder, if there is one, and returns when all its processes have
+// ended. With a run folder it must be that one's server: a kept data folder may meanwhile be served from another.
+func endServer(ctx context.Context, data, run string) error {
 	data, err := filepath.EvalSymlinks(data) // a run folder has a link to kept data
 	if err != nil {
 		return nil //nolint:nilerr // there is no data, so there is no server
 	}
 
-	for end := time.Now().Add(startTimeout); ; time.Sleep(pollInterval) {
-		text, _ := os.ReadFile(filepath.Join(data, "postmaster.pid"))
-		line, _, _ := strings.Cut(string(text), "\n")
+	for began := time.Now(); ; {
+		server, children := serving(data, run)
+		waited := time.Since(began)
 
-		pid, err := strconv.Atoi(line)
-		if err != nil || !isServer(pid, data, run) {
-			return nil //nolint:nilerr // there is no server
+		switch {
+		case len(server)+len(children) == 0:
+			return nil
+		case waited > startTimeout:
+			return fmt.Errorf("the processes %v that serve %s do not end", append(server, children...), data)
+		case waited > endTimeout: // one that is stopped, or waits for a disk
+			signalAll(syscall.SIGKILL, server, children)
+		case len(server) > 0:
+			signalAll(syscall.SIGQUIT, server)
+		default: // the first process was killed, and these did not notice
+			signalAll(syscall.SIGQUIT, children)
 		}
 
-		if time.Now().After(end) {
-			return fmt.Errorf("server %d of %s does not end", pid, data)
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("end the server of %s: %w", data, ctx.Err())
+		case <-time.After(pollInterval):
 		}
-
-		_ = syscall.Kill(pid, syscall.SIGQUIT)
 	}
 }
 
-// isServer reports whether a process is a server that serve has started on a data folder, and in a run folder unless
-// that is empty. The number alone says nothing: the system gives it to another process one day.
-func isServer(pid int, data, run string) bool {
-	line := commandLine(pid)
+func signalAll(signal syscall.Signal, pids ...[]int) {
+	for _, pid := range slices.Concat(pids...) {
+		_ = syscall.Kill(pid, signal)
+	}
+}
 
-	return strings.Contains(line, "/postgres -D "+data+" -k ") && (run == "" || strings.Contains(line, " -k "+run+" "))
+// serving returns the processes of the server that serve has started on a data folder, and in a run folder unless that is
+// empty: the first process, and its children. Their command lines tell. A number in a file says nothing: the system gives
+// it to another process one day.
+func serving(data, run string) (server, children []int) {
+	for pid, line := range commandLines() {
+		before, _, isServer := strings.Cut(line, "/postgres -D "+data+" -k ")
+		title, isChild := strings.CutPrefix(line, "postgres: "+runPrefix)
+
+		switch {
+		case isServer && !strings.Contains(before, " -c "): // which is the watchdog's
+			if run == "" || strings.Contains(line, " -k "+run+" ") {
+				server = append(server, pid)
+			}
+		case isChild:
+			title = runPrefix + title
+			if run == "" && strings.Contains(title, "-"+dataName(data)+": ") ||
+				run != "" && strings.HasPrefix(title, clusterName(data, run)+": ") {
+				children = append(children, pid)
+			}
+		}
+	}
+
+	return server, children
+}
+
+// commandLines returns the command lines of all processes that have one.
+func commandLines() map[int]string {
+	lines := map[int]string{}
+
+	if runtime.GOOS == "linux" { // where ps is not always installed
+		entries, _ := os.ReadDir("/proc")
+		for _, entry := range entries {
+			if pid, err := strconv.Atoi(entry.Name()); err == nil {
+				lines[pid] = commandLine(pid)
+			}
+		}
+
+		return lines
+	}
+
+	text, _ := exec.Command("ps", "-A", "-ww", "-o", "pid=,args=").Output() //nolint:noctx // it ends at once
+	for line := range strings.Lines(string(text)) {
+		number, args, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if pid, err := strconv.Atoi(number); err == nil {
+			lines[pid] = args
+		}
+	}
+
+	return lines
 }
 
 // commandLine returns the command line of a process, or nothing if it has ended, also when nobody has waited for it.
@@ -124,11 +278,18 @@ func commandLine(pid int) string {
 }
 
 // tryLock makes and locks a file; the lock ends with unlock or with this process. It is ErrInUse when it is locked
-// already, also by this process, and os.ErrNotExist when it was removed meanwhile, and locks nothing.
+// already, also by this process, and os.ErrNotExist when it was removed meanwhile, and locks nothing. Something else than
+// a file in its place is locked as well, except for a symbolic link and a socket.
 func tryLock(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
+	const flags = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|flags, 0o600)
+	if errors.Is(err, syscall.EISDIR) {
+		f, err = os.OpenFile(path, os.O_RDONLY|flags, 0)
+	}
+
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("lock: %w", err)
 	}
 
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
@@ -165,6 +326,23 @@ func waitLock(ctx context.Context, path string) (*os.File, error) {
 		case <-time.After(pollInterval):
 		}
 	}
+}
+
+// readRegular returns what a file holds that is a regular one and not large. It never waits for a writer, as of a FIFO.
+func readRegular(path string) ([]byte, error) {
+	const large = 1 << 16
+
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() || info.Size() > large {
+		return nil, fmt.Errorf("%s is not a file of PostgreSQL's", path)
+	}
+
+	return io.ReadAll(io.LimitReader(f, large))
 }
 
 // unlock gives up a lock. To close the file would not do: a process that is being started has it open for a moment.
