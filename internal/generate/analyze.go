@@ -45,6 +45,7 @@ type scope struct {
 type rel struct {
 	name    string
 	table   *table
+	of      *table // of EXCLUDED: to read it needs the same rights as to read the table
 	columns []output
 	open    bool // it has columns that are not known here
 }
@@ -62,17 +63,14 @@ type expr struct {
 
 // analysis is what is found out about one query.
 type analysis struct {
-	schema   *schema
-	problems *problems
-	at       func(location int32) place
-	original string // the text as it is written
+	schema *schema
+	at     func(location int32) place
 
-	uses      map[string]*dbtx.Use
-	params    []dbtx.Param
-	write     bool
-	locks     bool
-	positions bool
-	changes   []*change
+	uses    map[string]*dbtx.Use
+	params  []dbtx.Param
+	write   bool
+	locks   bool
+	changes []*change
 }
 
 // change is an INSERT, an UPDATE, or the DO UPDATE of an INSERT.
@@ -88,11 +86,11 @@ type change struct {
 
 // value is what a column is set to.
 type value struct {
-	param    int   // the parameter, from 1, that it is; 0 when it is none
-	hidden   bool  // it is made of parameters in a way that is not followed
-	standard bool  // DEFAULT
+	param    int    // the parameter, from 1, that it is; 0 when it is none
+	hidden   bool   // it is made of parameters in a way that is not followed
+	standard bool   // DEFAULT
 	inserted string // EXCLUDED and this column
-	simple   bool  // a parameter or a constant: the same each time
+	simple   bool   // a parameter or a constant: the same each time
 }
 
 func (a *analysis) use(t *table) *dbtx.Use {
@@ -404,6 +402,9 @@ func (a *analysis) read(r *rel, name string) (output, bool) {
 	if at < 0 {
 		return output{}, false
 	}
+	if r.of != nil {
+		include(&a.use(r.of).Select, name)
+	}
 
 	return r.columns[at], true
 }
@@ -447,8 +448,6 @@ func (a *analysis) expr(node proto.Message, sc *scope) {
 		switch n := m.(type) {
 		case *pgquery.ColumnRef:
 			a.column(n, sc)
-		case *pgquery.ParamRef:
-			a.positions = true
 		case *pgquery.FuncCall:
 			a.call(n)
 		case *pgquery.A_Expr:
@@ -673,7 +672,7 @@ func (a *analysis) insert(s *pgquery.InsertStmt, parent *scope) []output {
 	if s.GetSelectStmt() != nil {
 		outs = a.query(s.GetSelectStmt(), sc)
 	}
-	fresh := &rel{name: excluded}
+	fresh := &rel{name: excluded, of: t}
 	for i, name := range c.names {
 		include(&use.Insert, name)
 		if i < len(outs) {
@@ -699,6 +698,11 @@ func (a *analysis) insert(s *pgquery.InsertStmt, parent *scope) []output {
 				a.expr(elem.GetIndexElem().GetExpr(), &scope{rels: []*rel{target}})
 			}
 		}
+		if conflict.GetInfer().GetConname() != "" {
+			for _, name := range arbiter(conflict, t) {
+				include(&use.Select, name)
+			}
+		}
 		if where := conflict.GetInfer().GetWhereClause(); where != nil {
 			a.expr(where, &scope{parent: sc, rels: []*rel{target}})
 		}
@@ -718,11 +722,6 @@ func (a *analysis) set(list []*pgquery.Node, sc *scope, c *change) {
 	c.values = map[string]value{}
 	for _, node := range list {
 		target := node.GetResTarget()
-		if target.GetVal().GetMultiAssignRef() != nil {
-			a.problems.add(c.at.file, c.at.line, "sqlc loses the parameters of SET (a, b) = (…): write SET a = …, b = …")
-
-			continue
-		}
 		include(&a.use(c.table).Update, target.GetName())
 		a.expr(target.GetVal(), sc)
 		c.names = append(c.names, target.GetName())

@@ -30,15 +30,15 @@ type config struct {
 
 // rule is a line of the defaults: what gives a value to the columns that match.
 type rule struct {
-	line            int
-	table, column   string // either may be *
-	by              string // dbtx.ID, dbtx.Now, dbtx.Derived, or none
-	update          bool   // also on update
-	function        string
-	from            []string
-	always          bool
-	used, exact     bool
-	typeless, where string
+	line          int
+	table, column string // the table may be *
+	exact         bool   // it is not
+	by            string // dbtx.ID, dbtx.Now, dbtx.Derived, or none
+	update        bool   // also on update
+	function      string
+	from          []string
+	always        bool
+	used          bool
 }
 
 const (

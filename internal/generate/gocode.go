@@ -24,7 +24,7 @@ type golang struct {
 	aliases   map[string]string    // alias → name, of type X = other.Name
 	constants map[string]string    // query → the constant with its text
 	types     []string             // the exported ones, in order
-	values    []goValue             // exported constants, variables and functions, in order
+	values    []goValue            // exported constants, variables and functions, in order
 	doubles   []string             // names that are declared twice, in order
 	imports   map[string]bool      // the names by which packages are imported
 }

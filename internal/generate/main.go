@@ -18,7 +18,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-
 )
 
 func main() {
@@ -282,7 +281,15 @@ func (c *config) origin(name string, s *schema, queries []*query) place {
 			return t.at
 		}
 	}
+	longest := "" // a constant begins with the name of its enum
+	for enum := range s.enumsAt {
+		if strings.HasPrefix(typ, enum) && len(enum) > len(longest) {
+			longest = enum
+		}
+	}
+	if longest != "" {
+		return s.enumsAt[longest]
+	}
 
 	return place{sqlcFile, 1}
 }
-

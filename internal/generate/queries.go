@@ -86,13 +86,18 @@ func (s *source) linesOf(st statement) []int {
 	return lines
 }
 
+// unusedFunctions are the functions of Go that no code of sqlc calls: a constant may have their names.
+var unusedFunctions = []string{
+	"cap", "clear", "close", "complex", "copy", "delete", "imag", "max", "min", "new", "panic", "print", "println", "real", "recover",
+}
+
 // check refuses what sqlc accepts and PostgreSQL could not run.
 func (w *written) check(ps *problems) {
 	if w.command == "execlastid" {
 		ps.add(w.file.name, w.at.line, "%s: PostgreSQL has no last id: write :one and RETURNING id", w.name)
 	}
 	lower := strings.ToLower(w.name[:1]) + w.name[1:]
-	if token.IsKeyword(lower) || types.Universe.Lookup(lower) != nil {
+	if token.IsKeyword(lower) || types.Universe.Lookup(lower) != nil && !slices.Contains(unusedFunctions, lower) {
 		ps.add(w.file.name, w.at.line, "query %s can't have this name: sqlc calls a constant %s, which is a word of Go", w.name, lower)
 	}
 	walk(w.statement.node.ProtoReflect(), func(m proto.Message) bool {
@@ -190,7 +195,7 @@ func readQueries(c *config, r request, s *schema, all []*written, ps *problems) 
 
 			continue
 		}
-		a := &analysis{schema: s, problems: ps, uses: map[string]*dbtx.Use{}}
+		a := &analysis{schema: s, uses: map[string]*dbtx.Use{}}
 		a.at = func(location int32) place {
 			line := strings.Count(from.Text[:min(max(0, int(location)), len(from.Text))], "\n")
 			if len(w.lines) == 1+strings.Count(from.Text, "\n") {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,8 +18,9 @@ type schema struct {
 	problems  *problems
 	tables    []*table
 	enums     []string
-	functions map[string]bool // of the schema files: whether it is known to write nothing
-	names     map[string]bool // of constraints and indexes
+	enumsAt   map[string]place // by the name of the Go type
+	functions map[string]bool  // of the schema files: whether it is known to write nothing
+	names     map[string]bool  // of constraints and indexes
 }
 
 type table struct {
@@ -96,11 +96,13 @@ func tableName(defaultSchema, schema, name string) string {
 	return schema + "." + name
 }
 
-func nameOf(rel *pgquery.RangeVar) string { return tableName("public", rel.GetSchemaname(), rel.GetRelname()) }
+func nameOf(rel *pgquery.RangeVar) string {
+	return tableName("public", rel.GetSchemaname(), rel.GetRelname())
+}
 
 // readSchema takes the tables and columns from sqlc, and everything else from the schema files.
 func readSchema(c *config, r request, files []*source, ps *problems) *schema {
-	s := &schema{config: c, problems: ps, functions: map[string]bool{}, names: map[string]bool{}}
+	s := &schema{config: c, problems: ps, functions: map[string]bool{}, names: map[string]bool{}, enumsAt: map[string]place{}}
 	for _, of := range r.Catalog.Schemas {
 		if of.Name == "pg_catalog" || of.Name == "information_schema" || of.Name == "pg_temp" {
 			continue
@@ -204,6 +206,8 @@ func (s *schema) readStatement(file *source, st statement) {
 			t.at, t.view = at, st.node.GetCreateTableAsStmt().GetObjtype() == pgquery.ObjectType_OBJECT_MATVIEW
 			elements = append(elements, element{start: st.start, table: t})
 		}
+	case st.node.GetCreateEnumStmt() != nil:
+		s.enumsAt[s.goName(lastName(st.node.GetCreateEnumStmt().GetTypeName()))] = at
 	case st.node.GetCreateFunctionStmt() != nil:
 		s.readFunction(st.node.GetCreateFunctionStmt())
 	}
@@ -212,7 +216,7 @@ func (s *schema) readStatement(file *source, st statement) {
 
 // readView finds out whether reading a view may write.
 func (s *schema) readView(t *table, query *pgquery.Node) {
-	a := &analysis{schema: s, problems: &problems{}, uses: map[string]*dbtx.Use{}}
+	a := &analysis{schema: s, at: func(int32) place { return t.at }, uses: map[string]*dbtx.Use{}}
 	a.query(query, nil)
 	t.volatile = a.write
 }
@@ -456,9 +460,9 @@ func (s *source) at(m *mark, elements []element) []element {
 	for _, e := range elements {
 		switch {
 		case e.start > m.start:
-		case s.line(e.start) == m.line:
+		case len(on) > 0 && s.line(e.start) == m.line && s.line(on[0].start) == m.line:
 			on = append(on, e)
-		case len(on) == 0 || s.line(on[0].start) != m.line:
+		default:
 			on = []element{e}
 		}
 	}
@@ -595,5 +599,3 @@ func (r *rule) fits(t *table, col *column) bool {
 
 	return r.suits(col) && (col.notNull || key) && (r.by != dbtx.ID || key)
 }
-
-func quoteList(names []string) string { return fmt.Sprintf("(%s)", strings.Join(names, ", ")) }

@@ -125,11 +125,14 @@ func runSQLC(ctx context.Context, root, scratch string, raw map[string]any, bloc
 	return requests, nil
 }
 
-var sqlcPlace = regexp.MustCompile(`(?m)^(\S+\.sql):(\d+):(\d+): `)
+var (
+	sqlcPackage = regexp.MustCompile(`(?m)^# package \S+\n`)
+	sqlcPlace   = regexp.MustCompile(`(?m)^(\S+\.sql):(\d+):(\d+): `)
+)
 
 // sqlcError is what sqlc printed, with the files and lines as they are.
 func sqlcError(out, folder string, moved map[string][]int, err error) error {
-	out = strings.TrimSpace(strings.ReplaceAll(out, folder, ""))
+	out = sqlcPackage.ReplaceAllString(strings.ReplaceAll(out, folder, ""), "")
 	out = sqlcPlace.ReplaceAllStringFunc(out, func(place string) string {
 		match := sqlcPlace.FindStringSubmatch(place)
 		line, _ := strconv.Atoi(match[2])
@@ -141,7 +144,7 @@ func sqlcError(out, folder string, moved map[string][]int, err error) error {
 
 		return fmt.Sprintf("%s:%d: ", match[1], line)
 	})
-	if out == "" {
+	if out = strings.TrimSpace(out); out == "" {
 		return fmt.Errorf("sqlc: %w", err)
 	}
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -76,7 +77,9 @@ func (s *schema) goName(name string) string {
 }
 
 // singular returns a table's name for one of its rows, in words.
-func singular(table string) string { return strings.ReplaceAll(inflection.Singular(bareName(table)), "_", " ") }
+func singular(table string) string {
+	return strings.ReplaceAll(inflection.Singular(bareName(table)), "_", " ")
+}
 
 func bareName(table string) string { return table[strings.LastIndexByte(table, '.')+1:] }
 
@@ -88,16 +91,27 @@ func withoutID(column string) string {
 	return column
 }
 
+// owns reports that a column refers to another table: it says whose a row is.
+func (t *table) owns(column string) bool {
+	return slices.ContainsFunc(t.constraints, func(k *constraint) bool {
+		return k.kind == dbtx.ForeignKey && slices.Contains(k.columns, column)
+	})
+}
+
+// onlyOwners reports that a unique constraint has only columns that refer to other tables.
+func (t *table) onlyOwners(c *constraint) bool {
+	return !slices.ContainsFunc(c.mentioned, func(name string) bool { return !t.owns(name) })
+}
+
 // telling returns the columns of a unique constraint that tell what is taken: not those that only say whose it is.
 func (t *table) telling(c *constraint) []string {
-	columns := slices.DeleteFunc(slices.Clone(c.mentioned), func(name string) bool {
-		return slices.ContainsFunc(t.constraints, func(k *constraint) bool {
-			return k.kind == dbtx.ForeignKey && slices.Contains(k.columns, name)
-		})
-	})
-	if len(columns) == 0 {
-		for _, name := range c.mentioned {
+	var columns []string
+	for _, name := range c.mentioned {
+		switch {
+		case t.onlyOwners(c):
 			columns = append(columns, withoutID(name))
+		case !t.owns(name):
+			columns = append(columns, name)
 		}
 	}
 
@@ -147,6 +161,10 @@ func (s *schema) words(t *table, c *constraint) (words, other string) {
 	row := singular(t.name)
 	switch c.kind {
 	case dbtx.PrimaryKey, dbtx.Unique:
+		if t.onlyOwners(c) {
+			return row + " of the " + list(t.telling(c), "and") + " already exists", ""
+		}
+
 		return row + " " + list(t.telling(c), "and") + " already taken", ""
 	case dbtx.ForeignKey:
 		other = singular(c.references) + " has " + strings.ReplaceAll(bareName(t.name), "_", " ")
@@ -157,14 +175,17 @@ func (s *schema) words(t *table, c *constraint) (words, other string) {
 	case dbtx.Exclusion:
 		return row + " conflicts with another in " + list(c.columns, "and"), ""
 	default:
-		if says := must(c.check); says != "" {
+		says := must(c.check, t)
+		switch {
+		case says != "":
 			return row + " " + says, ""
-		}
-		if len(c.columns) == 0 {
+		case len(c.columns) == 0:
 			return row + " is not valid", ""
+		case len(c.columns) > 1:
+			return row + " " + list(c.columns, "and") + " do not fit each other", ""
 		}
 
-		return row + " " + list(c.columns, "and") + " is not valid", ""
+		return row + " " + c.columns[0] + " is not valid", ""
 	}
 }
 
@@ -177,20 +198,20 @@ func list(names []string, before string) string {
 }
 
 // must says in words what a CHECK asks for; "" when it has no simple form.
-func must(node *pgquery.Node) string {
-	subject, rules := rulesOf(node)
+func must(node *pgquery.Node, t *table) string {
+	subject, rules := rulesOf(node, t)
 	if subject == "" {
 		return ""
 	}
 
-	return subject + " must " + strings.Join(rules, ", and ")
+	return subject + " must " + strings.Join(rules, " and must ")
 }
 
 // rulesOf returns the column that an expression is about and what it must be or have.
-func rulesOf(node *pgquery.Node) (subject string, rules []string) {
+func rulesOf(node *pgquery.Node, t *table) (subject string, rules []string) {
 	if b := node.GetBoolExpr(); b.GetBoolop() == pgquery.BoolExprType_AND_EXPR {
 		for _, arg := range b.GetArgs() {
-			of, more := rulesOf(arg)
+			of, more := rulesOf(arg, t)
 			if of == "" || subject != "" && of != subject {
 				return "", nil
 			}
@@ -240,13 +261,26 @@ func rulesOf(node *pgquery.Node) (subject string, rules []string) {
 		compared := map[string]string{
 			"=": "", ">=": "at least ", "<=": "at most ", ">": "more than ", "<": "less than ", "<>": "other than ",
 		}
+		if col := t.column(subject); col != nil && slices.Contains(timeTypes, col.typ) {
+			compared = map[string]string{
+				"=": "", ">=": "at or after ", "<=": "at or before ", ">": "after ", "<": "before ", "<>": "other than ",
+			}
+		}
 		how, ok := compared[operator(e)]
 		switch {
 		case other == "":
 			return "", nil
+		case unit == ofJSON && operator(e) == "=":
+			return subject, []string{"be a JSON " + other}
+		case unit == ofJSON:
+			return "", nil
 		case operator(e) == "~" && unit == "" && other == `\S`:
 			return subject, []string{"not be blank"}
 		case operator(e) == "~" && unit == "":
+			if exact := hexadecimal.FindStringSubmatch(other); exact != nil {
+				return subject, []string{"be " + exact[1] + " lower-case hexadecimal characters"}
+			}
+
 			return subject, []string{"match " + other}
 		case operator(e) == "!~" && unit == "":
 			return subject, []string{"not match " + other}
@@ -259,6 +293,11 @@ func rulesOf(node *pgquery.Node) (subject string, rules []string) {
 		return "", nil
 	}
 }
+
+var hexadecimal = regexp.MustCompile(`^\^\[0-9a-f\]\{(\d+)\}\$$`)
+
+// ofJSON is the unit of JSON, which has a kind and no size.
+const ofJSON = "JSON"
 
 // measured returns the column that an expression is, and what of it is counted.
 func measured(node *pgquery.Node) (column, unit string) {
@@ -279,7 +318,7 @@ func measured(node *pgquery.Node) (column, unit string) {
 	case "cardinality":
 		return column, "elements"
 	case "jsonb_typeof", "json_typeof":
-		return column, "(JSON)"
+		return column, ofJSON
 	default:
 		return "", ""
 	}
