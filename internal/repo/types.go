@@ -6,13 +6,15 @@ import "musicstore/internal/dbgen"
 
 // The rows, parameters and results of the generated queries.
 type (
-	Account                   = dbgen.Account
-	Album                     = dbgen.Album
-	PasswordReset             = dbgen.PasswordReset
-	Purchase                  = dbgen.Purchase
-	Track                     = dbgen.Track
-	CreateAccountParams       = dbgen.CreateAccountParams
-	DailyNewAccountsParams    = dbgen.DailyNewAccountsParams
+	Account       = dbgen.Account
+	Album         = dbgen.Album
+	PasswordReset = dbgen.PasswordReset
+	Purchase      = dbgen.Purchase
+	Track         = dbgen.Track
+	// Deprecated: use NewAccount.
+	CreateAccountParams    = dbgen.CreateAccountParams
+	DailyNewAccountsParams = dbgen.DailyNewAccountsParams
+	// Deprecated: use DayAccounts.
 	DailyNewAccountsRow       = dbgen.DailyNewAccountsRow
 	ListAccountsParams        = dbgen.ListAccountsParams
 	SetPasswordHashParams     = dbgen.SetPasswordHashParams
@@ -22,19 +24,24 @@ type (
 	ListAlbumsParams          = dbgen.ListAlbumsParams
 	ListPublishedAlbumsParams = dbgen.ListPublishedAlbumsParams
 	UpdateAlbumParams         = dbgen.UpdateAlbumParams
+	// Deprecated: use NewPasswordReset.
 	CreatePasswordResetParams = dbgen.CreatePasswordResetParams
 	GetPasswordResetParams    = dbgen.GetPasswordResetParams
 	RedeemPasswordResetParams = dbgen.RedeemPasswordResetParams
 	DailySalesParams          = dbgen.DailySalesParams
-	DailySalesRow             = dbgen.DailySalesRow
-	ListBestSellersParams     = dbgen.ListBestSellersParams
-	ListBestSellersRow        = dbgen.ListBestSellersRow
-	ListPurchasesParams       = dbgen.ListPurchasesParams
-	RecordPurchaseParams      = dbgen.RecordPurchaseParams
-	SearchCatalogParams       = dbgen.SearchCatalogParams
-	SearchCatalogRow          = dbgen.SearchCatalogRow
-	AddTrackParams            = dbgen.AddTrackParams
-	DeleteTrackRow            = dbgen.DeleteTrackRow
-	LoadTracksParams          = dbgen.LoadTracksParams
-	MoveTrackParams           = dbgen.MoveTrackParams
+	// Deprecated: use DaySales.
+	DailySalesRow         = dbgen.DailySalesRow
+	ListBestSellersParams = dbgen.ListBestSellersParams
+	// Deprecated: use BestSeller.
+	ListBestSellersRow  = dbgen.ListBestSellersRow
+	ListPurchasesParams = dbgen.ListPurchasesParams
+	// Deprecated: use NewPurchase.
+	RecordPurchaseParams = dbgen.RecordPurchaseParams
+	SearchCatalogParams  = dbgen.SearchCatalogParams
+	// Deprecated: use CatalogHit.
+	SearchCatalogRow = dbgen.SearchCatalogRow
+	AddTrackParams   = dbgen.AddTrackParams
+	DeleteTrackRow   = dbgen.DeleteTrackRow
+	LoadTracksParams = dbgen.LoadTracksParams
+	MoveTrackParams  = dbgen.MoveTrackParams
 )

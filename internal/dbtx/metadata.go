@@ -1,0 +1,194 @@
+// Package dbtx has what is known of a store's SQL before the program runs. `make generate` works it out, with
+// PostgreSQL's own parser, and writes it down as Go: nothing reads SQL while the program runs.
+package dbtx
+
+import (
+	"slices"
+	"strings"
+)
+
+// Metadata is what is known of the SQL of one database. The generated code holds it as constants: it costs nothing when
+// the program starts.
+type Metadata struct {
+	Tables  []*Table // with the views, in the order of the schema files
+	Queries []*Query // in the order of their names
+	Enums   []string // the names of the enum types
+}
+
+// Find returns the query of this name; nil when there is none.
+func (m *Metadata) Find(name string) *Query {
+	at, ok := slices.BinarySearchFunc(m.Queries, name, func(q *Query, name string) int { return strings.Compare(q.Name, name) })
+	if !ok {
+		return nil
+	}
+
+	return m.Queries[at]
+}
+
+// Query returns the query whose generated code has this text; nil when it is another's text. The comparison costs
+// nothing for the generated constant itself, which is the same memory.
+func (m *Metadata) Query(sql string) *Query {
+	if q := m.Find(Name(sql)); q != nil && q.SQL == sql {
+		return q
+	}
+
+	return nil
+}
+
+// Name returns the name that sqlc put into the first line of a query, "-- name: GetAccount :one"; "" when there is none.
+func Name(sql string) string {
+	const before = "-- name: "
+	if len(sql) < len(before) || sql[:len(before)] != before {
+		return ""
+	}
+	for i := len(before); i < len(sql); i++ {
+		if sql[i] == ' ' {
+			return sql[len(before):i]
+		}
+	}
+
+	return ""
+}
+
+// Copy returns the :copyfrom query that writes these columns of the table; nil when there is none.
+func (m *Metadata) Copy(table string, columns []string) *Query {
+	for _, q := range m.Queries {
+		if q.Command != Copyfrom || q.Uses[0].Table != table || len(q.Params) != len(columns) {
+			continue
+		}
+		same := true
+		for i := range q.Params {
+			same = same && q.Params[i].Assigned[0].Column == columns[i]
+		}
+		if same {
+			return q
+		}
+	}
+
+	return nil
+}
+
+// Table returns the table or view of this name; nil when there is none.
+func (m *Metadata) Table(name string) *Table {
+	for _, t := range m.Tables {
+		if t.Name == name {
+			return t
+		}
+	}
+
+	return nil
+}
+
+// The commands of sqlc that a query may have.
+const (
+	Exec       = "exec"
+	Execrows   = "execrows"
+	Execresult = "execresult"
+	One        = "one"
+	Many       = "many"
+	Copyfrom   = "copyfrom"
+	Batchexec  = "batchexec"
+	Batchone   = "batchone"
+	Batchmany  = "batchmany"
+)
+
+// Query is what is known of a query.
+type Query struct {
+	Name    string // CreateAccount
+	Op      string // its name in words, as errors begin with it: create account
+	Command string // without the colon: one
+	SQL     string // as the generated code sends it; that of Copyfrom is never sent
+	File    string // and line, where it is written: db/queries/accounts.sql:12
+	Params  []Param
+	Fills   []Fill // in the order in which they are made
+	Uses    []Use  // the tables and views that it touches; of Copyfrom, the table alone
+	Write   bool   // it may change something: so does a call of a function that is not known to be STABLE
+	Locks   bool   // it locks rows, and so may wait for others
+
+	// Keyed: a second sending changes nothing more, and returns the stored row or no row.
+	Keyed bool
+	// Taken is the constraint of the key. When a keyed query returns no row, the key is another row's. "" when no row
+	// means something else.
+	Taken string
+
+	Plans []string // what +plan excuses: "filters reviews: newest first, up to a page"
+}
+
+// ColumnOf names a column of a table.
+type ColumnOf struct{ Table, Column string }
+
+// Param is a parameter of a query. Params[0] is $1.
+type Param struct {
+	Name      string     // as it is written in the query: created_at
+	Type      string     // PostgreSQL's name of the type, without []: timestamptz
+	Array     bool       // of Type
+	Null      bool       // it may be NULL
+	Sensitive bool       // it is a value of a sensitive column
+	Assigned  []ColumnOf // the columns that it becomes the value of
+	Compared  []ColumnOf // the columns that it is compared with
+}
+
+// The sources of a value that the caller left out.
+const (
+	ID      = "id"      // a new id
+	Now     = "now"     // the present time
+	Derived = "derived" // Func of the parameters From
+)
+
+// Fill says that a parameter gets a value where the caller left it unset.
+type Fill struct {
+	Param  int    // an index of Params
+	By     string // ID, Now or Derived
+	Func   string // the Go function that derives it
+	From   []int  // the parameters that it is derived from, as indexes of Params
+	Always bool   // a value that the caller sets is refused
+}
+
+// Use is what a query does with a table. The columns are what a role needs privileges on.
+type Use struct {
+	Table  string
+	Read   bool     // rows are read, perhaps no column of them, as by count(*)
+	Select []string // columns that are read
+	Insert []string
+	Update []string
+	Delete bool
+	Lock   bool // rows are locked, for which the right to update any column is needed
+}
+
+// Table is a table or a view.
+type Table struct {
+	Name        string
+	View        bool
+	File        string // and line, where it is made: db/schema/010_accounts.sql:2
+	Columns     []Column
+	Constraints []Constraint
+}
+
+// Column is a column of a table.
+type Column struct {
+	Name      string
+	Type      string // PostgreSQL's name of the type, without []
+	Array     bool
+	NotNull   bool
+	Sensitive bool // its Go type hides the value
+}
+
+// The kinds of constraints.
+const (
+	PrimaryKey = "primary key"
+	Unique     = "unique"
+	ForeignKey = "foreign key"
+	Check      = "check"
+	NotNull    = "not null"
+	Exclusion  = "exclusion"
+)
+
+// Constraint is a constraint or a unique index.
+type Constraint struct {
+	Name       string // a not-null constraint's is that which PostgreSQL 18 gives it: accounts_email_not_null
+	Kind       string
+	Columns    []string
+	References string // the table that a foreign key refers to
+	Words      string // what is wrong when it refuses a row: e-mail already taken
+	Referenced string // what is wrong when a foreign key keeps the row that it refers to: account has purchases
+}

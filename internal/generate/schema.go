@@ -1,0 +1,601 @@
+package main
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	pgquery "github.com/pganalyze/pg_query_go/v6"
+	"google.golang.org/protobuf/proto"
+
+	"musicstore/internal/dbtx"
+)
+
+// schema is what is known of the tables of a block.
+type schema struct {
+	config    *config
+	problems  *problems
+	tables    []*table
+	enums     []string
+	enumsAt   map[string]place // by the name of the Go type
+	functions map[string]bool  // of the schema files: whether it is known to write nothing
+	names     map[string]bool  // of constraints and indexes
+}
+
+type table struct {
+	name        string // with its schema where that is not the default one
+	view        bool
+	at          place
+	columns     []*column
+	constraints []*constraint
+	volatile    bool // a view that calls a function which may write
+}
+
+type place struct {
+	file string
+	line int
+}
+
+func (p place) String() string { return p.file + ":" + strconv.Itoa(p.line) }
+
+type column struct {
+	name      string
+	typ       string
+	array     bool
+	notNull   bool
+	sensitive bool
+	generated bool // by the database: an identity, a sequence, an expression
+	rule      *rule
+}
+
+type constraint struct {
+	name, kind string
+	columns    []string
+	mentioned  []string // the columns, with those in expressions
+	elements   []*pgquery.Node
+	where      *pgquery.Node // of a partial index
+	check      *pgquery.Node
+	references string
+	keeps      bool // a foreign key that stops the row it refers to from going
+	index      bool
+	at         place
+	marks      []errorMark
+	sentinels  [2]string
+	words      [2]string
+}
+
+type errorMark struct{ name, words string }
+
+func (t *table) column(name string) *column {
+	for _, c := range t.columns {
+		if c.name == name {
+			return c
+		}
+	}
+
+	return nil
+}
+
+func (s *schema) table(name string) *table {
+	for _, t := range s.tables {
+		if t.name == name {
+			return t
+		}
+	}
+
+	return nil
+}
+
+// tableName returns the name by which a table is known here.
+func tableName(defaultSchema, schema, name string) string {
+	if schema == "" || schema == defaultSchema {
+		return name
+	}
+
+	return schema + "." + name
+}
+
+func nameOf(rel *pgquery.RangeVar) string {
+	return tableName("public", rel.GetSchemaname(), rel.GetRelname())
+}
+
+// readSchema takes the tables and columns from sqlc, and everything else from the schema files.
+func readSchema(c *config, r request, files []*source, ps *problems) *schema {
+	s := &schema{config: c, problems: ps, functions: map[string]bool{}, names: map[string]bool{}, enumsAt: map[string]place{}}
+	for _, of := range r.Catalog.Schemas {
+		if of.Name == "pg_catalog" || of.Name == "information_schema" || of.Name == "pg_temp" {
+			continue
+		}
+		for _, e := range of.Enums {
+			s.enums = append(s.enums, tableName(r.Catalog.DefaultSchema, of.Name, e.Name))
+		}
+		for _, t := range of.Tables {
+			added := &table{name: tableName(r.Catalog.DefaultSchema, of.Name, t.Rel.Name)}
+			for _, col := range t.Columns {
+				added.columns = append(added.columns, &column{
+					name: col.Name, typ: typeName(col.Type), array: col.IsArray, notNull: col.NotNull,
+					sensitive: c.sensitive[t.Rel.Name+"."+col.Name],
+				})
+			}
+			s.tables = append(s.tables, added)
+		}
+	}
+	for _, file := range files {
+		for _, st := range file.statements {
+			s.readStatement(file, st)
+		}
+	}
+	s.complete()
+	s.matchRules()
+
+	return s
+}
+
+func typeName(t relation) string {
+	if t.Schema == "" || t.Schema == "pg_catalog" {
+		return strings.TrimPrefix(t.Name, "pg_catalog.")
+	}
+
+	return t.Schema + "." + t.Name
+}
+
+// element is a part of a statement that a mark can stand at.
+type element struct {
+	start      int
+	table      *table
+	column     string
+	constraint *constraint
+}
+
+func (s *schema) readStatement(file *source, st statement) {
+	at := place{file.name, file.line(st.start)}
+	var elements []element
+	switch {
+	case st.node.GetCreateStmt() != nil:
+		create := st.node.GetCreateStmt()
+		t := s.table(nameOf(create.GetRelation()))
+		if t == nil {
+			return
+		}
+		t.at = at
+		elements = append(elements, element{start: st.start, table: t})
+		for _, e := range create.GetTableElts() {
+			elements = append(elements, s.tableElement(file, t, e, at)...)
+		}
+	case st.node.GetIndexStmt() != nil:
+		index := st.node.GetIndexStmt()
+		if t := s.table(nameOf(index.GetRelation())); t != nil && index.GetUnique() {
+			c := &constraint{name: index.GetIdxname(), kind: dbtx.Unique, index: true, where: index.GetWhereClause(), at: at}
+			for _, param := range index.GetIndexParams() {
+				c.elements = append(c.elements, param)
+				c.columns = appendName(c.columns, param.GetIndexElem().GetName())
+				c.mentioned = appendName(c.mentioned, param.GetIndexElem().GetName())
+				c.mentioned = append(c.mentioned, columnsIn(param.GetIndexElem().GetExpr(), t)...)
+			}
+			t.constraints = append(t.constraints, c)
+			elements = append(elements, element{start: st.start, constraint: c, table: t})
+		}
+	case st.node.GetAlterTableStmt() != nil:
+		alter := st.node.GetAlterTableStmt()
+		t := s.table(nameOf(alter.GetRelation()))
+		if t == nil {
+			return
+		}
+		for _, cmd := range alter.GetCmds() {
+			def := cmd.GetAlterTableCmd().GetDef()
+			switch cmd.GetAlterTableCmd().GetSubtype() {
+			case pgquery.AlterTableType_AT_DropConstraint:
+				t.constraints = slices.DeleteFunc(t.constraints, func(c *constraint) bool {
+					return c.name == cmd.GetAlterTableCmd().GetName()
+				})
+			default:
+				if def.GetConstraint() != nil || def.GetColumnDef() != nil {
+					elements = append(elements, s.tableElement(file, t, def, at)...)
+				}
+			}
+		}
+	case st.node.GetViewStmt() != nil:
+		if t := s.table(nameOf(st.node.GetViewStmt().GetView())); t != nil {
+			t.at, t.view = at, true
+			elements = append(elements, element{start: st.start, table: t})
+			s.readView(t, st.node.GetViewStmt().GetQuery())
+		}
+	case st.node.GetCreateTableAsStmt() != nil:
+		if t := s.table(nameOf(st.node.GetCreateTableAsStmt().GetInto().GetRel())); t != nil {
+			t.at, t.view = at, st.node.GetCreateTableAsStmt().GetObjtype() == pgquery.ObjectType_OBJECT_MATVIEW
+			elements = append(elements, element{start: st.start, table: t})
+		}
+	case st.node.GetCreateEnumStmt() != nil:
+		s.enumsAt[s.goName(lastName(st.node.GetCreateEnumStmt().GetTypeName()))] = at
+	case st.node.GetCreateFunctionStmt() != nil:
+		s.readFunction(st.node.GetCreateFunctionStmt())
+	}
+	s.place(file, st, elements)
+}
+
+// readView finds out whether reading a view may write.
+func (s *schema) readView(t *table, query *pgquery.Node) {
+	a := &analysis{schema: s, at: func(int32) place { return t.at }, uses: map[string]*dbtx.Use{}}
+	a.query(query, nil)
+	t.volatile = a.write
+}
+
+func (s *schema) readFunction(f *pgquery.CreateFunctionStmt) {
+	name := lastName(f.GetFuncname())
+	reads := false
+	for _, option := range f.GetOptions() {
+		if d := option.GetDefElem(); d.GetDefname() == "volatility" {
+			reads = d.GetArg().GetString_().GetSval() != "volatile"
+		}
+	}
+	before, known := s.functions[name]
+	s.functions[name] = reads && (before || !known) // of several of one name, all must
+}
+
+func lastName(names []*pgquery.Node) string {
+	if len(names) == 0 {
+		return ""
+	}
+
+	return names[len(names)-1].GetString_().GetSval()
+}
+
+func appendName(names []string, name string) []string {
+	if name == "" {
+		return names
+	}
+
+	return append(names, name)
+}
+
+var constraintKinds = map[pgquery.ConstrType]string{
+	pgquery.ConstrType_CONSTR_NOTNULL:   dbtx.NotNull,
+	pgquery.ConstrType_CONSTR_CHECK:     dbtx.Check,
+	pgquery.ConstrType_CONSTR_PRIMARY:   dbtx.PrimaryKey,
+	pgquery.ConstrType_CONSTR_UNIQUE:    dbtx.Unique,
+	pgquery.ConstrType_CONSTR_EXCLUSION: dbtx.Exclusion,
+	pgquery.ConstrType_CONSTR_FOREIGN:   dbtx.ForeignKey,
+}
+
+func (s *schema) tableElement(file *source, t *table, node *pgquery.Node, at place) []element {
+	if c := node.GetConstraint(); c != nil {
+		return s.addConstraint(file, t, c, "", at)
+	}
+	def := node.GetColumnDef()
+	if def == nil {
+		return nil
+	}
+	elements := []element{{start: int(def.GetLocation()), table: t, column: def.GetColname()}}
+	col := t.column(def.GetColname())
+	if col != nil {
+		name := strings.ToLower(lastName(def.GetTypeName().GetNames()))
+		col.generated = strings.HasSuffix(name, "serial") || def.GetIdentity() != "" || def.GetGenerated() != ""
+	}
+	for _, c := range def.GetConstraints() {
+		switch c.GetConstraint().GetContype() {
+		case pgquery.ConstrType_CONSTR_IDENTITY, pgquery.ConstrType_CONSTR_GENERATED:
+			if col != nil {
+				col.generated = true
+			}
+		default:
+			elements = append(elements, s.addConstraint(file, t, c.GetConstraint(), def.GetColname(), at)...)
+		}
+	}
+
+	return elements
+}
+
+func (s *schema) addConstraint(file *source, t *table, c *pgquery.Constraint, column string, at place) []element {
+	kind := constraintKinds[c.GetContype()]
+	if kind == "" {
+		return nil
+	}
+	added := &constraint{name: c.GetConname(), kind: kind, check: c.GetRawExpr(), where: c.GetWhereClause(), at: at}
+	if loc := int(c.GetLocation()); loc > 0 {
+		added.at.line = file.line(loc)
+	}
+	keys := c.GetKeys()
+	if kind == dbtx.ForeignKey {
+		keys = c.GetFkAttrs()
+		added.references = nameOf(c.GetPktable())
+		added.keeps = c.GetFkDelAction() == "a" || c.GetFkDelAction() == "r"
+	}
+	for _, key := range keys {
+		added.columns = append(added.columns, key.GetString_().GetSval())
+	}
+	for _, e := range c.GetExclusions() {
+		if items := e.GetList().GetItems(); len(items) > 0 {
+			added.columns = appendName(added.columns, items[0].GetIndexElem().GetName())
+		}
+	}
+	if column != "" && kind != dbtx.Check {
+		added.columns = []string{column}
+	}
+	if kind == dbtx.Check {
+		added.columns = columnsIn(c.GetRawExpr(), t)
+		if column != "" && len(added.columns) == 0 {
+			added.columns = []string{column}
+		}
+	}
+	added.mentioned = added.columns
+	if added.name == "" && kind == dbtx.Check && column != "" {
+		added.name = s.free(t.name, column+"_check")
+	}
+	t.constraints = append(t.constraints, added)
+
+	return []element{{start: int(c.GetLocation()), table: t, constraint: added}}
+}
+
+// columnsIn returns the columns of a table that an expression has, each once, in order.
+func columnsIn(node *pgquery.Node, t *table) []string {
+	var names []string
+	if node == nil {
+		return nil
+	}
+	walk(node.ProtoReflect(), func(m proto.Message) bool {
+		if ref, ok := m.(*pgquery.ColumnRef); ok {
+			name := lastName(ref.GetFields())
+			if t.column(name) != nil && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+
+		return true
+	})
+
+	return names
+}
+
+// complete names the constraints that have no name as PostgreSQL does, and adds the not-null ones that a primary key
+// and sqlc's catalogue imply.
+func (s *schema) complete() {
+	for _, t := range s.tables {
+		bare := t.name[strings.LastIndexByte(t.name, '.')+1:]
+		for _, c := range t.constraints {
+			if c.name != "" {
+				s.names[c.name] = true
+			}
+		}
+		for _, c := range t.constraints {
+			if c.name == "" {
+				c.name = s.free(bare, impliedName(c))
+			}
+			if len(c.name) > 63 {
+				s.problems.add(c.at.file, c.at.line,
+					"the name of constraint %s has more than 63 bytes, which PostgreSQL cuts: give it a shorter one", c.name)
+			}
+		}
+		for _, col := range t.columns {
+			has := slices.ContainsFunc(t.constraints, func(c *constraint) bool {
+				return c.kind == dbtx.NotNull && slices.Equal(c.columns, []string{col.name})
+			})
+			if col.notNull && !has && !t.view {
+				t.constraints = append(t.constraints, &constraint{
+					name: bare + "_" + col.name + "_not_null", kind: dbtx.NotNull, columns: []string{col.name}, at: t.at,
+				})
+			}
+		}
+	}
+}
+
+// impliedName returns what PostgreSQL puts behind the table's name for a constraint without one.
+func impliedName(c *constraint) string {
+	columns := strings.Join(c.columns, "_")
+	switch {
+	case c.index:
+		var parts []string
+		for _, e := range c.elements {
+			elem := e.GetIndexElem()
+			part := elem.GetName()
+			if part == "" {
+				part = "expr"
+				if f := elem.GetExpr().GetFuncCall(); f != nil {
+					part = lastName(f.GetFuncname())
+				}
+			}
+			parts = append(parts, part)
+		}
+
+		return strings.Join(parts, "_") + "_idx"
+	case c.kind == dbtx.PrimaryKey:
+		return "pkey"
+	case c.kind == dbtx.Unique:
+		return columns + "_key"
+	case c.kind == dbtx.ForeignKey:
+		return columns + "_fkey"
+	case c.kind == dbtx.Exclusion:
+		return columns + "_excl"
+	case c.kind == dbtx.NotNull:
+		return columns + "_not_null"
+	case len(c.columns) == 1:
+		return columns + "_check"
+	default:
+		return "check"
+	}
+}
+
+// free returns the first name that nothing has yet, as PostgreSQL looks for it.
+func (s *schema) free(table, rest string) string {
+	name := table + "_" + rest
+	for n := 1; s.names[name]; n++ {
+		name = table + "_" + rest + strconv.Itoa(n)
+	}
+	s.names[name] = true
+
+	return name
+}
+
+// place gives each mark of a statement to what it stands at.
+func (s *schema) place(file *source, st statement, elements []element) {
+	slices.SortStableFunc(elements, func(a, b element) int { return a.start - b.start })
+	lineEnd := len(file.text)
+	if end := strings.IndexByte(file.text[st.end:], '\n'); end >= 0 {
+		lineEnd = st.end + end
+	}
+	for i := range file.marks {
+		m := &file.marks[i]
+		if m.used || m.start < st.from || m.start >= lineEnd || len(elements) == 0 || m.alone && m.start >= st.end {
+			continue
+		}
+		if candidates := file.at(m, elements); len(candidates) > 0 {
+			s.take(file, m, candidates)
+		}
+	}
+}
+
+// at returns the elements that a mark stands at: the next one, of a mark on a line of its own, and otherwise those that
+// begin on its line, or the last that began before it.
+func (s *source) at(m *mark, elements []element) []element {
+	if m.alone {
+		next := slices.IndexFunc(elements, func(e element) bool { return e.start > m.start })
+		if next < 0 || !s.onlyComments(m.end, elements[next].start) {
+			return nil
+		}
+		line := s.line(elements[next].start)
+
+		return slices.DeleteFunc(slices.Clone(elements[next:]), func(e element) bool { return s.line(e.start) != line })
+	}
+	var on []element
+	for _, e := range elements {
+		switch {
+		case e.start > m.start:
+		case len(on) > 0 && s.line(e.start) == m.line && s.line(on[0].start) == m.line:
+			on = append(on, e)
+		default:
+			on = []element{e}
+		}
+	}
+
+	return on
+}
+
+// onlyComments reports that nothing but comments and white space is between two offsets.
+func (s *source) onlyComments(from, to int) bool {
+	for _, c := range s.comments {
+		if c.start >= from && c.end <= to {
+			if strings.TrimSpace(s.text[from:c.start]) != "" {
+				return false
+			}
+			from = c.end
+		}
+	}
+
+	return strings.TrimSpace(s.text[from:to]) == ""
+}
+
+var (
+	errorSyntax = regexp.MustCompile(`^(Err[A-Z]\w*)(?::\s+(.*\S))?$`)
+	identifier  = regexp.MustCompile(`^(?:[a-z_][a-z0-9_$]*|"(?:[^"]|"")+")$`)
+)
+
+func (s *schema) take(file *source, m *mark, candidates []element) {
+	refuse := func(format string, args ...any) { s.problems.add(file.name, m.line, format, args...) }
+	switch m.word {
+	case "error":
+		var at []*constraint
+		for _, e := range candidates {
+			if e.constraint != nil {
+				at = append(at, e.constraint)
+			}
+		}
+		if others := slices.DeleteFunc(slices.Clone(at), func(c *constraint) bool { return c.kind == dbtx.NotNull }); len(others) > 0 {
+			at = others
+		}
+		m.used = len(at) > 0
+		match := errorSyntax.FindStringSubmatch(m.text)
+		switch {
+		case len(at) == 0:
+		case len(at) > 1:
+			refuse("+error stands at several constraints: put each on a line of its own")
+		case match == nil:
+			refuse("+error needs a name and words: -- +error ErrEmailTaken: e-mail already taken")
+		case len(at[0].marks) == 2 || len(at[0].marks) == 1 && at[0].kind != dbtx.ForeignKey:
+			refuse("%s has its +error already: only a foreign key has a second, for the row that it refers to", at[0].name)
+		default:
+			at[0].marks = append(at[0].marks, errorMark{match[1], match[2]})
+		}
+	case "was":
+		m.used = slices.ContainsFunc(candidates, func(e element) bool { return e.constraint == nil })
+		if m.used && !identifier.MatchString(m.text) {
+			refuse("+was needs the old name: -- +was nick")
+		}
+	case "fill":
+		m.used = slices.ContainsFunc(candidates, func(e element) bool { return e.column != "" })
+		if _, err := parseSQL("SELECT " + m.text); m.used && (m.text == "" || err != nil) {
+			refuse("+fill needs an expression: -- +fill lower(name)")
+		}
+	}
+}
+
+// matchRules gives each column its default.
+func (s *schema) matchRules() {
+	for _, t := range s.tables {
+		if t.view {
+			continue
+		}
+		for _, col := range t.columns {
+			var found *rule
+			for i := range s.config.defaults {
+				r := &s.config.defaults[i]
+				if r.column != col.name || r.exact && r.table != t.name || !r.exact && !r.fits(t, col) {
+					continue
+				}
+				r.used = true
+				switch {
+				case found == nil || r.exact && !found.exact:
+					found = r
+				case r.exact == found.exact:
+					s.problems.add(defaultsFile, r.line, "%s.%s has a default in line %d already", t.name, col.name, found.line)
+				}
+			}
+			if found == nil || found.by == none {
+				continue
+			}
+			if !found.suits(col) {
+				s.problems.add(defaultsFile, found.line, "%s.%s is of type %s, which %s is no value of", t.name, col.name, col.typ, found.by)
+
+				continue
+			}
+			for _, from := range found.from {
+				if t.column(from) == nil {
+					s.problems.add(defaultsFile, found.line, "%s has no column %s to derive %s from", t.name, from, col.name)
+				}
+			}
+			col.rule = found
+		}
+	}
+	for _, r := range s.config.defaults {
+		if r.exact && !r.used {
+			s.problems.add(defaultsFile, r.line, "there is no column %s.%s", r.table, r.column)
+		}
+	}
+}
+
+var (
+	idTypes   = []string{"text", "uuid", "varchar", "bpchar", "char", "citext"}
+	timeTypes = []string{"timestamptz", "timestamp", "date"}
+)
+
+func (r *rule) suits(col *column) bool {
+	switch r.by {
+	case dbtx.ID:
+		return !col.array && slices.Contains(idTypes, col.typ)
+	case dbtx.Now:
+		return !col.array && slices.Contains(timeTypes, col.typ)
+	default:
+		return true
+	}
+}
+
+// fits reports that a wildcard means the column.
+func (r *rule) fits(t *table, col *column) bool {
+	if r.by == none {
+		return true
+	}
+	key := slices.ContainsFunc(t.constraints, func(c *constraint) bool {
+		return c.kind == dbtx.PrimaryKey && slices.Equal(c.columns, []string{col.name})
+	})
+
+	return r.suits(col) && (col.notNull || key) && (r.by != dbtx.ID || key)
+}

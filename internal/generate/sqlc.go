@@ -1,0 +1,152 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// request is what sqlc gives a plugin, as far as it is used here.
+type request struct {
+	Catalog struct {
+		DefaultSchema string `json:"default_schema"`
+		Schemas       []struct {
+			Name   string `json:"name"`
+			Tables []struct {
+				Rel     relation     `json:"rel"`
+				Columns []sqlcColumn `json:"columns"`
+			} `json:"tables"`
+			Enums []struct {
+				Name string `json:"name"`
+			} `json:"enums"`
+		} `json:"schemas"`
+	} `json:"catalog"`
+	Queries []struct {
+		Text     string `json:"text"`
+		Name     string `json:"name"`
+		Cmd      string `json:"cmd"`
+		Filename string `json:"filename"`
+		Params   []struct {
+			Number int        `json:"number"`
+			Column sqlcColumn `json:"column"`
+		} `json:"params"`
+	} `json:"queries"`
+}
+
+type relation struct {
+	Schema string `json:"schema"`
+	Name   string `json:"name"`
+}
+
+type sqlcColumn struct {
+	Name         string   `json:"name"`
+	OriginalName string   `json:"original_name"`
+	NotNull      bool     `json:"not_null"`
+	IsArray      bool     `json:"is_array"`
+	IsNamedParam bool     `json:"is_named_param"`
+	Table        relation `json:"table"`
+	Type         relation `json:"type"`
+}
+
+// runSQLC has sqlc make the Go of all blocks, into scratch/<number>/go, from copies of the SQL without marks, and returns
+// what it knows of each block.
+func runSQLC(ctx context.Context, root, scratch string, raw map[string]any, blocks []*config, sources map[string]*source) ([]request, error) {
+	moved := map[string][]int{} // the lines that are left out, by file
+	for name, s := range sources {
+		text, gone := s.forSQLC(slices.ContainsFunc(blocks, func(c *config) bool { return slices.Contains(c.queries, name) }))
+		moved[name] = gone
+		to := filepath.Join(scratch, "sql", name)
+		if err := os.MkdirAll(filepath.Dir(to), 0o750); err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(to, []byte(text), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	list, ok := raw["sql"].([]any)
+	if !ok {
+		return nil, fmt.Errorf("%s: sql must be a list", sqlcFile)
+	}
+	for i, entry := range list {
+		block, ok := entry.(map[string]any)
+		gen, isMap := block["gen"].(map[string]any)
+		if !ok || !isMap {
+			return nil, fmt.Errorf("%s: sql block %d must have a gen", sqlcFile, i+1)
+		}
+		golang, ok := gen["go"].(map[string]any)
+		if !ok {
+			return nil, fmt.Errorf("%s: gen of sql block %d must have a go", sqlcFile, i+1)
+		}
+		golang, block, gen = maps.Clone(golang), maps.Clone(block), maps.Clone(gen)
+		golang["out"] = filepath.ToSlash(filepath.Join("..", strconv.Itoa(i), "go"))
+		gen["go"] = golang
+		gen["json"] = map[string]any{"out": filepath.ToSlash(filepath.Join("..", strconv.Itoa(i))), "filename": "request.json"}
+		block["gen"], block["schema"], block["queries"] = gen, blocks[i].schema, blocks[i].queries
+		list[i] = block
+	}
+	text, err := yaml.Marshal(raw)
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(scratch, "sql", sqlcFile)
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, "go", "tool", "sqlc", "generate", "-f", file)
+	cmd.Dir = root
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		return nil, sqlcError(out.String(), filepath.Join(scratch, "sql")+string(filepath.Separator), moved, err)
+	}
+	requests := make([]request, len(blocks))
+	for i := range blocks {
+		text, err := os.ReadFile(filepath.Join(scratch, strconv.Itoa(i), "request.json"))
+		if err == nil {
+			err = json.Unmarshal(text, &requests[i])
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read what sqlc knows: %w", err)
+		}
+	}
+
+	return requests, nil
+}
+
+var (
+	sqlcPackage = regexp.MustCompile(`(?m)^# package \S+\n`)
+	sqlcPlace   = regexp.MustCompile(`(?m)^(\S+\.sql):(\d+):(\d+): `)
+)
+
+// sqlcError is what sqlc printed, with the files and lines as they are.
+func sqlcError(out, folder string, moved map[string][]int, err error) error {
+	out = sqlcPackage.ReplaceAllString(strings.ReplaceAll(out, folder, ""), "")
+	out = sqlcPlace.ReplaceAllStringFunc(out, func(place string) string {
+		match := sqlcPlace.FindStringSubmatch(place)
+		line, _ := strconv.Atoi(match[2])
+		for _, gone := range moved[match[1]] {
+			if gone <= line {
+				line++
+			}
+		}
+
+		return fmt.Sprintf("%s:%d: ", match[1], line)
+	})
+	if out = strings.TrimSpace(out); out == "" {
+		return fmt.Errorf("sqlc: %w", err)
+	}
+
+	return errors.New(out)
+}
