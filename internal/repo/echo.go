@@ -60,7 +60,7 @@ func (e *echo) statement(start time.Time, sql string, args []any, n int64, err e
 	}
 	fmt.Fprintf(&b, " | %d %s | %s", n, rows, took)
 	if err != nil {
-		b.WriteString(" | " + reason(err))
+		b.WriteString(" | " + reason(err, sql))
 	}
 	b.WriteByte('\n')
 	e.mu.Lock()

@@ -21,7 +21,7 @@ func (r *row) send() {
 
 		return
 	}
-	r.Row = r.c.db.QueryRow(r.ctx, r.sql, r.args...)
+	r.Row = r.c.db.QueryRow(r.ctx, r.sql, r.c.toSend(r.args)...)
 }
 
 // Scan reads the row; ErrNotFound when there is none.
@@ -69,7 +69,7 @@ func (r *rows) send() error {
 	for {
 		r.begin()
 		var err error
-		if r.Rows, err = r.c.db.Query(r.ctx, r.sql, r.args...); err == nil {
+		if r.Rows, err = r.c.db.Query(r.ctx, r.sql, r.c.toSend(r.args)...); err == nil {
 			return nil
 		}
 		r.c.echo.statement(r.start, r.sql, r.args, 0, err)
@@ -143,6 +143,16 @@ func (r *rows) Scan(dest ...any) error {
 	inUTC(dest)
 
 	return nil
+}
+
+// Values returns the values of the row that Next moved to.
+func (r *rows) Values() ([]any, error) {
+	values, err := r.Rows.Values()
+	if err != nil {
+		return nil, r.fail(err)
+	}
+
+	return values, nil
 }
 
 // Err is the error that ended the rows, if one did.

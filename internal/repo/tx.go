@@ -109,6 +109,10 @@ func (r *Repo) attempt(ctx context.Context, opts pgx.TxOptions, fn func(*Repo) e
 		return &opError{op: "commit", errs: []error{err}, text: text}
 	}
 
+	if raised := r.conn.raised("commit", err); raised != nil { // by a deferred trigger
+		return raised
+	}
+
 	return typed(ctx, "commit", err, "", !r.conn.inTx && sent)
 }
 
