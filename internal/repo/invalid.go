@@ -62,7 +62,7 @@ func dataError(op string, pg *pgconn.PgError, sql string) *InvalidError {
 }
 
 var (
-	numberInContext = regexp.MustCompile(`^[^"'\n:=]*\$(\d+)`)
+	numberInContext = regexp.MustCompile(`(?m)^[^"'\n:=]*\$(\d+)(?: =.*)?$`)
 	copiedColumns   = regexp.MustCompile(`^COPY .* \((.*)\) FROM STDIN BINARY$`)
 	limitParam      = regexp.MustCompile(`(?i)\bLIMIT\s+\(*\$(\d+)`)
 	offsetParam     = regexp.MustCompile(`(?i)\bOFFSET\s+\(*\$(\d+)`)
