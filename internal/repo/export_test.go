@@ -44,3 +44,6 @@ func Gathers(r *Repo) bool { return r.conn.gatherer != nil }
 func SetPatience(r *Repo, d time.Duration) {
 	r.conn.gatherer.patience, r.conn.gatherer.quick = d, time.Hour
 }
+
+// Unsharded returns the known name that a name is, or that it is on a shard.
+var Unsharded = unsharded[bool]
