@@ -149,11 +149,12 @@ type schemaNames struct {
 
 var (
 	lineComment = regexp.MustCompile(`--[^\n]*`)
-	schemaWord  = regexp.MustCompile(`(?im)` +
+	notColumn   = regexp.MustCompile(`(?i)\n[ \t]+(CONSTRAINT|CHECK|WHERE|EXCLUDE|AND|OR)\b`) // stands where a column would
+	schemaWord  = regexp.MustCompile(`(?i)` +
 		`\b(?:CREATE|ALTER)\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(?:\w+\.)?"?(\w+)"?` + // 1: a table
 		`|\bCONSTRAINT\s+"?(\w+)"?\s+(PRIMARY|UNIQUE|FOREIGN|REFERENCES|CHECK|EXCLUDE)\b` + // 2, 3: a constraint of it
 		`|\bUNIQUE\s+INDEX\s+(?:IF\s+NOT\s+EXISTS\s+)?"?(\w+)"?\s+ON\s+(?:\w+\.)?"?(\w+)"?` + // 4, 5: an index and its table
-		`|^[ \t]*"?(\w+)"?[ \t]+\w[^,\n]*\bNOT\s+NULL\b`) // 6: a column of it
+		`|\n[ \t]+"?([a-z_]\w*)"?[ \t]+[^\n]*?\bNOT\s+NULL\b`) // 6: a column of it
 )
 
 // knownNames returns the names that the schema's own files give to tables and constraints. It is the one source of what
@@ -168,7 +169,8 @@ var knownNames = sync.OnceValue(func() schemaNames {
 	for _, file := range files {
 		text, _ := db.Schema.ReadFile(file)
 		table := ""
-		for _, m := range schemaWord.FindAllStringSubmatch(lineComment.ReplaceAllString(string(text), ""), -1) {
+		sql := notColumn.ReplaceAllString(lineComment.ReplaceAllString(string(text), ""), "\n$1")
+		for _, m := range schemaWord.FindAllStringSubmatch(sql, -1) {
 			switch {
 			case m[1] != "":
 				table = cutName(m[1])

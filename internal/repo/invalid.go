@@ -2,11 +2,13 @@ package repo
 
 import (
 	"errors"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -50,15 +52,20 @@ var faults = map[string]string{
 
 // dataError is an error of class 22.
 func dataError(op string, pg *pgconn.PgError, sql string) *InvalidError {
-	e := &InvalidError{Op: op, Field: wrongField(pg, sql), Reason: faults[pg.Code], pg: withoutValues(pg, sql)}
-	if e.Reason == "" {
-		e.Reason = "is no value that can be used here (SQLSTATE " + pg.Code + ")"
-	}
+	e := &InvalidError{Op: op, Field: wrongField(pg, sql), Reason: fault(pg.Code), pg: withoutValues(pg, sql)}
 	if e.Field == "" {
 		e.Reason = "a value " + e.Reason + "; the server does not say which one"
 	}
 
 	return e
+}
+
+func fault(code string) string {
+	if why, ok := faults[code]; ok {
+		return why
+	}
+
+	return "is no value that can be used here (SQLSTATE " + code + ")"
 }
 
 var (
@@ -82,25 +89,11 @@ func wrongField(pg *pgconn.PgError, sql string) string {
 
 		return ""
 	}
-	params := numberedParam.FindAllStringSubmatch(sql, -1)
-	numbers := make([]string, len(params))
-	for i, m := range params {
-		numbers[i] = m[1]
+	m := numberInContext.FindStringSubmatch(pg.Where)
+	if in := map[string]*regexp.Regexp{"2201W": limitParam, "2201X": offsetParam}[pg.Code]; in != nil {
+		m = in.FindStringSubmatch(sql)
 	}
-	slices.Sort(numbers)
-	numbers = slices.Compact(numbers)
-	inSQL := map[string]*regexp.Regexp{"2201W": limitParam, "2201X": offsetParam}[pg.Code]
-	var m []string
-	if inSQL != nil {
-		m = inSQL.FindStringSubmatch(sql)
-	}
-	if m == nil {
-		m = numberInContext.FindStringSubmatch(pg.Where)
-	}
-	if m == nil && len(numbers) == 1 && pg.Where == "" { // there is no other, and no function between
-		m = []string{"", numbers[0]}
-	}
-	if m == nil || !slices.Contains(numbers, m[1]) {
+	if m == nil || !slices.Contains(numberedParam.FindAllString(sql, -1), "$"+m[1]) {
 		return ""
 	}
 	number, err := strconv.Atoi(m[1])
@@ -109,6 +102,74 @@ func wrongField(pg *pgconn.PgError, sql string) string {
 	}
 
 	return param(sql, number-1)
+}
+
+// named gives the error of a value its field where the server did not say it, but only one argument can be meant: the
+// only text that is longer than the limit, the only number of an INSERT that sends its values, or its only argument.
+func (cl *call) named(typed, err error) error {
+	e, ok := typed.(*InvalidError) //nolint:errorlint // it is not wrapped
+	pg, fromServer := errors.AsType[*pgconn.PgError](err)
+	if !ok || !fromServer || e.Field != "" || pg.Where != "" || reads(cl.sql) {
+		return typed
+	}
+	canBe := func(any) bool { return true }
+	values := insertsValues.MatchString(body(cl.sql)) && !selects.MatchString(cl.sql)
+	switch pg.Code {
+	case "22001":
+		limit := numberInBrackets.FindStringSubmatch(pg.Message)
+		if limit == nil {
+			break
+		}
+		most, _ := strconv.Atoi(limit[1])
+		canBe, values = func(arg any) bool { return longest(arg) > most }, true
+	case "22003":
+		canBe = isNumber
+	}
+	field, found := "", 0
+	for i, arg := range cl.args {
+		if canBe(arg) {
+			field = param(cl.sql, i)
+			found++
+		}
+	}
+	if !values || found != 1 {
+		return typed
+	}
+
+	return &InvalidError{Op: e.Op, Field: field, Reason: fault(pg.Code), pg: e.pg}
+}
+
+var (
+	insertsValues    = regexp.MustCompile(`(?i)^\s*INSERT\b`)
+	selects          = regexp.MustCompile(`(?i)\bSELECT\b`)
+	numberInBrackets = regexp.MustCompile(`\((\d+)\)`)
+)
+
+// longest returns how many characters the longest text in an argument has.
+func longest(arg any) (n int) {
+	switch v := reflect.Indirect(reflect.ValueOf(arg)); v.Kind() {
+	case reflect.String:
+		return utf8.RuneCountInString(v.String())
+	case reflect.Slice:
+		for i := range v.Len() {
+			if item := v.Index(i); item.Kind() == reflect.String {
+				n = max(n, utf8.RuneCountInString(item.String()))
+			}
+		}
+	}
+
+	return n
+}
+
+func isNumber(arg any) bool {
+	if v := reflect.Indirect(reflect.ValueOf(arg)); v.IsValid() && (v.CanInt() || v.CanUint() || v.CanFloat()) {
+		return true
+	}
+	_, isNumeric := arg.(pgtype.NumericValuer)
+	_, isInt := arg.(pgtype.Int64Valuer)
+	_, isFloat := arg.(pgtype.Float64Valuer)
+
+	return isNumeric || isInt || isFloat
 }
 
 var (

@@ -85,7 +85,7 @@ func (cl *call) fail(err error) error {
 		return &opError{op: op, errs: []error{err}, text: err.Error()}
 	}
 
-	return typed(cl.ctx, op, err, cl.sql, written)
+	return cl.named(typed(cl.ctx, op, err, cl.sql, written), err)
 }
 
 // exhausted returns the size of the pool when err is that the context ended while all its connections were in use.

@@ -36,8 +36,6 @@ const (
 	codeCheckViolation       = "23514"
 	codeExclusionViolation   = "23P01"
 	codeReadOnly             = "25006"
-	codeWrongPassword        = "28P01"
-	codeNoDatabase           = "3D000"
 	codeSerializationFailure = "40001"
 	codeDeadlockDetected     = "40P01"
 	codeNoPrivilege          = "42501"
@@ -73,7 +71,7 @@ var advised = map[string]struct {
 func serverError(op string, pg *pgconn.PgError, err error, sql string) error {
 	bare := withoutValues(pg, sql)
 	if connect, ok := errors.AsType[*pgconn.ConnectError](err); ok {
-		bare.Message = refusedConnection(pg, connect)
+		bare.Message = refusedConnection(pg, connect, bare.Message)
 	}
 	if pg.Code == codeReadOnly {
 		return &opError{op: op, errs: []error{ErrReadOnly, bare}, text: ErrReadOnly.Error()}
@@ -93,7 +91,7 @@ func serverError(op string, pg *pgconn.PgError, err error, sql string) error {
 
 		return e
 	}
-	if errors.Is(e.Kind, ErrForeignKey) && sql != "" && e.Table != "" && !writesTo(sql, e.Table) {
+	if errors.Is(e.Kind, ErrForeignKey) && sql != "" && !writesTo(sql, e.Table) {
 		e.Kind = ErrReferenced
 	}
 	e.Op, e.pg = op, bare
@@ -116,7 +114,7 @@ func (c *conn) raised(op string, err error) error {
 // said has the words for a code or, where a code has none, for its class. Of those for a code the first are used, unless
 // the server's message is another of them, letter by letter.
 var said = map[string][]string{
-	"08": {"connection failure"}, "08P01": {"protocol violation"},
+	"08": {"connection failure"}, "08P01": {"protocol violation", "query_wait_timeout", "client_idle_timeout", "server conn crashed?"},
 	"0A": {"feature not supported"},
 	"21": {"cardinality violation"}, "21000": {"more than one row where one is wanted, or twice the same row"},
 	"22": {"data exception"},
@@ -126,7 +124,7 @@ var said = map[string][]string{
 	"25P02":                  {"current transaction is aborted, commands ignored until end of transaction block"},
 	"25P03":                  {"terminating connection due to idle-in-transaction timeout"},
 	codeInvalidStatementName: {"prepared statement does not exist"},
-	"28":                     {"the server does not accept this user"}, codeWrongPassword: {"password authentication failed"},
+	"28":                     {"the server does not accept this user"}, "28P01": {"password authentication failed"},
 	"34": {"cursor does not exist"}, "3B": {"savepoint does not exist"},
 	"3D": {"database does not exist"}, "3F": {"schema does not exist"},
 	"40": {"transaction rollback"}, codeSerializationFailure: {"could not serialize access"},
@@ -157,7 +155,6 @@ var said = map[string][]string{
 
 // named has the words around the name of what the error is about.
 var named = map[string]string{
-	codeNoDatabase: "database %q does not exist", codeWrongPassword: "password authentication failed for user %q",
 	"42601": "syntax error at or near %q", "42P01": "relation %q does not exist", "42703": "column %q does not exist",
 	"42883": "function %q does not exist", "42704": "object %q does not exist", "42702": "column reference %q is ambiguous",
 	codeNoPrivilege:         "permission denied for %q",
@@ -215,7 +212,7 @@ func withoutValues(pg *pgconn.PgError, sql string) *pgconn.PgError {
 }
 
 var (
-	notCode    = regexp.MustCompile(`(?s)'(?:[^']|'')*'|\$[A-Za-z_\d]*\$.*\$[A-Za-z_\d]*\$|--[^\n]*|/\*.*?\*/`)
+	notCode    = regexp.MustCompile(`(?s)[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\$[A-Za-z_\d]*\$.*\$[A-Za-z_\d]*\$|--[^\n]*|/\*.*?\*/`)
 	nameInCode = regexp.MustCompile(`^(?:"[^"]+"|[\pL_][\pL\d_$]*)(?:\.(?:"[^"]+"|[\pL_][\pL\d_$]*))*`)
 )
 
@@ -256,7 +253,7 @@ func bare(err error, sql string) error {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		kept := withoutValues(pg, sql)
 		if connecting {
-			kept.Message = refusedConnection(pg, connect)
+			kept.Message = refusedConnection(pg, connect, kept.Message)
 		}
 
 		return kept
@@ -279,11 +276,17 @@ func bare(err error, sql string) error {
 	return &opError{text: fmt.Sprintf("the driver refused it (%T)", innermost(err))}
 }
 
-// refusedConnection says why the server refused a connection, with the names of the URL.
-func refusedConnection(pg *pgconn.PgError, connect *pgconn.ConnectError) string {
-	of := map[string]string{codeNoDatabase: connect.Config.Database, codeWrongPassword: connect.Config.User}
+// refusedConnection says why the server, or a pooler before it, refused a connection: in its own words, as no statement
+// has run by then whose values could be in them. It may be a trigger's words at login, and then it says otherwise.
+func refusedConnection(pg *pgconn.PgError, connect *pgconn.ConnectError, otherwise string) string {
+	if pg.Where != "" {
+		return otherwise
+	}
+	if password := connect.Config.Password; password != "" {
+		return strings.ReplaceAll(pg.Message, password, "[redacted]")
+	}
 
-	return words(pg, of[pg.Code])
+	return pg.Message
 }
 
 // harmless matches those texts of pgx and pgxpool that tell of nothing but their own state.
