@@ -14,6 +14,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -27,6 +28,9 @@ type conn struct {
 	inTx    bool          // db is a transaction: only the closure as a whole can be tried again
 	keyed   bool          // a write may be tried again: it carries its own key
 	echo    *echo
+	mode    []any // goes before the arguments: the query mode, where it is not the configured one
+
+	userMessages bool // what functions raise for people is shown
 
 	gatherer *gatherer // of the pool's look-ups; nil without WithPipelining
 }
@@ -42,7 +46,7 @@ func (c *conn) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comman
 		var tag pgconn.CommandTag
 		err := cl.begin()
 		if err == nil {
-			tag, err = cl.db.Exec(ctx, sql, args...)
+			tag, err = cl.db.Exec(ctx, sql, c.toSend(args)...)
 			cl.done(err)
 		}
 		c.echo.statement(ctx, cl.start, sql, args, tag.RowsAffected(), err)
@@ -101,6 +105,9 @@ func (c *conn) CopyFrom(ctx context.Context, table pgx.Identifier, columns []str
 		if checked.err != nil { // of which the server's error has the text alone
 			return n, checked.err
 		}
+		if refused := checked.unfit(err); refused != nil {
+			return n, refused
+		}
 		if checked.read && !rereadable || !cl.again(err) {
 			return n, cl.fail(err)
 		}
@@ -119,6 +126,7 @@ func (cl *call) copyFrom(src *checkedSource) (n int64, err error) {
 		return 0, err
 	}
 	defer func() { cl.done(err) }()
+	src.conn = connOf(cl.db)
 	types := typesSQL(src.table, src.columns)
 	if err = learnTypes(cl.ctx, cl.db, types); err != nil {
 		cl.unread = true // it has been described, and no more
@@ -152,19 +160,26 @@ func copyOf(src pgx.CopyFromSource) (start reflect.Value, ok bool) {
 	return start, true
 }
 
+// connOf returns the connection that db is or stands on; nil when it is neither a connection nor a transaction.
+func connOf(db DB) *pgx.Conn {
+	switch db := db.(type) {
+	case *pgx.Conn:
+		return db
+	case pgx.Tx:
+		return db.Conn()
+	default:
+		return nil
+	}
+}
+
 // learnTypes asks for the types of the columns that sql selects, and has pgx forget what it knows of statements when they
 // are others than the last time on this connection.
 func learnTypes(ctx context.Context, db DB, sql string) error {
-	var conn *pgx.Conn
-	var on interface { // a transaction refuses when it has ended, and its connection may be another's by then
+	on, ok := db.(interface { // a transaction refuses when it has ended, and its connection may be another's by then
 		Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error)
-	}
-	switch db := db.(type) {
-	case *pgx.Conn:
-		conn, on = db, db
-	case pgx.Tx:
-		conn, on = db.Conn(), db
-	default: // a DB of the caller's own
+	})
+	conn := connOf(db)
+	if !ok || conn == nil { // a DB of the caller's own
 		return nil
 	}
 	described, err := on.Prepare(ctx, "", sql) // which needs no right to select
@@ -195,6 +210,9 @@ func (c *conn) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 		if err := checkText(q.SQL, q.Arguments); err != nil {
 			return refusedBatch{err}
 		}
+	}
+	if err := c.badBatch(b); err != nil {
+		return refusedBatch{err}
 	}
 	defer cl.done(nil)
 	if err := cl.begin(); err != nil {
@@ -319,6 +337,8 @@ type checkedSource struct {
 	read     bool
 	err      error
 	panicked any
+	last     []any     // the row that was read last
+	conn     *pgx.Conn // of this try
 }
 
 var errPanicked = errors.New("the source of the rows panicked")
@@ -340,6 +360,7 @@ func (s *checkedSource) Values() (values []any, err error) {
 	defer func() { err = s.err }()
 	defer s.keep()
 	values, s.err = s.CopyFromSource.Values()
+	s.last = values
 	for i, v := range values {
 		if reason := badText(v); reason != "" && s.err == nil {
 			s.err = &InvalidError{Op: "copy " + s.table.Sanitize(), Field: s.columns[i], Reason: reason}
@@ -347,6 +368,51 @@ func (s *checkedSource) Values() (values []any, err error) {
 	}
 
 	return values, s.err
+}
+
+// unfit is the error of a value that pgx could not write as the type of its column; nil when err is another. pgx tells
+// the server the reason, with the value, and the server says it back (57014).
+func (s *checkedSource) unfit(err error) error {
+	if code(err) != codeCanceled || s.conn == nil {
+		return nil
+	}
+	types, _ := s.conn.PgConn().CustomData()[typesSQL(s.table, s.columns)].([]uint32)
+	for i, v := range s.last {
+		if i < len(types) && !copyable(s.conn.TypeMap(), types[i], v) {
+			return &InvalidError{Op: "copy " + s.table.Sanitize(), Field: s.columns[i], Reason: "does not fit " + typeName(types[i])}
+		}
+	}
+
+	return nil
+}
+
+// copyable reports whether pgx can write a value in the binary format of a type, or as a text that it can read as one.
+func copyable(types *pgtype.Map, oid uint32, v any) bool {
+	if _, err := types.Encode(oid, pgx.BinaryFormatCode, v, nil); err == nil {
+		return true
+	}
+	text, ok := v.(string)
+	if !ok {
+		encoded, err := types.Encode(oid, pgx.TextFormatCode, v, nil)
+		if err != nil {
+			return false
+		}
+		text = string(encoded)
+	}
+	var one any
+	var list pgtype.Array[any]
+	err := types.Scan(oid, pgx.TextFormatCode, []byte(text), &one)
+	if of, ok := types.TypeForOID(oid); ok {
+		if _, ok := of.Codec.(*pgtype.ArrayCodec); ok {
+			err = types.Scan(oid, pgx.TextFormatCode, []byte(text), &list)
+			one = list
+		}
+	}
+	if err == nil {
+		_, err = types.Encode(oid, pgx.BinaryFormatCode, one, nil)
+	}
+
+	return err == nil
 }
 
 func (s *checkedSource) Err() error {

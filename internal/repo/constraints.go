@@ -1,6 +1,16 @@
 package repo
 
-import "strings"
+import (
+	"errors"
+	"io/fs"
+	"regexp"
+	"strings"
+	"sync"
+
+	"musicstore/db"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
 
 // Constraint is the sentinel of a constraint or a unique index: its name in the database. Those of a table that has no
 // Go have none below, and need none: errors.Is(err, repo.Constraint("playlists_name_key")) holds for them as well.
@@ -115,9 +125,198 @@ func columnOf(table, constraint string) string {
 	if rest == "pkey" {
 		return "id"
 	}
+	if column, ok := strings.CutSuffix(rest, "_not_null"); ok {
+		return column
+	}
 	if i := strings.LastIndexByte(rest, '_'); i > 0 {
 		return rest[:i]
 	}
 
 	return rest
+}
+
+// rule is what is known of a constraint or unique index of the schema, beside its name.
+type rule struct {
+	kind  error // ErrUnique, ErrForeignKey, ErrCheck, ErrNotNull or ErrExclusion
+	table string
+}
+
+// schemaNames are the names in db/schema.
+type schemaNames struct {
+	rules  map[string]rule // by the name of the constraint; a not-null constraint has the name that PostgreSQL 18 gives it
+	tables map[string]bool
+}
+
+var (
+	lineComment = regexp.MustCompile(`--[^\n]*`)
+	notColumn   = regexp.MustCompile(`(?i)\n[ \t]+(CONSTRAINT|CHECK|WHERE|EXCLUDE|AND|OR)\b`) // stands where a column would
+	schemaWord  = regexp.MustCompile(`(?i)` +
+		`\b(?:CREATE|ALTER)\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(?:\w+\.)?"?(\w+)"?` + // 1: a table
+		`|\bCONSTRAINT\s+"?(\w+)"?\s+(PRIMARY|UNIQUE|FOREIGN|REFERENCES|CHECK|EXCLUDE)\b` + // 2, 3: a constraint of it
+		`|\bUNIQUE\s+INDEX\s+(?:IF\s+NOT\s+EXISTS\s+)?"?(\w+)"?\s+ON\s+(?:\w+\.)?"?(\w+)"?` + // 4, 5: an index and its table
+		`|\n[ \t]+"?([a-z_]\w*)"?[ \t]+[^\n]*?\bNOT\s+NULL\b`) // 6: a column of it
+)
+
+// knownNames returns the names that the schema's own files give to tables and constraints. It is the one source of what
+// is known of them.
+var knownNames = sync.OnceValue(func() schemaNames {
+	kinds := map[string]error{
+		"PRIMARY": ErrUnique, "UNIQUE": ErrUnique, "FOREIGN": ErrForeignKey, "REFERENCES": ErrForeignKey,
+		"CHECK": ErrCheck, "EXCLUDE": ErrExclusion,
+	}
+	known := schemaNames{rules: map[string]rule{}, tables: map[string]bool{}}
+	files, _ := fs.Glob(db.Schema, "schema/*.sql")
+	for _, file := range files {
+		text, _ := db.Schema.ReadFile(file)
+		table := ""
+		sql := notColumn.ReplaceAllString(lineComment.ReplaceAllString(string(text), ""), "\n$1")
+		for _, m := range schemaWord.FindAllStringSubmatch(sql, -1) {
+			switch {
+			case m[1] != "":
+				table = cutName(m[1])
+				known.tables[table] = true
+			case m[2] != "":
+				known.rules[cutName(m[2])] = rule{kinds[strings.ToUpper(m[3])], table}
+			case m[4] != "":
+				known.rules[cutName(m[4])] = rule{ErrUnique, cutName(m[5])}
+			case m[6] != "":
+				known.rules[cutName(notNull(table, m[6]))] = rule{ErrNotNull, table}
+			}
+		}
+	}
+
+	return known
+})
+
+// notNull is the name that PostgreSQL 18 gives to a not-null constraint.
+func notNull(table, column string) string { return table + "_" + column + "_not_null" }
+
+// longestName is how many bytes of a name PostgreSQL keeps.
+// https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
+const longestName = 63
+
+func cutName(name string) string { return name[:min(len(name), longestName)] }
+
+// A shard's name is the table's or constraint's own with the shard's number behind it. Citus cuts a name that gets too
+// long by that, and puts eight digits of a hash before the number.
+var shardSuffix = regexp.MustCompile(`(?:_[0-9a-f]{8})?_\d*$`)
+
+// unsharded returns the known name that name is, or that it is on a shard. A name that is known as it stands is never
+// taken for a shard's: a constraint may itself be called albums_key_102008.
+func unsharded[V any](known map[string]V, name string) (string, bool) {
+	if _, ok := known[name]; ok {
+		return name, true
+	}
+	end := strings.LastIndexByte(name, '_')
+	if end < 1 || strings.Trim(name[end+1:], "0123456789") != "" {
+		return "", false
+	}
+	if _, ok := known[name[:end]]; ok {
+		return name[:end], true
+	}
+	if len(name) < longestName-3 { // which a cut leaves, if it falls into a character of four bytes
+		return "", false
+	}
+	found := ""
+	begin := shardSuffix.ReplaceAllString(name, "")
+	for candidate := range known {
+		if len(candidate)+len(name)-end <= longestName || !strings.HasPrefix(candidate, begin) {
+			continue // it need not have been cut, or is another
+		}
+		if found != "" {
+			return "", false // two begin alike: which one it is, is not known
+		}
+		found = candidate
+	}
+
+	return found, found != ""
+}
+
+// ownRoutines are the places in PostgreSQL that report a violated constraint, with its names from the catalogue. RAISE
+// can put any text into the fields of names, but it can't say that it is one of these.
+var ownRoutines = map[string]bool{
+	"_bt_check_unique": true, "check_exclusion_or_unique_constraint": true,
+	"comparetup_index_btree": true, "comparetup_index_btree_tiebreak": true,
+	"ri_ReportViolation": true, "ExecConstraints": true, "ReportNotNullViolationError": true, "ExecPartitionCheckEmitError": true,
+	"ExecEvalConstraintCheck": true, "ExecEvalConstraintNotNull": true, "domain_check_input": true, "ATRewriteTable": true,
+}
+
+// constraintIn returns the constraint that an error of the server is about: its name in the schema and its table, column
+// and kind. The kind is nil when the error is about none.
+//
+// Names are taken from the error's own fields. A field that does not come from PostgreSQL's own check counts only if it
+// has a name of the schema, because a function may have put a value of the row there. Where the fields are empty, as
+// they are in the error of another server's shard, a name of the schema is looked for in the message.
+func constraintIn(pg *pgconn.PgError) (c ConstraintError) {
+	known := knownNames()
+	c.Kind = kinds[pg.Code]
+	if c.Kind == nil && pg.Code != codeInternalError { // as which COPY returns the error of a shard
+		return c
+	}
+	own := ownRoutines[pg.Routine]
+	if own {
+		c.Table, c.Column, c.Constraint = pg.TableName, pg.ColumnName, pg.ConstraintName
+	}
+	if table, ok := unsharded(known.tables, pg.TableName); ok {
+		c.Table = table
+	}
+	name, ok := unsharded(known.rules, pg.ConstraintName)
+	if !ok && pg.ConstraintName == "" {
+		name, ok = ruleIn(known, pg, c.Table)
+	}
+	if ok {
+		of := known.rules[name]
+		c.Constraint, c.Table = name, of.table
+		if c.Kind == nil {
+			c.Kind = of.kind
+		}
+	}
+	if c.Constraint == "" && errors.Is(c.Kind, ErrNotNull) && c.Column != "" {
+		c.Constraint = notNull(c.Table, c.Column)
+	}
+	if c.Column == "" && c.Constraint != "" {
+		c.Column = columnOf(c.Table, c.Constraint)
+	}
+
+	return c
+}
+
+var (
+	nameInText = regexp.MustCompile(`[\pL_][\pL\d_$]*`)
+	// The quotation marks of PostgreSQL's translations, which may have a space inside.
+	quotedName = regexp.MustCompile(`["“”„«»‹›「『][\s\x{a0}\x{202f}]*([\pL_][\pL\d_$]*)[\s\x{a0}\x{202f}]*["“”„«»‹›」』]`)
+)
+
+// ruleIn returns the one constraint of the schema that an error without a constraint's name is about. Two are as good as
+// none.
+func ruleIn(known schemaNames, pg *pgconn.PgError, table string) (name string, ok bool) {
+	found := map[string]bool{}
+	if pg.Code == codeNotNullViolation || pg.Code == codeInternalError {
+		columns, tables := []string{pg.ColumnName}, []string{table}
+		for _, m := range quotedName.FindAllStringSubmatch(pg.Message, -1) {
+			columns = append(columns, m[1])
+			if t, ok := unsharded(known.tables, m[1]); ok {
+				tables = append(tables, t)
+			}
+		}
+		for _, t := range tables {
+			for _, column := range columns {
+				if name := cutName(notNull(t, column)); known.rules[name].kind == ErrNotNull { //nolint:errorlint // it is that
+					found[name] = true
+				}
+			}
+		}
+	}
+	if pg.Code != codeNotNullViolation {
+		for _, word := range nameInText.FindAllString(pg.Message, -1) {
+			if name, ok := unsharded(known.rules, word); ok {
+				found[name] = true
+			}
+		}
+	}
+	for name = range found {
+		ok = len(found) == 1
+	}
+
+	return name, ok
 }

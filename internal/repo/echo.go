@@ -62,7 +62,7 @@ func (e *echo) statement(ctx context.Context, start time.Time, sql string, args 
 	}
 	fmt.Fprintf(&b, " | %d %s | %s", n, rows, took)
 	if err != nil {
-		b.WriteString(" | " + reason(err))
+		b.WriteString(" | " + reason(err, sql))
 	}
 	b.WriteByte('\n')
 	e.print(ctx, b.String())

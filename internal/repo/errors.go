@@ -2,6 +2,7 @@ package repo
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -49,17 +50,38 @@ var (
 	ErrExclusion  = errors.New("exclusion constraint")   // the row conflicts with another
 )
 
-// InvalidError is input that was refused before it was sent. It is ErrInvalid.
+// InvalidError is input that was refused: before it was sent, by the driver, which can't send it as the type that the
+// statement wants, or by the server (SQLSTATE class 22: too long, out of range, malformed and the like). It is
+// ErrInvalid.
 type InvalidError struct {
 	Op     string // the operation, in words
-	Field  string // the column or parameter
+	Field  string // the column or parameter; "" when the server does not say which, and then Reason says so
 	Reason string // what is wrong with it; never the value
+
+	pg *pgconn.PgError
 }
 
-func (e *InvalidError) Error() string { return prefixed(e.Op, e.Field+": "+e.Reason) }
+func (e *InvalidError) Error() string {
+	if e.Field == "" {
+		return prefixed(e.Op, e.Reason)
+	}
+
+	return prefixed(e.Op, e.Field+": "+e.Reason)
+}
 
 // Is reports that e is ErrInvalid.
 func (*InvalidError) Is(target error) bool { return target == ErrInvalid }
+
+// Unwrap gives the server's error, if it was the server that refused, for its code; it holds no value.
+func (e *InvalidError) Unwrap() error {
+	if e.pg == nil {
+		return nil
+	}
+
+	return e.pg
+}
+
+func (*InvalidError) ours() {}
 
 // ConstraintError is a write that a constraint of the database refused; nothing of it was kept. It is its Kind (say
 // ErrUnique), its constraint's sentinel (say ErrEmailTaken) and, when the value itself can't be, ErrInvalid.
@@ -75,7 +97,7 @@ type ConstraintError struct {
 
 func (e *ConstraintError) Error() string {
 	if _, ok := refusals[e.sentinel()]; !ok {
-		return prefixed(e.Op, e.Kind.Error()+" "+e.Constraint)
+		return prefixed(e.Op, strings.TrimSpace(e.Kind.Error()+" "+e.Constraint)) // a fork may not say which it was
 	}
 
 	return prefixed(e.Op, e.sentinel().Error())
@@ -102,6 +124,8 @@ func (e *ConstraintError) Unwrap() error {
 	return e.pg
 }
 
+func (*ConstraintError) ours() {}
+
 func (e *ConstraintError) sentinel() Constraint {
 	if errors.Is(e.Kind, ErrReferenced) {
 		return Constraint(e.Constraint).Referenced()
@@ -120,6 +144,8 @@ type opError struct {
 func (e *opError) Error() string { return prefixed(e.op, e.text) }
 
 func (e *opError) Unwrap() []error { return e.errs }
+
+func (*opError) ours() {}
 
 func prefixed(op, text string) string {
 	if op == "" {

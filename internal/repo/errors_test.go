@@ -76,6 +76,27 @@ func TestConstraints_EachHasASentinelInWords(t *testing.T) {
 	require.Equal(t, 1, missing)
 }
 
+func TestConstraints_AreReadFromTheSchemaFiles(t *testing.T) {
+	t.Parallel()
+	store := dbtest.New(t)
+	want := map[string]string{}
+	for _, c := range constraints(t, store) {
+		want[c.Name] = c.Table
+	}
+	rows, err := store.DB().Query(t.Context(), `SELECT relname::text, relname || '_' || attname || '_not_null'
+		FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+		WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND attnum > 0 AND attnotnull`)
+	require.NoError(t, err)
+	var table, name string
+	_, err = pgx.ForEachRow(rows, []any{&table, &name}, func() error {
+		want[name] = table
+
+		return nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, want, repo.KnownConstraints())
+}
+
 func TestConstraints_NameNoneThatIsNot(t *testing.T) {
 	t.Parallel()
 	known := map[repo.Constraint]bool{}

@@ -44,3 +44,16 @@ func Gathers(r *Repo) bool { return r.conn.gatherer != nil }
 func SetPatience(r *Repo, d time.Duration) {
 	r.conn.gatherer.patience, r.conn.gatherer.quick = d, time.Hour
 }
+
+// Unsharded returns the known name that a name is, or that it is on a shard.
+var Unsharded = unsharded[bool]
+
+// KnownConstraints returns the constraints that the schema's files name, with their tables.
+func KnownConstraints() map[string]string {
+	tables := map[string]string{}
+	for name, of := range knownNames().rules {
+		tables[name] = of.table
+	}
+
+	return tables
+}

@@ -122,6 +122,9 @@ func (cl *call) fail(err error) error {
 	case errors.Is(err, private.ErrNotPHC):
 		return &InvalidError{Op: op, Field: "password_hash", Reason: private.ErrNotPHC.Error()}
 	}
+	if raised := cl.c.raised(op, err); raised != nil {
+		return raised
+	}
 	written := !cl.c.inTx && (cl.sent || !cl.unsent(err)) && cl.changes() // and perhaps kept
 	if size := cl.c.exhausted(err); size > 0 && !written && cl.db == nil {
 		const advice = "%w: all %d connections of the pool are in use: raise pool_max_conns, or find what holds them"
@@ -130,7 +133,7 @@ func (cl *call) fail(err error) error {
 		return &opError{op: op, errs: []error{err}, text: err.Error()}
 	}
 
-	return cl.c.session.typed(cl.ctx, op, err, cl.sql, written)
+	return cl.named(cl.c.session.typed(cl.ctx, op, err, cl.sql, written), err)
 }
 
 // changes reports whether what the statement is part of changes anything.
@@ -187,9 +190,9 @@ func typed(ctx context.Context, op string, err error, sql string, written bool) 
 	var pg *pgconn.PgError
 	switch {
 	case errors.As(err, &pg) && !lost(err) && cause == nil:
-		return serverError(op, pg, sql)
+		return serverError(op, pg, err, sql)
 	case cause == nil && !lost(err):
-		return &opError{op: op, errs: []error{err}, text: err.Error()}
+		return driverError(op, err, sql)
 	case cause != nil && written:
 		text := ErrOutcomeUnknown.Error() + ": " + cause.Error()
 
@@ -197,13 +200,13 @@ func typed(ctx context.Context, op string, err error, sql string, written bool) 
 	case cause != nil:
 		return &opError{op: op, errs: []error{cause}, text: cause.Error()}
 	case written:
-		text := ErrOutcomeUnknown.Error() + ": " + reason(err)
+		text := ErrOutcomeUnknown.Error() + ": " + reason(err, sql)
 
-		return &opError{op: op, errs: []error{ErrOutcomeUnknown, own(bare(err))}, text: text}
+		return &opError{op: op, errs: []error{ErrOutcomeUnknown, own(bare(err, sql))}, text: text}
 	default:
-		text := ErrUnavailable.Error() + ": " + reason(err)
+		text := ErrUnavailable.Error() + ": " + reason(err, sql)
 
-		return &opError{op: op, errs: []error{ErrUnavailable, own(bare(err))}, text: text}
+		return &opError{op: op, errs: []error{ErrUnavailable, own(bare(err, sql))}, text: text}
 	}
 }
 
@@ -236,7 +239,8 @@ func unreachable(ctx context.Context, err error) error {
 	if code(err) != "" || ctx.Err() != nil {
 		return typed(ctx, "", err, "", false)
 	}
-	text := ErrUnavailable.Error() + ": is the server running, and does the URL name it? " + err.Error()
+	kept := bare(err, "")
+	text := ErrUnavailable.Error() + ": is the server running, and does the URL name it? " + kept.Error()
 
-	return &opError{errs: []error{ErrUnavailable, own(err)}, text: text}
+	return &opError{errs: []error{ErrUnavailable, own(kept)}, text: text}
 }

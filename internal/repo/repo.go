@@ -71,6 +71,8 @@ type options struct {
 
 	resetInterval time.Duration
 	pipelining    bool
+	userMessages  bool
+	mode          []any // see insteadOf
 }
 
 // Option changes how a Repo behaves.
@@ -118,12 +120,19 @@ func WithTracer(t pgx.QueryTracer) Option { return func(o *options) { o.tracer =
 // look-up by another goroutine than the caller's, with the caller's context.
 func WithPipelining() Option { return func(o *options) { o.pipelining = true } }
 
+// WithUserMessages lets through the words that the database's functions have for people: the message of an error
+// that a function raises without a code of its own (RAISE EXCEPTION, SQLSTATE P0001) is the error's text then, as the
+// function wrote it. Use it only if no function puts into such a message what must not be shown: it is not known here
+// what is in it. Without it the error says that a function raised it, and no more, as for every other code.
+func WithUserMessages() Option { return func(o *options) { o.userMessages = true } }
+
 // minConns is the least size that Open gives a pool whose URL does not say pool_max_conns: with fewer, concurrent
 // look-ups wait for each other. pgxpool's own default is the number of processors.
 const minConns = 16
 
 // Open connects to the database that url names, a PostgreSQL URL or key=value string with pgxpool's parameters, and
-// returns a store on a pool of its own, which Close ends. It fails when the server does not answer, with an error that
+// returns a store on a pool of its own, which Close ends. Its query modes exec and simple_protocol are taken as
+// cache_describe, which works behind a pooler like them and depends on no setting of the server. It fails when the server does not answer, with an error that
 // shows no password.
 func Open(ctx context.Context, url string, opts ...Option) (*Repo, error) {
 	config, err := pgxpool.ParseConfig(url)
@@ -161,6 +170,7 @@ func Open(ctx context.Context, url string, opts ...Option) (*Repo, error) {
 		return nil, fmt.Errorf("open: %w", unreachable(ctx, err))
 	}
 	first.Release()
+	o.mode = insteadOf(pool)
 	r := newRepo(pool, o)
 	r.pool, r.closing = pool, closing
 
@@ -185,6 +195,7 @@ func New(db DB, opts ...Option) *Repo {
 	if o.tracer != nil {
 		panic("repo: WithTracer is for Open: set ConnConfig.Tracer of the pool or connection that New is given")
 	}
+	o.mode = insteadOf(db)
 
 	return newRepo(db, o)
 }
@@ -240,7 +251,7 @@ func newOptions(opts []Option) options {
 }
 
 func newRepo(db DB, o options) *Repo {
-	c := conn{db: db, echo: o.echo}
+	c := o.conn(db)
 	switch db := db.(type) {
 	case *pgxpool.Pool:
 		c.pool = db
@@ -258,9 +269,15 @@ func newRepo(db DB, o options) *Repo {
 
 // newSession returns a store on a transaction, whose connection is a session already.
 func newSession(tx pgx.Tx, o options, s *session) *Repo {
-	c := conn{db: tx, session: s, inTx: true, echo: o.echo}
+	c := o.conn(tx)
+	c.session, c.inTx = s, true
 
 	return c.repo(o)
+}
+
+// conn returns a conn on db with what the options say of every statement.
+func (o *options) conn(db DB) conn {
+	return conn{db: db, echo: o.echo, mode: o.mode, userMessages: o.userMessages}
 }
 
 func (c *conn) repo(o options) *Repo {

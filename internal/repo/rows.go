@@ -26,7 +26,7 @@ func (r *row) send() {
 			r.done(nil)
 		}
 	}()
-	r.Row = r.db.QueryRow(r.ctx, r.sql, r.args...)
+	r.Row = r.db.QueryRow(r.ctx, r.sql, r.c.toSend(r.args)...)
 }
 
 // Scan reads the row; ErrNotFound when there is none.
@@ -113,7 +113,7 @@ func (r *rows) query() (err error) {
 			r.done(err)
 		}
 	}()
-	r.Rows, err = r.db.Query(r.ctx, r.sql, r.args...)
+	r.Rows, err = r.db.Query(r.ctx, r.sql, r.c.toSend(r.args)...)
 	sent = true
 
 	return err
@@ -181,6 +181,16 @@ func (r *rows) Scan(dest ...any) error {
 	inUTC(dest)
 
 	return nil
+}
+
+// Values returns the values of the row that Next moved to.
+func (r *rows) Values() ([]any, error) {
+	values, err := r.Rows.Values()
+	if err != nil {
+		return nil, r.fail(err)
+	}
+
+	return values, nil
 }
 
 // Err is the error that ended the rows, if one did.

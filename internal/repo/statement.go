@@ -94,7 +94,7 @@ func reads(sql string) bool {
 // writesTo reports that the statement inserts rows into the table or updates them: a foreign key that stops it is the
 // table's own then, and otherwise one that refers to a row which the statement deletes or changes.
 func writesTo(sql, table string) bool {
-	return regexp.MustCompile(`(?i)\b(?:INSERT INTO|UPDATE|COPY)\s+(?:\S+\.)?"?` + regexp.QuoteMeta(table) + `\b`).MatchString(sql)
+	return regexp.MustCompile(`(?i)\b(?:INSERT\s+INTO|MERGE\s+INTO|UPDATE|COPY)\s+(?:ONLY\s+)?(?:\S+\.)?"?` + regexp.QuoteMeta(table) + `\b`).MatchString(sql)
 }
 
 // copySQL is what a COPY is called in the echo and in errors.

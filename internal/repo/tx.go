@@ -183,6 +183,10 @@ func (t *transaction) commit(ctx context.Context) error {
 		return &opError{op: op, errs: []error{err}, text: rolledBack}
 	}
 
+	if raised := t.r.conn.raised(op, err); raised != nil { // by a deferred trigger
+		return raised
+	}
+
 	return t.s.typed(ctx, op, err, "", sent && !idled(err))
 }
 
