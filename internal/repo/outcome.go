@@ -133,6 +133,10 @@ func (cl *call) fail(err error) error {
 		return &opError{op: op, errs: []error{err}, text: err.Error()}
 	}
 
+	if pg := (*pgconn.PgError)(nil); cl.c.pool != nil && cl.db == nil && !errors.As(err, &pg) && !lost(err) && contextError(err) == nil {
+		return &opError{op: op, errs: []error{err}, text: err.Error()} // of a hook of the pool, which is the caller's code
+	}
+
 	return cl.named(cl.c.session.typed(cl.ctx, op, err, cl.sql, written), err)
 }
 
