@@ -80,6 +80,16 @@ verify: generate ## Fail when the committed code or the README's picture is not 
 	cd bench && $(GO) mod tidy -diff
 	$(GO) mod verify
 
+SYSTEMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64 freebsd/amd64 freebsd/arm64
+
+.PHONY: cross
+cross: ## Build for every system that the program runs on, without cgo, and compile the tests for each kind of system
+	@set -e; for system in $(SYSTEMS); do \
+		echo "$$system"; export CGO_ENABLED=0 GOOS=$${system%/*} GOARCH=$${system#*/}; \
+		$(GO) build ./cmd/... ./db/... ./internal/...; \
+		if [ "$$GOARCH" = amd64 ]; then $(GO) vet ./cmd/... ./db/... ./internal/...; fi; \
+	done
+
 .PHONY: plans
 plans: ## Print the index by which each query reads each table; fail where one is missing or superfluous
 	$(GO) test -count=1 -v -run '^TestQueries_' ./internal/plans

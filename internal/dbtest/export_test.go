@@ -3,6 +3,9 @@ package dbtest
 import (
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/peterldowns/pgtestdb"
 )
 
 // Recycler is one whose databases no other test has.
@@ -42,3 +45,8 @@ func Clone(tb testing.TB) (string, error) {
 
 // URL returns the database's.
 func (d *database) URL() string { return d.url }
+
+// ConfigOf returns what pgtestdb gets of a DATABASE_URL.
+func ConfigOf(base string, config *pgx.ConnConfig) (pgtestdb.Config, error) {
+	return testConfig(base, config)
+}
