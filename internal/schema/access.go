@@ -223,7 +223,8 @@ func (s *statement) clause(i int) int {
 	switch {
 	case n.is("into") && before.is("insert"):
 		table, alias, last := s.relation(i+1, true)
-		s.target, s.into[alias] = table, table
+		s.target = table
+		s.into[alias], s.into["excluded"] = table, table // what is read of EXCLUDED needs the right to read the column
 
 		return s.inserted(last)
 	case n.is("insert") && before.is("then"):
@@ -372,7 +373,9 @@ func (s *statement) inserted(i int) int {
 	columns := s.access.of(s.target).Inserts
 	if next := at(s.nodes, i+1); next.kind != groupKind || subquery(next) {
 		for _, column := range s.reader.tables[s.target] {
-			columns[column] = true
+			if columns[column] = true; next.is("default") { // DEFAULT VALUES needs the right to any column
+				break
+			}
 		}
 
 		return i

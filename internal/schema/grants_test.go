@@ -192,6 +192,9 @@ func (db postgres) access(t *testing.T, query string) schema.Access {
 		if perms&2 != 0 && strings.TrimSpace(body[at[4]:at[5]]) == "" { // any column
 			a.Reads[""] = true
 		}
+		if perms&1 != 0 && strings.TrimSpace(body[at[6]:at[7]]) == "" {
+			a.Inserts[""] = true
+		}
 		a.Deletes = a.Deletes || perms&8 != 0
 		a.Locks = a.Locks || perms&4 != 0 && strings.TrimSpace(body[at[8]:at[9]]) == ""
 	}
@@ -211,6 +214,10 @@ func requireAccess(t *testing.T, want, got schema.Access, query string) {
 		if a.Reads[""] {
 			require.NotEmpty(t, b.Reads, "%s: %s", table, query)
 			delete(a.Reads, "")
+		}
+		if a.Inserts[""] {
+			require.Len(t, b.Inserts, 1, "%s: %s", table, query)
+			a.Inserts = b.Inserts
 		}
 		require.Subset(t, written(b.Reads), written(a.Reads), "reads of %s: %s", table, query)
 		require.Equal(t, written(a.Inserts), written(b.Inserts), "inserts into %s: %s", table, query)
