@@ -18,14 +18,22 @@ func TestGrants(t *testing.T) {
 		got := musicstore(t, "grants", "shop")
 		require.Equal(t, ok, got.status)
 		require.Empty(t, got.err)
-		require.Contains(t, got.out, `GRANT USAGE ON SCHEMA "public" TO "shop";
-GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE "public"."accounts" TO "shop";
-GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE "public"."albums" TO "shop";
-GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE "public"."tracks" TO "shop";
-GRANT SELECT, INSERT, UPDATE ON TABLE "public"."purchases" TO "shop";
-GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE "public"."password_resets" TO "shop";
-`)
-		require.Equal(t, 1+len(dbtest.Tables()), strings.Count(got.out, "\n"))
+		require.True(t, strings.HasPrefix(got.out, `GRANT USAGE ON SCHEMA "public" TO "shop";`+"\n"))
+		require.Contains(t, got.out, `, UPDATE ("payment_ref") ON TABLE "public"."purchases" TO "shop";`+"\n")
+		require.Contains(t, got.out, `GRANT USAGE ON SEQUENCE "public"."albums_id_seq" TO "shop";`+"\n")
+		require.Equal(t, 1+len(dbtest.Tables()), strings.Count(got.out, "\n")-strings.Count(got.out, " ON SEQUENCE "))
+	})
+	t.Run("RefusesANameThatIsMoreThanARole", func(t *testing.T) {
+		t.Parallel()
+		for name, words := range map[string][]string{
+			"public": {"grants", "public"}, "a session's": {"grants", "current_user"}, "none": {"grants", ""},
+			"PostgreSQL's": {"grants", "pg_read_all_data"}, "no schema": {"grants", "shop", "--schema", ""},
+		} {
+			got := musicstore(t, words...)
+			require.Equal(t, misuse, got.status, name)
+			require.Empty(t, got.out, name)
+			require.Contains(t, got.err, "musicstore: grants: ", name)
+		}
 	})
 	t.Run("QuotesTheNames", func(t *testing.T) {
 		t.Parallel()

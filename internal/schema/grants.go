@@ -1,11 +1,14 @@
 package schema
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
-	"regexp"
+	"maps"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"musicstore/db"
 
@@ -15,7 +18,14 @@ import (
 // Grants returns the statements that let a role run every query of db/queries on the tables of db/schema in the schema
 // of that name, and nothing else: not Bootstrap, which needs CREATE on the schema, where something is missing. The
 // tables' owner runs them, as often as wanted. The role must exist, and be able to connect to the database.
+//
+// The rights are by column: what no query reads, inserts or updates, the role cannot. They add to what the role has. It
+// is an error when the role is "public" or another name that stands for more than a role, and when a name is empty, longer
+// than 63 bytes, or has a character that cannot be printed.
 func Grants(role, schema string) ([]string, error) {
+	if err := checkNames(role, schema); err != nil {
+		return nil, fmt.Errorf("grants: %w", err)
+	}
 	files, err := Files()
 	if err != nil {
 		return nil, fmt.Errorf("grants: %w", err)
@@ -46,73 +56,99 @@ func Queries() ([]string, error) {
 	return all, nil
 }
 
-// Identity columns need no grant on their sequence, and foreign keys none on the table they refer to: the server looks
-// there as the tables' owner.
 func grants(role, schema string, files []File, queries []string) []string {
-	privileges := map[string]map[string]bool{}
-	for _, query := range queries {
-		for _, use := range uses(query) {
-			if privileges[use.table] == nil {
-				privileges[use.table] = map[string]bool{}
-			}
-			privileges[use.table][use.privilege] = true
-		}
-	}
-	to := " TO " + quote(role) + ";"
-	statements := []string{"GRANT USAGE ON SCHEMA " + quote(schema) + to}
-	names, tableOf := creations(files)
-	for _, table := range names {
-		granted := slices.DeleteFunc([]string{"SELECT", "INSERT", "UPDATE", "DELETE"}, func(privilege string) bool {
-			return !privileges[table][privilege]
-		})
-		if tableOf[table] == "" && len(granted) > 0 {
-			on := pgx.Identifier{schema, table}.Sanitize()
-			statements = append(statements, "GRANT "+strings.Join(granted, ", ")+" ON TABLE "+on+to)
-		}
+	tables := tablesOf(files)
+	did := make([]Access, len(queries))
+	for i, query := range queries {
+		did[i] = accessOf(query, tables)
 	}
 
-	return statements
+	return grantsOf(role, schema, tables, did)
 }
 
-// use is a privilege that a query needs.
-type use struct{ table, privilege string }
-
-// How a query names the tables it uses. What a WITH calls a table is found too, and is none of db/schema. That nothing
-// is found too much or too little for the queries there are, a test shows: it takes the grants away one by one.
-var (
-	comment    = regexp.MustCompile(`(?m)--.*$`)
-	tableUsed  = regexp.MustCompile(`\b(INSERT INTO|DELETE FROM|UPDATE|FROM|JOIN|USING) (\w+)`)
-	upsert     = regexp.MustCompile(`\bDO UPDATE\b`)
-	readsBack  = regexp.MustCompile(`\b(?:RETURNING|ON CONFLICT)\b`)
-	locking    = regexp.MustCompile(`\bFOR (?:NO KEY UPDATE|UPDATE|KEY SHARE|SHARE)\b`)
-	whitespace = regexp.MustCompile(`\s+`)
-)
-
-func uses(query string) []use {
-	query = whitespace.ReplaceAllString(comment.ReplaceAllString(query, ""), " ")
-	var all []use
-	for _, match := range tableUsed.FindAllStringSubmatch(query, -1) {
-		verb, table := match[1], match[2]
-		switch verb {
-		case "INSERT INTO":
-			all = append(all, use{table, "INSERT"})
-			if upsert.MatchString(query) {
-				all = append(all, use{table, "UPDATE"})
+// grantsOf returns the statements that grant what the queries do. Foreign keys need no grant on the table that they refer
+// to, because the server looks there as its owner. The sequence of an identity column needs none on PostgreSQL, but it
+// does on Citus.
+func grantsOf(role, schema string, tables []table, did []Access) []string {
+	to := " TO " + quote(role) + ";"
+	statements := []string{"GRANT USAGE ON SCHEMA " + quote(schema) + to}
+	var sequences []string
+	for _, t := range tables {
+		all := Access{}.of(t.name)
+		for _, access := range did {
+			if a := access[t.name]; a != nil {
+				maps.Copy(all.Reads, a.Reads)
+				maps.Copy(all.Inserts, a.Inserts)
+				maps.Copy(all.Updates, a.Updates)
+				all.Deletes, all.Locks = all.Deletes || a.Deletes, all.Locks || a.Locks
 			}
-			if readsBack.MatchString(query) {
-				all = append(all, use{table, "SELECT"})
+		}
+		if all.Locks && len(all.Updates) == 0 && len(t.columns) > 0 {
+			all.Updates[t.columns[0]] = true // to lock a row is to have the right to update some column
+		}
+		var granted []string
+		for _, privilege := range []struct {
+			name    string
+			columns Columns
+		}{{"SELECT", all.Reads}, {"INSERT", all.Inserts}, {"UPDATE", all.Updates}} {
+			if len(privilege.columns) > 0 {
+				granted = append(granted, privilege.name+" ("+t.list(privilege.columns)+")")
 			}
-		case "UPDATE":
-			all = append(all, use{table, "UPDATE"}, use{table, "SELECT"}) // which rows, is read
-		case "DELETE FROM":
-			all = append(all, use{table, "DELETE"}, use{table, "SELECT"})
-		default:
-			all = append(all, use{table, "SELECT"})
-			if locking.MatchString(query) {
-				all = append(all, use{table, "UPDATE"})
+		}
+		if all.Deletes {
+			granted = append(granted, "DELETE")
+		}
+		if len(granted) > 0 {
+			on := pgx.Identifier{schema, t.name}.Sanitize()
+			statements = append(statements, "GRANT "+strings.Join(granted, ", ")+" ON TABLE "+on+to)
+		}
+		if len(all.Inserts) > 0 {
+			for _, name := range t.sequences {
+				sequences = append(sequences, "GRANT USAGE ON SEQUENCE "+pgx.Identifier{schema, name}.Sanitize()+to)
 			}
 		}
 	}
 
-	return all
+	return append(statements, sequences...)
+}
+
+// list returns names of columns in the order of the table.
+func (t table) list(columns Columns) string {
+	var names []string
+	for _, name := range slices.Concat(t.columns, systemColumns) {
+		if columns[name] {
+			names = append(names, quote(name))
+		}
+	}
+
+	return strings.Join(names, ", ")
+}
+
+// longestName is how many bytes of a name PostgreSQL takes. It cuts the rest off, and says so in a notice alone.
+const longestName = 63
+
+// checkNames refuses names that would grant to somebody else than was meant.
+func checkNames(role, schema string) error {
+	if role == "" || schema == "" {
+		return errors.New("a role and a schema have names that are not empty")
+	}
+	for what, name := range map[string]string{"role": role, "schema": schema} {
+		switch {
+		case len(name) > longestName:
+			return fmt.Errorf("%s: is longer than %d bytes, of which PostgreSQL would cut the rest off", what, longestName)
+		case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsGraphic(r) }):
+			return fmt.Errorf("%s: has a character that cannot be printed", what)
+		}
+	}
+	lower := strings.ToLower(role)
+	switch { // https://www.postgresql.org/docs/current/sql-grant.html; quotes change nothing of public and none
+	case lower == "public":
+		return errors.New("role: public is everybody: name the role that the store runs as")
+	case slices.Contains([]string{"none", "current_role", "current_user", "session_user", "user"}, lower):
+		return fmt.Errorf("role: %s is a word of SQL: name the role that the store runs as", lower)
+	case strings.HasPrefix(lower, "pg_"):
+		return errors.New("role: names that begin with pg_ are PostgreSQL's own: name the role that the store runs as")
+	}
+
+	return nil
 }
