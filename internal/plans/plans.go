@@ -14,6 +14,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"musicstore/internal/session"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -114,6 +116,7 @@ SET LOCAL jit = off`
 
 type checker struct {
 	tx      pgx.Tx
+	schema  string // the current one, quoted
 	indexes map[string]index
 	plans   []planned
 	report  Report
@@ -123,14 +126,7 @@ func (c *checker) check(ctx context.Context, queries []string) error {
 	if err := c.tx.Conn().PgConn().Exec(ctx, settings).Close(); err != nil {
 		return err
 	}
-	indexes, err := c.readIndexes(ctx)
-	if err != nil {
-		return err
-	}
-	if err := c.primaryKeys(ctx); err != nil {
-		return err
-	}
-	keys, err := c.foreignKeys(ctx)
+	indexes, keys, err := c.read(ctx)
 	if err != nil {
 		return err
 	}
@@ -159,6 +155,34 @@ func (c *checker) check(ctx context.Context, queries []string) error {
 	}
 
 	return nil
+}
+
+// read returns the indexes and foreign keys of the current schema, and reports the tables without a primary key. It leaves
+// the search_path as it was.
+func (c *checker) read(ctx context.Context) (indexes []index, keys []statement, err error) {
+	path, err := session.Look(ctx, c.tx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(path.Schemas) == 0 {
+		return nil, nil, errors.New("the search_path names no schema that exists and that the role may use")
+	}
+	c.schema = pgx.Identifier{path.Schemas[0]}.Sanitize()
+	before, err := session.Seal(ctx, c.tx, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	if indexes, err = c.readIndexes(ctx); err != nil {
+		return nil, nil, err
+	}
+	if err := c.primaryKeys(ctx); err != nil {
+		return nil, nil, err
+	}
+	if keys, err = c.foreignKeys(ctx); err != nil {
+		return nil, nil, err
+	}
+
+	return indexes, keys, session.Restore(ctx, c.tx, before)
 }
 
 // judge reports what is wrong with a plan and not excused, and the excuses that nothing needs.
