@@ -6,11 +6,13 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 type batch struct {
 	pgx.BatchResults
 
+	lent   *pgxpool.Conn // by a pool, until the end
 	c      *conn
 	ctx    context.Context //nolint:containedctx // as pgx's own results do
 	queued []*pgx.QueuedQuery
@@ -58,6 +60,8 @@ func (b *batch) QueryRow() pgx.Row {
 // Close ends the batch, those of its statements included whose results nobody asked for.
 func (b *batch) Close() error {
 	err := b.BatchResults.Close()
+	giveBack(b.lent)
+	b.lent = nil
 	for len(b.queued) > 0 {
 		cl := b.next()
 		b.c.echo.statement(cl.start, cl.sql, cl.args, 0, err)
@@ -67,6 +71,13 @@ func (b *batch) Close() error {
 	}
 
 	return nil
+}
+
+// fail gives the error of a batch that was not sent its type.
+func (b *batch) fail(err error) error {
+	cl := b.next()
+
+	return cl.fail(err)
 }
 
 // refusedBatch is the result of a batch that was not sent.

@@ -12,7 +12,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // conn is the DBTX that the generated queries run on, and the one place for what holds for every statement: text that
@@ -24,6 +23,7 @@ type conn struct {
 	pooled bool // db is a pool: another try gets another connection
 	keyed  bool // a write may be tried again: it carries its own key
 	echo   *echo
+	guard  *guard
 
 	gatherer *gatherer // of the pool's look-ups; nil without WithPipelining
 }
@@ -35,7 +35,7 @@ func (c *conn) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comman
 	}
 	for cl := (call{c: c, ctx: ctx, sql: sql, args: args}); ; {
 		cl.begin()
-		tag, err := c.db.Exec(ctx, sql, args...)
+		tag, err := c.exec(ctx, sql, args)
 		c.echo.statement(cl.start, sql, args, tag.RowsAffected(), err)
 		if err == nil {
 			return tag, nil
@@ -114,16 +114,9 @@ func (c *conn) copier(ctx context.Context, table pgx.Identifier, columns []strin
 
 // one returns a connection of the pool, or what stands there instead of a pool, and what gives it back.
 func (c *conn) one(ctx context.Context) (db DB, release func(), err error) {
-	pool, ok := c.db.(*pgxpool.Pool)
-	if !ok {
-		return c.db, func() {}, nil
-	}
-	conn, err := pool.Acquire(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
+	db, lent, err := c.take(ctx)
 
-	return conn.Conn(), conn.Release, nil
+	return db, func() { giveBack(lent) }, err
 }
 
 // learnTypes asks for the types of the columns that sql selects, and has pgx forget what it knows of statements when they
@@ -165,8 +158,13 @@ func (c *conn) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 			return refusedBatch{err}
 		}
 	}
+	start := c.echo.start()
+	db, lent, err := c.take(ctx)
+	if err != nil {
+		return refusedBatch{(&batch{c: c, ctx: ctx, queued: b.QueuedQueries}).fail(err)}
+	}
 
-	return &batch{BatchResults: c.db.SendBatch(ctx, b), c: c, ctx: ctx, queued: b.QueuedQueries, start: c.echo.start()}
+	return &batch{BatchResults: db.SendBatch(ctx, b), lent: lent, c: c, ctx: ctx, queued: b.QueuedQueries, start: start}
 }
 
 // call is a statement under way.

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"musicstore/internal/session"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -115,6 +117,7 @@ func (g *gatherer) lookup(sql string) *lookup {
 // without being kept in between.
 type gathered struct {
 	g    *gatherer
+	c    *conn
 	ctx  context.Context //nolint:containedctx // as pgx's own rows do
 	sql  string
 	args []any
@@ -124,7 +127,7 @@ type gathered struct {
 func (r *gathered) Scan(dest ...any) error {
 	l := r.g.lookup(r.sql)
 	if l.never {
-		return r.g.pool.QueryRow(r.ctx, r.sql, r.args...).Scan(dest...)
+		return r.c.queryRow(r.ctx, r.sql, r.args, dest)
 	}
 	alone := r.g.underWay.Add(1) == 1
 	defer r.g.underWay.Add(-1)
@@ -135,10 +138,10 @@ func (r *gathered) Scan(dest ...any) error {
 		}
 	}
 	if l.apart.Load() != math.MaxInt64 {
-		return r.g.pool.QueryRow(r.ctx, r.sql, r.args...).Scan(dest...)
+		return r.c.queryRow(r.ctx, r.sql, r.args, dest)
 	}
 	start := time.Now()
-	err := r.g.pool.QueryRow(r.ctx, r.sql, r.args...).Scan(dest...)
+	err := r.c.queryRow(r.ctx, r.sql, r.args, dest)
 	if time.Since(start) < r.g.quick && (err == nil || errors.Is(err, pgx.ErrNoRows)) {
 		l.apart.CompareAndSwap(math.MaxInt64, 0)
 	}
@@ -223,6 +226,9 @@ func (g *gatherer) fly(requests []*request) {
 		return
 	}
 	defer conn.Release()
+	if session.Check(conn.Conn().PgConn()) != nil {
+		return // those who are sent the ordinary way say what is wrong
+	}
 	f := flight{g: g, ctx: ctx, conn: conn.Conn()}
 	if !f.prepare(requests) {
 		return

@@ -16,6 +16,7 @@ import (
 
 	"musicstore/internal/dbgen"
 	"musicstore/internal/private"
+	"musicstore/internal/session"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -58,6 +59,7 @@ type options struct {
 	newID  func() string
 	echo   *echo
 	tracer pgx.QueryTracer
+	guard  *guard
 
 	resetInterval time.Duration
 	pipelining    bool
@@ -115,6 +117,10 @@ const minConns = 16
 // Open connects to the database that url names, a PostgreSQL URL or key=value string with pgxpool's parameters, and
 // returns a store on a pool of its own, which Close ends. It fails when the server does not answer, with an error that
 // shows no password.
+//
+// Every connection starts with the settings that SQL is written for: client_encoding UTF8, standard_conforming_strings
+// on, DateStyle ISO, and the TimeZone of the URL or UTC. They win over those of the database, the role and PGOPTIONS. A
+// URL that asks for others is an *InvalidError, and a database whose encoding is not UTF8 is ErrSettings.
 func Open(ctx context.Context, url string, opts ...Option) (*Repo, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -125,6 +131,9 @@ func Open(ctx context.Context, url string, opts ...Option) (*Repo, error) {
 		return nil, &InvalidError{Op: "open", Field: "database URL", Reason: reason}
 	}
 	o := newOptions(opts)
+	if err := pin(config.ConnConfig); err != nil {
+		return nil, err
+	}
 	config.ConnConfig.Tracer = o.tracer
 	// pgx alone takes the pool's parameters for settings of the server, which shows whether the URL has one.
 	if said, err := pgx.ParseConfig(url); err == nil && said.RuntimeParams["pool_max_conns"] == "" {
@@ -144,7 +153,13 @@ func Open(ctx context.Context, url string, opts ...Option) (*Repo, error) {
 
 		return nil, fmt.Errorf("open: %w", unreachable(ctx, err))
 	}
+	err = session.Check(first.Conn().PgConn())
 	first.Release()
+	if err != nil {
+		pool.Close()
+
+		return nil, fmt.Errorf("open: %w", err)
+	}
 	r := newRepo(pool, o)
 	r.pool = pool
 
@@ -162,6 +177,9 @@ func leaveReadOnly(config *pgx.ConnConfig) {
 
 // New returns a store over a pool, a connection or a transaction that is and stays the caller's. Close does nothing to
 // it. In a transaction, InTx makes savepoints.
+//
+// A connection whose client_encoding or standard_conforming_strings gives SQL another meaning, or whose database is not
+// UTF8, gets no statement: each call on it returns ErrSettings. It is looked at before every statement, at no cost.
 func New(db DB, opts ...Option) *Repo {
 	o := newOptions(opts)
 	if o.tracer != nil {
@@ -191,7 +209,11 @@ func newOptions(opts []Option) options {
 }
 
 func newRepo(db DB, o options) *Repo {
-	c := conn{db: db, echo: o.echo}
+	c := conn{db: db, echo: o.echo, guard: o.guard}
+	if c.guard == nil {
+		c.guard = &guard{}
+		o.guard = c.guard // for the stores on its transactions
+	}
 	_, c.inTx = db.(pgx.Tx)
 	var pool *pgxpool.Pool
 	if pool, c.pooled = db.(*pgxpool.Pool); c.pooled && o.pipelining {

@@ -5,23 +5,41 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 type row struct {
 	call
 	pgx.Row
 
+	lent    *pgxpool.Conn // by a pool, for this try
 	refused error
 }
 
 func (r *row) send() {
 	r.begin()
 	if g := r.c.gatherer; g != nil && r.try == 1 {
-		r.Row = &gathered{g: g, ctx: r.ctx, sql: r.sql, args: r.args}
+		r.Row = &gathered{g: g, c: r.c, ctx: r.ctx, sql: r.sql, args: r.args}
 
 		return
 	}
-	r.Row = r.c.db.QueryRow(r.ctx, r.sql, r.args...)
+	db, lent, err := r.c.take(r.ctx)
+	if r.lent = lent; err != nil {
+		r.Row = failedRow{err}
+
+		return
+	}
+	r.Row = db.QueryRow(r.ctx, r.sql, r.args...)
+}
+
+// scan reads the row of this try, and ends the try.
+func (r *row) scan(dest []any) error {
+	defer func() { // also when a Scanner of the caller's panics
+		giveBack(r.lent)
+		r.lent = nil
+	}()
+
+	return r.Row.Scan(dest...)
 }
 
 // Scan reads the row; ErrNotFound when there is none.
@@ -30,7 +48,7 @@ func (r *row) Scan(dest ...any) error {
 		return r.refused
 	}
 	for {
-		err := r.Row.Scan(dest...)
+		err := r.scan(dest)
 		r.c.echo.row(r.start, r.sql, r.args, err)
 		if err == nil {
 			inUTC(dest)
@@ -48,7 +66,8 @@ type rows struct {
 	call
 	pgx.Rows
 
-	read    int64 // of this try
+	lent    *pgxpool.Conn // by a pool, for this try
+	read    int64         // of this try
 	closed  bool
 	scanned bool // by pgx: decode does not know some column
 
@@ -61,16 +80,24 @@ type rows struct {
 	was   uint64
 	hash  uint64 // of this try
 	lost  error  // what ended that try
-	other bool   // the rows are not those that were shown
+	other bool   // the rows are not those that were shown, or no connection was fit to be asked
 }
 
 // send runs the statement until the server takes it or trying again is no use.
 func (r *rows) send() error {
 	for {
 		r.begin()
-		var err error
-		if r.Rows, err = r.c.db.Query(r.ctx, r.sql, r.args...); err == nil {
-			return nil
+		db, lent, err := r.c.take(r.ctx)
+		if err == nil {
+			r.other = false
+			if r.Rows, err = db.Query(r.ctx, r.sql, r.args...); err == nil {
+				r.lent = lent
+
+				return nil
+			}
+			giveBack(lent)
+		} else {
+			r.lost, r.other = err, true // what Err returns, if there were rows before
 		}
 		r.c.echo.statement(r.start, r.sql, r.args, 0, err)
 		if !r.again(err) {
@@ -93,6 +120,9 @@ func (r *rows) Next() bool {
 			if r.differs() {
 				break
 			}
+		}
+		if r.Rows.Err() != nil {
+			r.giveBack()
 		}
 		err := r.Rows.Err()
 		r.other = err == nil && r.shown > 0 && (r.read < r.shown || r.differs())
@@ -157,9 +187,16 @@ func (r *rows) Err() error {
 	return nil
 }
 
+// giveBack gives the connection of a try that has ended back to its pool.
+func (r *rows) giveBack() {
+	giveBack(r.lent)
+	r.lent = nil
+}
+
 // Close ends the statement; a second call does nothing.
 func (r *rows) Close() {
 	r.Rows.Close()
+	r.giveBack()
 	if !r.closed {
 		r.closed = true
 		r.c.echo.statement(r.start, r.sql, r.args, r.read, r.Rows.Err())
