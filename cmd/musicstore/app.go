@@ -117,7 +117,7 @@ func (a *app) withStore(ctx context.Context, fn func(*repo.Repo) error) (err err
 			return failure
 		}
 		defer func() {
-			err = errors.Join(err, within(ctx, func() error { return server.Stop() }))
+			err = errors.Join(err, within(ctx, server.Stop))
 		}()
 		_, _ = fmt.Fprintf(a.err, "No DATABASE_URL: using the private PostgreSQL in %s\n", server.Dir())
 		url = server.URL("postgres")
@@ -136,10 +136,14 @@ func (a *app) withStore(ctx context.Context, fn func(*repo.Repo) error) (err err
 		return err
 	}
 	// The pool waits for connections that are in use, also for those on which nothing comes any more.
-	defer func() { _ = within(endedContext(), func() error { store.Close(); return nil }) }()
+	defer leave(store.Close)
 	a.warn(ctx, store)
+	err = within(ctx, func() error { return fn(store) })
+	if cause := context.Cause(ctx); errors.Is(err, context.Canceled) && !errors.Is(err, cause) {
+		return fmt.Errorf("%w: %w", err, cause)
+	}
 
-	return within(ctx, func() error { return fn(store) })
+	return err
 }
 
 // warn prints what is dangerous in the database, once, on standard error. What keeps it from looking, the command's own

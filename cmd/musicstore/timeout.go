@@ -43,12 +43,17 @@ func within(ctx context.Context, fn func() error) error {
 	}
 }
 
-// endedContext returns a context that has ended.
-func endedContext() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-
-	return ctx
+// leave runs what ends the sessions, and leaves it behind when it takes long.
+func leave(end func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		end()
+	}()
+	select {
+	case <-done:
+	case <-time.After(grace / 4):
+	}
 }
 
 // watchdog ends the command when a statement is not answered in time. A deadline of the statement would not do: the store

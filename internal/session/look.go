@@ -137,7 +137,8 @@ WITH path AS (
     SELECT p.n, 'type', t.typowner, pg_catalog.format('TYPE %I.%I', p.nspname, t.typname)
     FROM place AS p
     JOIN pg_catalog.pg_type AS t ON t.typnamespace OPERATOR(pg_catalog.=) p.oid
-    WHERE EXISTS (
+    WHERE t.typelem OPERATOR(pg_catalog.=) 0::pg_catalog.oid -- an array goes with its element
+        AND EXISTS (
         SELECT FROM pg_catalog.pg_type AS own
         WHERE own.typname OPERATOR(pg_catalog.=) t.typname
             AND own.typnamespace OPERATOR(pg_catalog.=) 'pg_catalog'::pg_catalog.regnamespace::pg_catalog.oid
