@@ -55,6 +55,26 @@ var (
 	ErrUntrusted = session.ErrUntrusted
 )
 
+// Warnings returns what another role can do to run code with the rights of this session, with the statement that mends
+// it: a role that can log in and may make functions in a schema of the search_path, or functions that it has made there.
+// For a superuser it returns nothing: Bootstrap and Check refuse it, with ErrUntrusted. A second call looks again.
+func Warnings(ctx context.Context, db DB) (warnings []string, err error) {
+	tx, err := db.Begin(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look at the search_path: %w", err)
+	}
+	defer rollback(ctx, tx) //nolint:errcheck // nothing was changed
+	path, err := session.Look(ctx, tx)
+	if err != nil {
+		return nil, fmt.Errorf("look at the search_path: %w", err)
+	}
+	if path.Superuser {
+		return nil, nil
+	}
+
+	return path.Warnings(), nil
+}
+
 // File is a file of db/schema.
 type File struct{ Name, SQL string }
 
