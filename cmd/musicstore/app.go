@@ -110,7 +110,9 @@ func (a *app) withStore(ctx context.Context, fn func(*repo.Repo) error) (err err
 		if failure != nil {
 			return failure
 		}
-		defer func() { err = errors.Join(err, server.Stop()) }()
+		defer func() {
+			err = errors.Join(err, within(ctx, server.Stop))
+		}()
 		_, _ = fmt.Fprintf(a.err, "No DATABASE_URL: using the private PostgreSQL in %s\n", server.Dir())
 		url = server.URL("postgres")
 	}
@@ -127,9 +129,27 @@ func (a *app) withStore(ctx context.Context, fn func(*repo.Repo) error) (err err
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	// The pool waits for connections that are in use, also for those on which nothing comes any more.
+	defer leave(store.Close)
+	a.warn(ctx, store)
+	err = within(ctx, func() error { return fn(store) })
+	if cause := context.Cause(ctx); errors.Is(err, context.Canceled) && !errors.Is(err, cause) {
+		return fmt.Errorf("%w: %w", err, cause)
+	}
 
-	return fn(store)
+	return err
+}
+
+// warn prints what is dangerous in the database, once, on standard error. What keeps it from looking, the command's own
+// statements meet as well.
+func (a *app) warn(ctx context.Context, store *repo.Repo) {
+	warnings, err := store.Warnings(ctx)
+	if err != nil {
+		return
+	}
+	for _, warning := range warnings {
+		_, _ = fmt.Fprintf(a.err, "musicstore: warning: %s\n", printable(warning))
+	}
 }
 
 // hinted adds what to do, where that is known.

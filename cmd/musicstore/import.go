@@ -202,7 +202,8 @@ func (b *batch) create(ctx context.Context, store *repo.Repo) error {
 	if err == nil {
 		return nil
 	}
-	if ctx.Err() != nil || startsOver(err) {
+	unfit := errors.Is(err, repo.ErrSettings) || errors.Is(err, repo.ErrUntrusted) // to write anything
+	if ctx.Err() != nil || unfit || startsOver(err) {
 		return fmt.Errorf("lines %d to %d: %w", b.lines[0], b.lines[len(b.lines)-1], err)
 	}
 	for i, album := range b.albums {

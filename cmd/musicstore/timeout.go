@@ -14,10 +14,46 @@ func (a *app) watchConnecting() (connected func()) {
 		return func() {}
 	}
 	timer := time.AfterFunc(a.timeout, func() {
-		a.giveUp(fmt.Errorf("no connection within %s (--timeout)", a.timeout))
+		a.giveUp(noConnection(a.timeout))
 	})
 
 	return func() { timer.Stop() }
+}
+
+// grace is how long a command that has to end may take for it. A server that lives answers in that time.
+const grace = 2 * time.Second
+
+// within runs fn, and leaves it behind when it does not return in time after ctx has ended: on a link that is silent, each
+// step of an orderly end has a time limit of its own, and they add up. The process ends then, which ends the sessions.
+func within(ctx context.Context, fn func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- fn() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(grace):
+		const unknown = "%w\nThe server did not answer until the end. What it was last told to do, it may have done"
+
+		return fmt.Errorf(unknown, context.Cause(ctx))
+	}
+}
+
+// leave runs what ends the sessions, and leaves it behind when it takes long.
+func leave(end func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		end()
+	}()
+	select {
+	case <-done:
+	case <-time.After(grace / 4):
+	}
 }
 
 // watchdog ends the command when a statement is not answered in time. A deadline of the statement would not do: the store
@@ -31,6 +67,46 @@ type watched struct{}
 
 // TraceQueryStart begins to wait.
 func (w watchdog) TraceQueryStart(ctx context.Context, conn *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return w.start(ctx, conn)
+}
+
+// TraceQueryEnd is the answer.
+func (watchdog) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryEndData) { stop(ctx) }
+
+// TraceBatchStart begins to wait.
+func (w watchdog) TraceBatchStart(ctx context.Context, conn *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	return w.start(ctx, conn)
+}
+
+// TraceBatchQuery is one answer of several.
+func (watchdog) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
+
+// TraceBatchEnd is the last answer.
+func (watchdog) TraceBatchEnd(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchEndData) { stop(ctx) }
+
+// TraceCopyFromStart begins to wait.
+func (w watchdog) TraceCopyFromStart(ctx context.Context, conn *pgx.Conn, _ pgx.TraceCopyFromStartData) context.Context {
+	return w.start(ctx, conn)
+}
+
+// TraceCopyFromEnd is the answer.
+func (watchdog) TraceCopyFromEnd(ctx context.Context, _ *pgx.Conn, _ pgx.TraceCopyFromEndData) {
+	stop(ctx)
+}
+
+// TraceConnectStart begins to wait for a connection: also for one that takes the place of a lost one.
+func (w watchdog) TraceConnectStart(ctx context.Context, _ pgx.TraceConnectStartData) context.Context {
+	return context.WithValue(ctx, watched{}, time.AfterFunc(w.limit, func() { w.giveUp(noConnection(w.limit)) }))
+}
+
+// TraceConnectEnd is the connection, or the reason that there is none.
+func (watchdog) TraceConnectEnd(ctx context.Context, _ pgx.TraceConnectEndData) { stop(ctx) }
+
+func noConnection(limit time.Duration) error {
+	return fmt.Errorf("no connection within %s (--timeout)", limit)
+}
+
+func (w watchdog) start(ctx context.Context, conn *pgx.Conn) context.Context {
 	config, pid := conn.Config(), conn.PgConn().PID()
 	timer := time.AfterFunc(w.limit, func() {
 		w.giveUp(fmt.Errorf("no answer within %s (--timeout)%s", w.limit, blockers(config, pid)))
@@ -39,8 +115,7 @@ func (w watchdog) TraceQueryStart(ctx context.Context, conn *pgx.Conn, _ pgx.Tra
 	return context.WithValue(ctx, watched{}, timer)
 }
 
-// TraceQueryEnd is the answer.
-func (watchdog) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryEndData) {
+func stop(ctx context.Context) {
 	if timer, ok := ctx.Value(watched{}).(*time.Timer); ok {
 		timer.Stop()
 	}
@@ -49,7 +124,7 @@ func (watchdog) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQuery
 // blockers says which sessions hold the lock that a session waits for; nothing when it waits for none, or when nobody
 // can tell.
 func blockers(config *pgx.ConnConfig, pid uint32) string {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	config.Tracer = nil
 	conn, err := pgx.ConnectConfig(ctx, config)
@@ -58,7 +133,7 @@ func blockers(config *pgx.ConnConfig, pid uint32) string {
 	}
 	defer conn.Close(ctx)
 	var pids []int32
-	err = conn.QueryRow(ctx, "SELECT pg_blocking_pids($1)", pid).Scan(&pids)
+	err = conn.QueryRow(ctx, "SELECT pg_catalog.pg_blocking_pids($1)", pid).Scan(&pids)
 	if err != nil || len(pids) == 0 {
 		return ""
 	}

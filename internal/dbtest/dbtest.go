@@ -202,7 +202,10 @@ type bootstrapped struct{}
 // is never used, so that a broken bootstrap cannot hide behind it.
 func (bootstrapped) Hash() (string, error) { return schema.Version() }
 
-func (bootstrapped) Migrate(ctx context.Context, _ *sql.DB, c pgtestdb.Config) error {
+func (bootstrapped) Migrate(ctx context.Context, db *sql.DB, c pgtestdb.Config) error {
+	if err := (empty{}).Migrate(ctx, db, c); err != nil {
+		return err
+	}
 	conn, err := pgx.Connect(ctx, c.URL())
 	if err != nil {
 		return err
@@ -229,6 +232,23 @@ func (m forSettings) Hash() (string, error) {
 
 type empty struct{}
 
-func (empty) Hash() (string, error) { return "empty", nil }
+func (empty) Hash() (string, error) { return "empty, with public its owner's", nil }
 
-func (empty) Migrate(context.Context, *sql.DB, pgtestdb.Config) error { return nil }
+// Migrate makes the schema public that of the database's owner alone, as it is from PostgreSQL 15 on. Before, every role may
+// create in it, and a role that one test makes would be a danger in the database of another.
+func (empty) Migrate(ctx context.Context, _ *sql.DB, c pgtestdb.Config) error {
+	_, config, err := admin()
+	if err != nil {
+		return err
+	}
+	config.Database = c.Database
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	_, err = conn.Exec(ctx, "REVOKE CREATE ON SCHEMA public FROM PUBLIC; GRANT CREATE ON SCHEMA public TO "+
+		pgx.Identifier{c.User}.Sanitize())
+
+	return err
+}

@@ -1,5 +1,7 @@
 package plans
 
+// The queries of the catalogue. They run with pg_catalog alone in the search_path.
+
 import (
 	"context"
 
@@ -11,10 +13,10 @@ func (c *checker) primaryKeys(ctx context.Context) error {
 	rows, err := c.tx.Query(ctx, `
 SELECT relname
 FROM pg_class
-WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT EXISTS (
+WHERE relnamespace = $1::regnamespace AND relkind IN ('r', 'p') AND NOT EXISTS (
     SELECT FROM pg_constraint WHERE conrelid = pg_class.oid AND contype = 'p'
 )
-ORDER BY relname`)
+ORDER BY relname`, c.schema)
 	if err != nil {
 		return err
 	}
@@ -38,9 +40,9 @@ FROM pg_constraint
 CROSS JOIN unnest(conkey, confkey) WITH ORDINALITY AS key (child, parent, n)
 JOIN pg_attribute AS child ON child.attrelid = conrelid AND child.attnum = key.child
 JOIN pg_attribute AS parent ON parent.attrelid = confrelid AND parent.attnum = key.parent
-WHERE contype = 'f' AND connamespace = current_schema()::regnamespace
+WHERE contype = 'f' AND connamespace = $1::regnamespace
 GROUP BY pg_constraint.oid, conname, conrelid
-ORDER BY conrelid::regclass::text, conname`)
+ORDER BY conrelid::regclass::text, conname`, c.schema)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +101,7 @@ WITH indexes AS (
     JOIN pg_am ON pg_am.oid = own.relam
     JOIN pg_class AS tables ON tables.oid = indrelid
     LEFT JOIN pg_constraint ON conindid = indexrelid AND contype IN ('p', 'u', 'x')
-    WHERE tables.relnamespace = current_schema()::regnamespace AND tables.relkind IN ('r', 'p', 'm')
+    WHERE tables.relnamespace = $1::regnamespace AND tables.relkind IN ('r', 'p', 'm')
 )
 SELECT a.name, a."table", a."unique", a.ordered, a.columns, a.predicate <> '', a.constraint_name, a.rule, coalesce((
     SELECT min(b.name)
@@ -114,7 +116,7 @@ SELECT a.name, a."table", a."unique", a.ordered, a.columns, a.predicate <> '', a
         AND b.keys[1:cardinality(a.keys)] = a.keys
 ), '')
 FROM indexes AS a
-ORDER BY a."table", a.name`)
+ORDER BY a."table", a.name`, c.schema)
 	if err != nil {
 		return nil, err
 	}

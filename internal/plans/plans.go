@@ -14,6 +14,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"musicstore/internal/settings"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -102,9 +104,9 @@ func Check(ctx context.Context, db DB, queries []string) (Report, error) {
 	return c.report, nil
 }
 
-// settings let the planner choose what needs an index wherever there is one. They raise the cost of the other ways and
-// forbid none, so what is chosen in spite of them is what no index can do.
-const settings = `
+// plannerSettings let the planner choose what needs an index wherever there is one. They make every
+// plan without an index expensive and forbid none, so what is chosen in spite of them can use no index.
+const plannerSettings = `
 SET LOCAL plan_cache_mode = force_generic_plan;
 SET LOCAL enable_seqscan = off;
 SET LOCAL enable_hashjoin = off;
@@ -114,23 +116,17 @@ SET LOCAL jit = off`
 
 type checker struct {
 	tx      pgx.Tx
+	schema  string // the current one, quoted
 	indexes map[string]index
 	plans   []planned
 	report  Report
 }
 
 func (c *checker) check(ctx context.Context, queries []string) error {
-	if err := c.tx.Conn().PgConn().Exec(ctx, settings).Close(); err != nil {
+	if err := c.tx.Conn().PgConn().Exec(ctx, plannerSettings).Close(); err != nil {
 		return err
 	}
-	indexes, err := c.readIndexes(ctx)
-	if err != nil {
-		return err
-	}
-	if err := c.primaryKeys(ctx); err != nil {
-		return err
-	}
-	keys, err := c.foreignKeys(ctx)
+	indexes, keys, err := c.read(ctx)
 	if err != nil {
 		return err
 	}
@@ -159,6 +155,34 @@ func (c *checker) check(ctx context.Context, queries []string) error {
 	}
 
 	return nil
+}
+
+// read returns the indexes and foreign keys of the current schema, and reports the tables without a primary key. It leaves
+// the search_path as it was.
+func (c *checker) read(ctx context.Context) (indexes []index, keys []statement, err error) {
+	path, err := settings.Look(ctx, c.tx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(path.Schemas) == 0 {
+		return nil, nil, errors.New("the search_path names no schema that exists and that the role may use")
+	}
+	c.schema = pgx.Identifier{path.Schemas[0]}.Sanitize()
+	before, err := settings.Seal(ctx, c.tx, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	if indexes, err = c.readIndexes(ctx); err != nil {
+		return nil, nil, err
+	}
+	if err := c.primaryKeys(ctx); err != nil {
+		return nil, nil, err
+	}
+	if keys, err = c.foreignKeys(ctx); err != nil {
+		return nil, nil, err
+	}
+
+	return indexes, keys, settings.Restore(ctx, c.tx, before)
 }
 
 // judge reports what is wrong with a plan and not excused, and the excuses that nothing needs.

@@ -28,6 +28,7 @@ type conn struct {
 	inTx    bool          // db is a transaction: only the closure as a whole can be tried again
 	keyed   bool          // a write may be tried again: it carries its own key
 	echo    *echo
+	guard   *guard
 	mode    []any // goes before the arguments: the query mode, where it is not the configured one
 
 	userMessages bool // what functions raise for people is shown
@@ -309,6 +310,13 @@ func (cl *call) begin() (err error) {
 		}
 	default:
 		cl.db = c.db
+	}
+	if err != nil {
+		return err
+	}
+	if err = cl.c.fit(cl.ctx, connOf(cl.db)); err != nil {
+		cl.done(err)
+		cl.db = nil
 	}
 
 	return err

@@ -133,11 +133,20 @@ func (cl *call) fail(err error) error {
 		return &opError{op: op, errs: []error{err}, text: err.Error()}
 	}
 
-	if pg := (*pgconn.PgError)(nil); cl.c.pool != nil && cl.db == nil && !errors.As(err, &pg) && !lost(err) && contextError(err) == nil {
-		return &opError{op: op, errs: []error{err}, text: err.Error()} // of a hook of the pool, which is the caller's code
+	if cl.db == nil && unfit(err) {
+		// No connection was fit for the statement, or a hook of the pool, which is the caller's code, gave none.
+		return &opError{op: op, errs: []error{err}, text: err.Error()}
 	}
 
 	return cl.named(cl.c.session.typed(cl.ctx, op, err, cl.sql, written), err)
+}
+
+// unfit reports that a statement got no connection for a reason that is neither the server's, nor the link's, nor the
+// caller's context.
+func unfit(err error) bool {
+	var ended *endedError
+
+	return code(err) == "" && !lost(err) && !concurrent(err) && contextError(err) == nil && !errors.As(err, &ended)
 }
 
 // changes reports whether what the statement is part of changes anything.

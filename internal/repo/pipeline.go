@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"musicstore/internal/settings"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -228,6 +230,9 @@ func (g *gatherer) fly(requests []*request) {
 		return
 	}
 	defer conn.Release()
+	if settings.Check(conn.Conn().PgConn()) != nil {
+		return // those who are sent the ordinary way say what is wrong
+	}
 	f := flight{g: g, ctx: ctx, conn: conn.Conn()}
 	if !f.prepare(requests) {
 		return

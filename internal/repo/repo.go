@@ -17,6 +17,7 @@ import (
 
 	"musicstore/internal/dbgen"
 	"musicstore/internal/private"
+	"musicstore/internal/settings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -68,6 +69,7 @@ type options struct {
 	newID  func() string
 	echo   *echo
 	tracer pgx.QueryTracer
+	guard  *guard
 
 	resetInterval time.Duration
 	pipelining    bool
@@ -137,6 +139,10 @@ const minConns = 16
 // returns a store on a pool of its own, which Close ends. Its query modes exec and simple_protocol are taken as
 // cache_describe, which works behind a pooler like them and depends on no setting of the server. It fails when the server does not answer, with an error that
 // shows no password.
+//
+// Every connection starts with the settings that SQL is written for: client_encoding UTF8, standard_conforming_strings
+// on, DateStyle ISO, and the TimeZone of the URL or UTC. They win over those of the database, the role and PGOPTIONS. A
+// URL that asks for others is an *InvalidError, and a database whose encoding is not UTF8 is ErrSettings.
 func Open(ctx context.Context, url string, opts ...Option) (*Repo, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -147,6 +153,9 @@ func Open(ctx context.Context, url string, opts ...Option) (*Repo, error) {
 		return nil, &InvalidError{Op: "open", Field: "database URL", Reason: reason}
 	}
 	o := newOptions(opts)
+	if err := pin(config.ConnConfig); err != nil {
+		return nil, err
+	}
 	config.ConnConfig.Tracer = o.tracer
 	// pgx alone takes the pool's parameters for settings of the server, which shows whether the URL has one.
 	if said, err := pgx.ParseConfig(url); err == nil && said.RuntimeParams["pool_max_conns"] == "" {
@@ -172,7 +181,13 @@ func Open(ctx context.Context, url string, opts ...Option) (*Repo, error) {
 
 		return nil, fmt.Errorf("open: %w", unreachable(ctx, err))
 	}
+	err = settings.Check(first.Conn().PgConn())
 	first.Release()
+	if err != nil {
+		pool.Close()
+
+		return nil, fmt.Errorf("open: %w", err)
+	}
 	o.mode = insteadOf(pool)
 	r := newRepo(pool, o)
 	r.pool, r.closing = pool, closing
@@ -193,6 +208,9 @@ func leaveEnded(config *pgx.ConnConfig) {
 
 // New returns a store over a pool, a connection or a transaction that is and stays the caller's. Close does nothing to
 // it. In a transaction, InTx makes savepoints.
+//
+// A connection whose client_encoding or standard_conforming_strings gives SQL another meaning, or whose database is not
+// UTF8, gets no statement: each call on it returns ErrSettings. It is looked at before every statement, at no cost.
 func New(db DB, opts ...Option) *Repo {
 	o := newOptions(opts)
 	if o.tracer != nil {
@@ -280,7 +298,11 @@ func newSession(tx pgx.Tx, o options, s *session) *Repo {
 
 // conn returns a conn on db with what the options say of every statement.
 func (o *options) conn(db DB) conn {
-	return conn{db: db, echo: o.echo, mode: o.mode, userMessages: o.userMessages}
+	if o.guard == nil {
+		o.guard = &guard{}
+	}
+
+	return conn{db: db, echo: o.echo, guard: o.guard, mode: o.mode, userMessages: o.userMessages}
 }
 
 func (c *conn) repo(o options) *Repo {

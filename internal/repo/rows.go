@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 type row struct {
@@ -69,7 +70,8 @@ type rows struct {
 	call
 	pgx.Rows
 
-	read    int64 // of this try
+	lent    *pgxpool.Conn // by a pool, for this try
+	read    int64         // of this try
 	closed  bool
 	scanned bool // by pgx: decode does not know some column
 

@@ -4,7 +4,7 @@ package schema
 import (
 	"context"
 	"crypto/sha256"
-	_ "embed"
+	"embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -12,9 +12,11 @@ import (
 	"math/rand/v2"
 	"regexp"
 	"slices"
+	"strconv"
 	"time"
 
 	"musicstore/db"
+	"musicstore/internal/settings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -32,6 +34,10 @@ type DB interface {
 //
 // Any number of processes may call it at once: one creates, the others wait for it. Where something holds the tables
 // for longer than lockTimeout, Bootstrap gives up with nothing created rather than keep their writers waiting.
+//
+// The settings of the session that change what SQL means, such as standard_conforming_strings, are set for Bootstrap's own
+// transaction, so they make no difference. A database whose encoding is not UTF8 is an error that is ErrSettings. A
+// superuser on whose search_path another role can make functions gets ErrUntrusted. Nothing is created then.
 func Bootstrap(ctx context.Context, db DB) (created []string, err error) {
 	files, err := Files()
 	if err != nil {
@@ -39,6 +45,34 @@ func Bootstrap(ctx context.Context, db DB) (created []string, err error) {
 	}
 
 	return bootstrap(ctx, db, files)
+}
+
+var (
+	// ErrSettings: the database does not store text as UTF8; a *settings.SettingError says what it has.
+	ErrSettings = settings.ErrSettings
+	// ErrUntrusted: the session is a superuser's, and another role that can log in may make functions and operators on its
+	// search_path, which would run with a superuser's rights. The text has the statement that mends it.
+	ErrUntrusted = settings.ErrUntrusted
+)
+
+// Warnings returns what another role can do to run code with the rights of this session, with the statement that mends
+// it: a role that can log in and may make functions in a schema of the search_path, or functions that it has made there.
+// For a superuser it returns nothing: Bootstrap and Check refuse it, with ErrUntrusted. A second call looks again.
+func Warnings(ctx context.Context, db DB) (warnings []string, err error) {
+	tx, err := db.Begin(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look at the search_path: %w", err)
+	}
+	defer rollback(ctx, tx) //nolint:errcheck // nothing was changed
+	path, err := settings.Look(ctx, tx)
+	if err != nil {
+		return nil, fmt.Errorf("look at the search_path: %w", err)
+	}
+	if path.Superuser {
+		return nil, nil
+	}
+
+	return path.Warnings(), nil
 }
 
 // File is a file of db/schema.
@@ -62,8 +96,8 @@ func Files() ([]File, error) {
 	return files, nil
 }
 
-//go:embed bootstrap.go
-var source string
+//go:embed bootstrap.go split.go
+var source embed.FS
 
 // Version names what Bootstrap makes of an empty database: a hash of db/schema and of the code that applies it.
 func Version() (string, error) {
@@ -71,8 +105,15 @@ func Version() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	for _, name := range []string{"bootstrap.go", "split.go"} {
+		text, err := source.ReadFile(name)
+		if err != nil {
+			return "", err
+		}
+		files = append(files, File{Name: name, SQL: string(text)})
+	}
 	h := sha256.New()
-	for _, f := range append(files, File{"bootstrap.go", source}) {
+	for _, f := range files {
 		_, _ = fmt.Fprintf(h, "%s %d %s", f.Name, len(f.SQL), f.SQL)
 	}
 
@@ -95,7 +136,7 @@ func bootstrap(ctx context.Context, db DB, files []File) ([]string, error) {
 	if err != nil || len(missing) == 0 {
 		return nil, wrap(err)
 	}
-	lock := fmt.Sprintf("SELECT pg_advisory_xact_lock(%d);", lockKey)
+	lock := fmt.Sprintf("SELECT pg_catalog.pg_advisory_xact_lock(%d)", lockKey)
 	for try := 1; ; try++ {
 		made, err := create(ctx, db, files, names, lock)
 		switch state := sqlState(err); {
@@ -143,25 +184,38 @@ func creations(files []File) (names []string, tableOf map[string]string) {
 	return names, tableOf
 }
 
+// missingSQL runs in the session's own search_path, so every name in it is qualified, operators included: otherwise a
+// function of the same name that another role has made there could run in place of PostgreSQL's own.
 const missingSQL = `
-SELECT wanted.name
-FROM unnest($1::text[]) WITH ORDINALITY AS wanted (name, n)
-WHERE NOT EXISTS (
-    SELECT FROM pg_catalog.pg_class
-    WHERE relname = wanted.name AND relnamespace = (
-        SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = current_schema()
+SELECT pg_catalog.current_setting('server_encoding'), ARRAY(
+    SELECT wanted.name
+    FROM pg_catalog.unnest($1::pg_catalog.text[]) WITH ORDINALITY AS wanted (name, n)
+    WHERE NOT EXISTS (
+        SELECT FROM pg_catalog.pg_class AS c
+        JOIN pg_catalog.pg_namespace AS s ON s.oid OPERATOR(pg_catalog.=) c.relnamespace
+        WHERE c.relname OPERATOR(pg_catalog.=) wanted.name
+            AND s.nspname OPERATOR(pg_catalog.=) pg_catalog.current_schema()
     )
-)
-ORDER BY wanted.n`
+    ORDER BY wanted.n
+)`
 
-// missingFrom returns which of the names the current schema lacks. It is one round trip.
+// missingFrom returns which of the names the current schema lacks, unless the database can't store the text. It is one
+// round trip.
 func missingFrom(ctx context.Context, db DB, names []string) ([]string, error) {
 	rows, err := db.Query(ctx, missingSQL, pgx.QueryExecModeExec, names)
 	if err != nil {
 		return nil, err
 	}
+	type look struct {
+		Encoding string
+		Missing  []string
+	}
+	got, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[look])
+	if err != nil {
+		return nil, err
+	}
 
-	return pgx.CollectRows(rows, pgx.RowTo[string])
+	return got.Missing, settings.CheckEncoding(got.Encoding)
 }
 
 // create runs the files in one transaction under the lock, and returns what they created.
@@ -172,17 +226,31 @@ func create(ctx context.Context, db DB, files []File, names []string, lock strin
 	}
 	defer func() {
 		if err != nil {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lockTimeout)
-			defer cancel()
-			_ = tx.Rollback(ctx)
+			rollback(ctx, tx) //nolint:errcheck // the first error says more
 		}
 	}()
-	setup := fmt.Sprintf("SET LOCAL lock_timeout = '%dms';", lockTimeout.Milliseconds()) + lock
-	if _, nested := db.(pgx.Tx); !nested {
+	_, nested := db.(pgx.Tx)
+	if !nested {
 		// The default may be a level at which the look below sees what was there before the wait for the lock.
-		setup = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;" + setup
+		if err := exec(ctx, tx, "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"); err != nil {
+			return nil, err
+		}
 	}
-	if err := exec(ctx, tx, setup); err != nil {
+	path, err := settings.Look(ctx, tx)
+	if err == nil {
+		err = path.Refuse()
+	}
+	if err != nil {
+		return nil, err
+	}
+	before, err := settings.Seal(ctx, tx, strconv.FormatInt(lockTimeout.Milliseconds(), 10))
+	if err == nil && lock != "" {
+		err = exec(ctx, tx, lock)
+	}
+	if err == nil {
+		err = settings.SetPath(ctx, tx, path.Setting)
+	}
+	if err != nil {
 		return nil, err
 	}
 	// Under the lock: another may have created it all meanwhile.
@@ -192,9 +260,14 @@ func create(ctx context.Context, db DB, files []File, names []string, lock strin
 	}
 	if len(missing) > 0 {
 		for _, f := range files {
-			if err := exec(ctx, tx, f.SQL); err != nil {
-				return nil, fmt.Errorf("%s: %w", f.Name, err)
+			if err := apply(ctx, tx, f); err != nil {
+				return nil, err
 			}
+		}
+	}
+	if nested { // the caller's transaction goes on, with its own settings
+		if err := settings.Restore(ctx, tx, before); err != nil {
+			return nil, err
 		}
 	}
 	if err := tx.Commit(ctx); err != nil {
@@ -204,9 +277,38 @@ func create(ctx context.Context, db DB, files []File, names []string, lock strin
 	return missing, nil
 }
 
-// exec runs any number of statements in one round trip.
+// apply runs the statements of a file one by one: an engine that distributes tables, such as Citus, refuses several in one
+// message.
+func apply(ctx context.Context, tx pgx.Tx, f File) error {
+	for _, statement := range split(f.SQL) {
+		if err := exec(ctx, tx, statement); err != nil {
+			return fmt.Errorf("%s: %w", f.Name, err)
+		}
+	}
+
+	return nil
+}
+
+// exec runs one statement.
 func exec(ctx context.Context, tx pgx.Tx, sql string) error {
-	return tx.Conn().PgConn().Exec(ctx, sql).Close()
+	_, err := tx.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol)
+
+	return err
+}
+
+// rollbackTimeout bounds a rollback when its context has ended. A server that is there answers in that time. After it,
+// the driver closes the connection, which rolls back as well.
+const rollbackTimeout = time.Second
+
+// rollback ends a transaction, also when ctx has ended.
+func rollback(ctx context.Context, tx pgx.Tx) error {
+	if ctx.Err() != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+		defer cancel()
+	}
+
+	return tx.Rollback(ctx)
 }
 
 func sqlState(err error) string {

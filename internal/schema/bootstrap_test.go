@@ -263,21 +263,22 @@ func TestBootstrap_OnAnEngineWithoutAdvisoryLocks(t *testing.T) {
 
 	t.Run("IsDoneByOne", func(t *testing.T) {
 		t.Parallel()
-		db := connect(t, dbtest.EmptyURL(t), publicFirst)
-		run(t, db, noLockFunction)
-		_, err := db.Exec(t.Context(), "SELECT pg_advisory_xact_lock($1)", schema.LockKey)
+		db := connect(t, dbtest.EmptyURL(t))
+		tx, err := withoutLock(db).Begin(t.Context())
+		require.NoError(t, err)
+		_, err = tx.Exec(t.Context(), "SELECT pg_advisory_xact_lock($1)", schema.LockKey)
 		require.Equal(t, "42883", sqlState(err))
+		require.NoError(t, tx.Rollback(t.Context()))
 
-		created, err := schema.Bootstrap(t.Context(), db)
+		created, err := schema.Bootstrap(t.Context(), withoutLock(db))
 		require.NoError(t, err)
 		require.Equal(t, tables, created)
 	})
 	t.Run("IsDoneByManyAtOnce", func(t *testing.T) {
 		t.Parallel()
-		db := pool(t, dbtest.EmptyURL(t), publicFirst)
-		run(t, db, noLockFunction)
+		db := pool(t, dbtest.EmptyURL(t))
 		errs := make([]error, 30)
-		atOnce(len(errs), func(i int) { _, errs[i] = schema.Bootstrap(t.Context(), db) })
+		atOnce(len(errs), func(i int) { _, errs[i] = schema.Bootstrap(t.Context(), withoutLock(db)) })
 		for _, err := range errs {
 			require.NoError(t, err)
 		}
@@ -285,8 +286,7 @@ func TestBootstrap_OnAnEngineWithoutAdvisoryLocks(t *testing.T) {
 	})
 	t.Run("IsTriedAgainAfterALostRaceOnly", func(t *testing.T) {
 		t.Parallel()
-		db := connect(t, dbtest.EmptyURL(t), publicFirst)
-		run(t, db, noLockFunction)
+		db := connect(t, dbtest.EmptyURL(t))
 		run(t, db, `
 CREATE SEQUENCE tries; -- no rollback takes back what it has counted
 CREATE FUNCTION fail_twice(state text) RETURNS void LANGUAGE plpgsql AS $$
@@ -299,7 +299,7 @@ END $$`)
 			"23505": "3", "42P07": "3", "42710": "3", "40P01": "3", // lost races
 			"42501": "1", "23503": "1", "42883": "1", "40001": "1",
 		} {
-			_, err := schema.BootstrapFiles(t.Context(), db, []schema.File{
+			_, err := schema.BootstrapFiles(t.Context(), withoutLock(db), []schema.File{
 				{Name: "010_songs.sql", SQL: "CREATE TABLE IF NOT EXISTS songs (id bigint);"},
 				{Name: "020_race.sql", SQL: "SELECT fail_twice('" + state + "');"},
 			})
@@ -314,10 +314,9 @@ END $$`)
 			{Name: "010_songs.sql", SQL: "CREATE TABLE IF NOT EXISTS songs (id bigint);"},
 			{Name: "020_mood.sql", SQL: "CREATE TYPE mood AS ENUM ('blue');"},
 		}
-		db := connect(t, dbtest.EmptyURL(t), publicFirst)
-		run(t, db, noLockFunction)
+		db := connect(t, dbtest.EmptyURL(t))
 		run(t, db, clashing[1].SQL)
-		_, err := schema.BootstrapFiles(t.Context(), db, clashing)
+		_, err := schema.BootstrapFiles(t.Context(), withoutLock(db), clashing)
 		require.Equal(t, "42710", sqlState(err))
 		require.ErrorContains(t, err, "bootstrap: 020_mood.sql: ")
 		require.Empty(t, relations(t, db))
@@ -328,7 +327,7 @@ END $$`)
 		_, err = schema.BootstrapFiles(ctx, hooked{db, func(tx pgx.Tx) pgx.Tx {
 			tries++
 
-			return rollbackHook{tx, func() {
+			return rollbackHook{noLock{tx}, func() {
 				if tries == 2 {
 					cancel()
 				}

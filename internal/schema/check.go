@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+
+	"musicstore/internal/settings"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -96,12 +99,13 @@ func catalogues(ctx context.Context, db DB, files []File) (want, have *catalogue
 		return nil, nil, err
 	}
 	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lockTimeout)
-		defer cancel()
-		if failure := tx.Rollback(ctx); err == nil {
+		if failure := rollback(ctx, tx); err == nil {
 			err = failure
 		}
 	}()
+	if err := settings.CheckDatabase(tx.Conn().PgConn()); err != nil {
+		return nil, nil, err
+	}
 	names, _ := creations(files)
 	path, err := searchPath(ctx, tx, names)
 	if err != nil {
@@ -109,22 +113,22 @@ func catalogues(ctx context.Context, db DB, files []File) (want, have *catalogue
 	}
 	// Names are found in, and printed without, the first schema that has them. So a definition reads the same of either.
 	// To compile the two readings takes longer than to run them.
-	build := "SET LOCAL jit = off; SET LOCAL search_path = pg_temp, " + path + ";"
-	if err := exec(ctx, tx, build); err != nil {
+	if err := exec(ctx, tx, "SET LOCAL jit = off"); err != nil {
+		return nil, nil, err
+	}
+	build := "pg_temp, " + path
+	if err := settings.SetPath(ctx, tx, build); err != nil {
 		return nil, nil, err
 	}
 	for _, f := range files {
-		if err := exec(ctx, tx, f.SQL); err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", f.Name, err)
+		if err := apply(ctx, tx, f); err != nil {
+			return nil, nil, err
 		}
 	}
-	if want, err = read(ctx, tx, names); err != nil {
+	if want, err = read(ctx, tx, names, build); err != nil {
 		return nil, nil, err
 	}
-	if err := exec(ctx, tx, "SET LOCAL search_path = "+path+", pg_temp"); err != nil {
-		return nil, nil, err
-	}
-	if have, err = read(ctx, tx, nil); err != nil {
+	if have, err = read(ctx, tx, nil, path+", pg_temp"); err != nil {
 		return nil, nil, err
 	}
 
@@ -136,19 +140,27 @@ SELECT
     current_setting('transaction_read_only') = 'on',
     has_database_privilege(current_database(), 'TEMPORARY'),
     current_database(), current_user,
-    (SELECT string_agg(quote_ident(name), ', ' ORDER BY n)
-     FROM unnest(current_schemas(false)) WITH ORDINALITY AS path (name, n)
-     WHERE name NOT LIKE 'pg\_temp\_%'),
     (SELECT min(relname::text) FROM pg_catalog.pg_class
      WHERE relnamespace = pg_my_temp_schema() AND relname = ANY ($1::text[]))`
 
-// searchPath returns the session's search_path without temporary tables, after a look whether it can have some.
+// searchPath returns the session's search_path without temporary tables, after a look whether it can have some. It leaves
+// the transaction with the settings that db/schema is written for, and pg_catalog alone in its search_path.
 func searchPath(ctx context.Context, tx pgx.Tx, names []string) (string, error) {
+	path, err := settings.Look(ctx, tx)
+	if err == nil {
+		err = path.Refuse()
+	}
+	if err == nil {
+		_, err = settings.Seal(ctx, tx, "")
+	}
+	if err != nil {
+		return "", err
+	}
 	var readOnly, temporary bool
 	var database, role string
-	var path, taken *string
-	err := tx.QueryRow(ctx, sessionSQL, pgx.QueryExecModeExec, names).
-		Scan(&readOnly, &temporary, &database, &role, &path, &taken)
+	var taken *string
+	err = tx.QueryRow(ctx, sessionSQL, pgx.QueryExecModeExec, names).
+		Scan(&readOnly, &temporary, &database, &role, &taken)
 	switch {
 	case err != nil:
 		return "", err
@@ -157,14 +169,19 @@ func searchPath(ctx context.Context, tx pgx.Tx, names []string) (string, error) 
 	case !temporary:
 		return "", fmt.Errorf("%w: the role may not: GRANT TEMPORARY ON DATABASE %s TO %s;", ErrNoTemporaryTables,
 			quote(database), quote(role))
-	case path == nil:
+	case len(path.Schemas) == 0:
 		return "", errors.New("the search_path names no schema that exists and that the role may use")
 	case taken != nil:
 		return "", fmt.Errorf("%w: the session has one named %s: drop it, or ask in another session", ErrNoTemporaryTables,
 			quote(*taken))
 	}
 
-	return *path, nil
+	schemas := make([]string, len(path.Schemas))
+	for i, name := range path.Schemas {
+		schemas[i] = quote(name)
+	}
+
+	return strings.Join(schemas, ", "), nil
 }
 
 // object is something in the catalogue.
@@ -190,14 +207,16 @@ type object struct {
 }
 
 // What objectsSQL says of the objects of the current schema: all, or the tables named and what belongs to them. It is
-// the same for both sides.
+// the same for both sides. The server reads its text while pg_catalog is alone in the search_path. Then the query sets the
+// search_path by which names are printed, before it reads the first row.
 const objectsSQL = `
 WITH relation AS (
     SELECT
         c.oid, relname, relnamespace, relkind, relpersistence, relrowsecurity, relforcerowsecurity, relispartition
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = relnamespace
-    WHERE nspname = current_schema() AND ($1::text[] IS NULL OR relname = ANY ($1))
+    WHERE (SELECT set_config('search_path', $2, true)) IS NOT NULL
+        AND nspname = current_schema() AND ($1::text[] IS NULL OR relname = ANY ($1))
 ), object (catalogue, oid, n, about) AS (
     SELECT 'pg_catalog.pg_class'::regclass, r.oid, 0, jsonb_build_object(
         'Kind', CASE relkind
@@ -306,8 +325,12 @@ type catalogue struct {
 	parts     []object // what belongs to a table
 }
 
-func read(ctx context.Context, tx pgx.Tx, names []string) (*catalogue, error) {
-	rows, err := tx.Query(ctx, objectsSQL, pgx.QueryExecModeExec, names)
+// read returns what the first schema of path has, printed by that path.
+func read(ctx context.Context, tx pgx.Tx, names []string, path string) (*catalogue, error) {
+	if err := settings.SetCataloguePath(ctx, tx); err != nil {
+		return nil, err
+	}
+	rows, err := tx.Query(ctx, objectsSQL, pgx.QueryExecModeExec, names, path)
 	if err != nil {
 		return nil, err
 	}

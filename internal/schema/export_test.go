@@ -17,3 +17,6 @@ var (
 
 // LockKey is the advisory lock that Bootstrap takes.
 const LockKey = lockKey
+
+// Split is what Bootstrap sends of a file, one by one.
+var Split = split

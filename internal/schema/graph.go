@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 
+	"musicstore/internal/settings"
+
 	"github.com/jackc/pgx/v5"
 )
 
@@ -15,11 +17,7 @@ import (
 // the order of names, and it needs no privilege on the tables. Tables of extensions and partitions are left out.
 // https://mermaid.js.org/syntax/entityRelationshipDiagram.html
 func Graph(ctx context.Context, db DB) (string, error) {
-	columns, err := collect[graphColumn](ctx, db, columnsSQL)
-	if err != nil {
-		return "", fmt.Errorf("graph: %w", err)
-	}
-	relations, err := collect[graphRelation](ctx, db, relationsSQL)
+	columns, relations, err := graphed(ctx, db)
 	if err != nil {
 		return "", fmt.Errorf("graph: %w", err)
 	}
@@ -43,8 +41,37 @@ func Graph(ctx context.Context, db DB) (string, error) {
 	return b.String(), nil
 }
 
-func collect[T any](ctx context.Context, db DB, sql string) ([]T, error) {
-	rows, err := db.Query(ctx, sql, pgx.QueryExecModeExec)
+// graphed reads the catalogue in a transaction that is rolled back: for its settings.
+func graphed(ctx context.Context, db DB) (columns []graphColumn, relations []graphRelation, err error) {
+	tx, err := db.Begin(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if failure := rollback(ctx, tx); err == nil {
+			err = failure
+		}
+	}()
+	path, err := settings.Look(ctx, tx)
+	if err == nil {
+		_, err = settings.Seal(ctx, tx, "")
+	}
+	if err == nil {
+		columns, err = collect[graphColumn](ctx, tx, columnsSQL, path.Setting)
+	}
+	if err == nil {
+		relations, err = collect[graphRelation](ctx, tx, relationsSQL, path.Setting)
+	}
+
+	return columns, relations, err
+}
+
+// collect runs a query that has drawn in it. The server reads the text with pg_catalog alone in the search_path.
+func collect[T any](ctx context.Context, tx pgx.Tx, sql, path string) ([]T, error) {
+	if err := settings.SetCataloguePath(ctx, tx); err != nil {
+		return nil, err
+	}
+	rows, err := tx.Query(ctx, sql, pgx.QueryExecModeExec, path)
 	if err != nil {
 		return nil, err
 	}
@@ -89,12 +116,14 @@ func (r graphRelation) String() string {
 	return fmt.Sprintf("%s %s--%s %s : %s", entity(r.Parent), parent, child, entity(r.Child), quoted(r.Columns))
 }
 
-// drawn are the tables: no partitions, and none that an extension made.
+// drawn are the tables: no partitions, and none that an extension made. It sets the search_path, by which names are
+// printed, before it reads the first row.
 const drawn = `
 WITH drawn AS (
     SELECT c.oid, c.relname
     FROM pg_catalog.pg_class AS c
-    WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
+    WHERE (SELECT set_config('search_path', $1, true)) IS NOT NULL
+        AND c.relkind IN ('r', 'p') AND NOT c.relispartition
         AND c.relnamespace = (SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = current_schema())
         AND NOT EXISTS (
             SELECT FROM pg_catalog.pg_depend AS d

@@ -21,15 +21,17 @@ import (
 // tables are those of db/schema, in the order in which they are made.
 var tables = dbtest.Tables()
 
-// noLockFunction gives a database the look of an engine that has no pg_advisory_xact_lock, for the sessions of
-// publicFirst.
-const noLockFunction = `
-CREATE FUNCTION public.pg_advisory_xact_lock(bigint) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION 'function pg_advisory_xact_lock(bigint) does not exist' USING ERRCODE = '42883';
-END $$`
+// withoutLock gives a database the look of an engine that has no pg_advisory_xact_lock: the server is asked for a function
+// that it does not have.
+func withoutLock(db schema.DB) schema.DB {
+	return hooked{db, func(tx pgx.Tx) pgx.Tx { return noLock{tx} }}
+}
 
-func publicFirst(c *pgx.ConnConfig) { c.RuntimeParams["search_path"] = "public, pg_catalog" }
+type noLock struct{ pgx.Tx }
+
+func (n noLock) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	return n.Tx.Exec(ctx, strings.Replace(sql, "pg_advisory_xact_lock", "pg_no_such_lock", 1), args...)
+}
 
 func searchPath(path string) func(*pgx.ConnConfig) {
 	return func(c *pgx.ConnConfig) { c.RuntimeParams["search_path"] = path }

@@ -124,10 +124,14 @@ func TestFiles(t *testing.T) {
 // version is Version of other files.
 func version(t *testing.T, files []schema.File) string {
 	t.Helper()
-	code, err := os.ReadFile("bootstrap.go")
-	require.NoError(t, err)
+	files = slices.Clone(files)
+	for _, name := range []string{"bootstrap.go", "split.go"} {
+		code, err := os.ReadFile(name)
+		require.NoError(t, err)
+		files = append(files, schema.File{Name: name, SQL: string(code)})
+	}
 	h := sha256.New()
-	for _, f := range append(slices.Clone(files), schema.File{Name: "bootstrap.go", SQL: string(code)}) {
+	for _, f := range files {
 		fmt.Fprintf(h, "%s %d %s", f.Name, len(f.SQL), f.SQL)
 	}
 
