@@ -1,25 +1,22 @@
 package repo
 
 import (
-	"context"
-	"time"
-
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
 type batch struct {
 	pgx.BatchResults
+	call
 
-	c      *conn
-	ctx    context.Context //nolint:containedctx // as pgx's own results do
 	queued []*pgx.QueuedQuery
-	start  time.Time
+	tx     pgx.Tx // that the batch began, if it did
 }
 
 // next is the statement whose result comes next.
 func (b *batch) next() call {
-	cl := call{c: b.c, ctx: b.ctx, start: b.start, try: lastTry}
+	cl := b.call
+	cl.held, cl.entered, cl.sql, cl.args = nil, nil, "", nil
 	if len(b.queued) > 0 {
 		cl.sql, cl.args = b.queued[0].SQL, b.queued[0].Arguments
 		b.queued = b.queued[1:]
@@ -31,7 +28,7 @@ func (b *batch) next() call {
 func (b *batch) Exec() (pgconn.CommandTag, error) {
 	cl := b.next()
 	tag, err := b.BatchResults.Exec()
-	b.c.echo.statement(cl.start, cl.sql, cl.args, tag.RowsAffected(), err)
+	b.c.echo.statement(b.ctx, cl.start, cl.sql, cl.args, tag.RowsAffected(), err)
 	if err != nil {
 		return tag, cl.fail(err)
 	}
@@ -43,7 +40,7 @@ func (b *batch) Query() (pgx.Rows, error) {
 	cl := b.next()
 	rs, err := b.BatchResults.Query()
 	if err != nil {
-		b.c.echo.statement(cl.start, cl.sql, cl.args, 0, err)
+		b.c.echo.statement(b.ctx, cl.start, cl.sql, cl.args, 0, err)
 
 		return nil, cl.fail(err)
 	}
@@ -55,15 +52,22 @@ func (b *batch) QueryRow() pgx.Row {
 	return &row{call: b.next(), Row: b.BatchResults.QueryRow()}
 }
 
+// Tx returns the transaction that the batch began, if it did.
+func (b *batch) Tx() pgx.Tx { return b.tx }
+
 // Close ends the batch, those of its statements included whose results nobody asked for.
-func (b *batch) Close() error {
-	err := b.BatchResults.Close()
+func (b *batch) Close() (err error) {
+	defer func() { b.done(err) }() // of a callback that panics, too
+	err = b.BatchResults.Close()
+	b.done(err)
 	for len(b.queued) > 0 {
 		cl := b.next()
-		b.c.echo.statement(cl.start, cl.sql, cl.args, 0, err)
+		b.c.echo.statement(b.ctx, cl.start, cl.sql, cl.args, 0, err)
 	}
 	if err != nil {
-		return (&call{c: b.c, ctx: b.ctx}).fail(err)
+		cl := b.next()
+
+		return cl.fail(err)
 	}
 
 	return nil
@@ -74,6 +78,6 @@ type refusedBatch struct{ err error }
 
 func (b refusedBatch) Exec() (pgconn.CommandTag, error) { return pgconn.CommandTag{}, b.err }
 func (b refusedBatch) Query() (pgx.Rows, error)         { return nil, b.err }
-func (b refusedBatch) QueryRow() pgx.Row                { return &row{refused: b.err} }
+func (b refusedBatch) QueryRow() pgx.Row                { return &row{err: b.err, refused: true} }
 func (b refusedBatch) Close() error                     { return b.err }
 func (b refusedBatch) Tx() pgx.Tx                       { return nil }

@@ -2,7 +2,9 @@ package repo
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -19,11 +21,12 @@ import (
 // PostgreSQL can't hold is refused before it is sent, lost connections are retried where that is safe, errors get their
 // types, times come back in UTC, and the echo sees it all.
 type conn struct {
-	db     DB
-	inTx   bool // db is a transaction: only the closure as a whole can be tried again
-	pooled bool // db is a pool: another try gets another connection
-	keyed  bool // a write may be tried again: it carries its own key
-	echo   *echo
+	db      DB
+	pool    *pgxpool.Pool // db, if it is a pool: another try gets another connection
+	session *session      // of db, if it is a transaction or a connection
+	inTx    bool          // db is a transaction: only the closure as a whole can be tried again
+	keyed   bool          // a write may be tried again: it carries its own key
+	echo    *echo
 
 	gatherer *gatherer // of the pool's look-ups; nil without WithPipelining
 }
@@ -33,10 +36,16 @@ func (c *conn) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comman
 	if err := refuse(ctx, sql, args); err != nil {
 		return pgconn.CommandTag{}, err
 	}
-	for cl := (call{c: c, ctx: ctx, sql: sql, args: args}); ; {
-		cl.begin()
-		tag, err := c.db.Exec(ctx, sql, args...)
-		c.echo.statement(cl.start, sql, args, tag.RowsAffected(), err)
+	cl := call{c: c, ctx: ctx, sql: sql, args: args}
+	defer cl.done(nil) // of a tracer or an argument that panics
+	for {
+		var tag pgconn.CommandTag
+		err := cl.begin()
+		if err == nil {
+			tag, err = cl.db.Exec(ctx, sql, args...)
+			cl.done(err)
+		}
+		c.echo.statement(ctx, cl.start, sql, args, tag.RowsAffected(), err)
 		if err == nil {
 			return tag, nil
 		}
@@ -62,68 +71,88 @@ func (c *conn) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 // QueryRow runs a statement of which one row is wanted; its error comes with Scan.
 func (c *conn) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	r := &row{call: call{c: c, ctx: ctx, sql: sql, args: args}}
-	if r.refused = refuse(ctx, sql, args); r.refused == nil {
+	switch r.err = refuse(ctx, sql, args); {
+	case r.err != nil:
+		r.refused = true
+	case c.gatherer != nil:
+		r.gathered, r.try, r.start = true, 1, c.echo.start()
+	default:
 		r.send()
 	}
 
 	return r
 }
 
-// CopyFrom loads rows by COPY. Once rows are on their way it is not tried again: the source has been read.
+// CopyFrom loads rows by COPY, all of them or none. It is tried again like any other statement, if the source can be read
+// again: a statement without a key when it did not leave, or gave way to another transaction.
 func (c *conn) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
-	db, release, err := c.copier(ctx, table, columns)
-	if err != nil {
+	if err := refuse(ctx, copySQL(table, columns), nil); err != nil {
 		return 0, err
 	}
-	defer release()
-	sql := copySQL(table, columns)
-	start := c.echo.start()
+	cl := call{c: c, ctx: ctx, sql: copySQL(table, columns)}
+	defer cl.done(nil)
 	checked := &checkedSource{CopyFromSource: src, table: table, columns: columns}
-	n, err := db.CopyFrom(ctx, table, columns, checked)
-	c.echo.statement(start, sql, nil, n, err)
-	if err != nil {
+	rewind := rewinder(src)
+	for {
+		n, err := cl.copyFrom(checked)
+		if err == nil {
+			return n, nil
+		}
+		if checked.panicked != nil {
+			panic(checked.panicked)
+		}
 		if checked.err != nil { // of which the server's error has the text alone
 			return n, checked.err
 		}
-
-		return n, (&call{c: c, ctx: ctx, sql: sql}).fail(err)
+		if checked.read && rewind == nil || !cl.again(err) {
+			return n, cl.fail(err)
+		}
+		if checked.read {
+			rewind()
+		}
 	}
-
-	return n, nil
 }
 
-// copier returns a connection that knows these columns' types as they are now, and what gives it back.
+// copyFrom is one try of a COPY, on a connection that knows the columns' types as they are now.
 //
 // pgx writes each value of a COPY as the type that it saw in its column at the connection's first COPY, and COPY has no plan
 // that a change of the table would outdate: the server would take the old type's bytes for the new one's.
-func (c *conn) copier(ctx context.Context, table pgx.Identifier, columns []string) (db DB, release func(), err error) {
-	for cl := (call{c: c, ctx: ctx, sql: typesSQL(table, columns)}); ; {
-		cl.begin()
-		db, release, err = c.one(ctx)
-		if err == nil {
-			if err = learnTypes(ctx, db, cl.sql); err == nil {
-				return db, release, nil
-			}
-			release()
-		}
-		if !cl.again(err) {
-			return nil, nil, cl.fail(err)
-		}
+func (cl *call) copyFrom(src *checkedSource) (n int64, err error) {
+	if err = cl.begin(); err != nil {
+		return 0, err
 	}
+	defer func() { cl.done(err) }()
+	types := typesSQL(src.table, src.columns)
+	if err = learnTypes(cl.ctx, cl.db, types); err != nil {
+		cl.unread = true // it has been described, and no more
+
+		return 0, err
+	}
+	n, err = cl.db.CopyFrom(cl.ctx, src.table, src.columns, src)
+	cl.c.echo.statement(cl.ctx, cl.start, cl.sql, nil, n, err)
+
+	return n, err
 }
 
-// one returns a connection of the pool, or what stands there instead of a pool, and what gives it back.
-func (c *conn) one(ctx context.Context) (db DB, release func(), err error) {
-	pool, ok := c.db.(*pgxpool.Pool)
-	if !ok {
-		return c.db, func() {}, nil
+// rewinder returns what makes src as it is now again, or nil if nothing can. A struct of nothing but slices and plain
+// values can be copied, and that is what sqlc generates; any other source may have read something that is gone.
+func rewinder(src pgx.CopyFromSource) (rewind func()) {
+	v := reflect.ValueOf(src)
+	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
+		return nil
 	}
-	conn, err := pool.Acquire(ctx)
-	if err != nil {
-		return nil, nil, err
+	now := v.Elem()
+	for i := range now.NumField() {
+		switch now.Field(i).Kind() {
+		case reflect.Slice, reflect.Bool, reflect.Int:
+		default:
+			return nil
+		}
 	}
+	saved := reflect.New(now.Type()).Elem()
+	saved.Set(now)
 
-	return conn.Conn(), conn.Release, nil
+	return func() { now.Set(saved) }
 }
 
 // learnTypes asks for the types of the columns that sql selects, and has pgx forget what it knows of statements when they
@@ -158,43 +187,161 @@ func learnTypes(ctx context.Context, db DB, sql string) error {
 	return err
 }
 
-// SendBatch sends several statements in one round trip. It is never tried again.
+// SendBatch sends several statements in one round trip. It is never tried again, not even after a deadlock: its caller may
+// have acted on the results of its first statements.
 func (c *conn) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	for _, q := range b.QueuedQueries {
+	cl := call{c: c, ctx: ctx, try: lastTry, batch: true}
+	for i, q := range b.QueuedQueries {
+		if i == 0 {
+			cl.sql = q.SQL
+		}
 		if err := checkText(q.SQL, q.Arguments); err != nil {
 			return refusedBatch{err}
 		}
 	}
+	defer cl.done(nil)
+	if err := cl.begin(); err != nil {
+		return refusedBatch{cl.fail(err)}
+	}
+	for _, q := range b.QueuedQueries { // all are one transaction, which ends behind the last of them
+		cl.writes = cl.writes || !reads(q.SQL)
+	}
+	results := &batch{BatchResults: cl.db.SendBatch(ctx, b), call: cl, queued: b.QueuedQueries}
+	if tx := results.BatchResults.Tx(); tx != nil {
+		s := c.session
+		if s == nil {
+			s = &session{conn: tx.Conn()}
+		}
+		results.tx, results.held = &sessionTx{tx: tx, s: s, held: cl.held}, nil
+	}
+	cl.held, cl.entered = nil, nil // the results have them now
 
-	return &batch{BatchResults: c.db.SendBatch(ctx, b), c: c, ctx: ctx, queued: b.QueuedQueries, start: c.echo.start()}
+	return results
 }
 
 // call is a statement under way.
 type call struct {
-	c     *conn
-	ctx   context.Context //nolint:containedctx // as pgx's own rows do: it lives as long as the statement
-	sql   string
-	args  []any
-	start time.Time
-	try   int
-	sent  bool // an earlier try left and got no reply: whatever became of the later ones, it may have been kept
+	c    *conn
+	ctx  context.Context //nolint:containedctx // as pgx's own rows do: it lives as long as the statement
+	sql  string
+	args []any
+
+	start   time.Time
+	try     int
+	db      DB            // what this try runs on; nil if it got no connection
+	held    *pgxpool.Conn // to be given back to the pool
+	entered *session      // to be left
+	dead    bool          // the connection had ended before this try
+	over    bool          // the outage has lasted too long
+	unread  bool          // this try asked for a description, and no more
+
+	batch  bool // it is one of a batch,
+	writes bool // which changes something
+
+	sent   bool   // an earlier try left and got no reply: whatever became of the later ones, it may have been kept
+	outage outage // in which the tries are
 }
 
-func (cl *call) begin() {
+// outage is a time in which no statement gets through. It lasts for retryFor from its first failure, however long each
+// attempt to connect takes. Then it is taken for one that does not end.
+type outage struct {
+	until time.Time
+	last  error // what the last try failed by
+}
+
+const retryFor = 4 * time.Second
+
+// goesOn notes a failure, and says whether to try again.
+func (o *outage) goesOn(err error) bool {
+	o.last = err
+	if o.until.IsZero() {
+		o.until = time.Now().Add(retryFor)
+	}
+
+	return time.Now().Before(o.until)
+}
+
+// acquire returns a connection of the pool. In an outage it waits until the outage has lasted too long, and then fails with
+// what the last try failed by.
+func (o *outage) acquire(ctx context.Context, pool *pgxpool.Pool) (conn *pgxpool.Conn, over bool, err error) {
+	if o.until.IsZero() {
+		conn, err = pool.Acquire(ctx)
+
+		return conn, false, err
+	}
+	bounded, cancel := context.WithDeadline(ctx, o.until)
+	defer cancel()
+	if conn, err = pool.Acquire(bounded); err != nil && bounded.Err() != nil && ctx.Err() == nil {
+		return nil, true, o.last
+	}
+
+	return conn, false, err
+}
+
+// begin begins a try: it gets the connection that the statement is to run on.
+func (cl *call) begin() (err error) {
 	cl.try++
 	cl.start = cl.c.echo.start()
+	cl.db, cl.dead, cl.unread = nil, false, false
+	switch c := cl.c; {
+	case c.pool != nil:
+		if cl.held, cl.over, err = cl.outage.acquire(cl.ctx, c.pool); err == nil {
+			cl.db = cl.held.Conn()
+		}
+	case c.session != nil:
+		if err = c.session.enter(); err == nil {
+			cl.entered, cl.db, cl.dead = c.session, c.db, c.session.single && c.session.conn.IsClosed()
+		}
+	default:
+		cl.db = c.db
+	}
+
+	return err
 }
 
-// checkedSource is the source of a COPY whose text is checked like every argument.
+// done ends a try, whose connection it gives back; err is how it ended. A second call does nothing.
+func (cl *call) done(err error) {
+	if cl.held != nil {
+		held := cl.held
+		cl.held = nil
+		held.Release()
+	}
+	if cl.entered != nil {
+		cl.entered.leave(cl.ctx, err)
+		cl.entered = nil
+	}
+}
+
+// checkedSource is the source of a COPY whose text is checked like every argument. pgx reads it in a goroutine of its own,
+// where a panic would end the process: it is kept for the caller's.
 type checkedSource struct {
 	pgx.CopyFromSource
 
-	table   pgx.Identifier
-	columns []string
-	err     error
+	table    pgx.Identifier
+	columns  []string
+	read     bool
+	err      error
+	panicked any
+}
+
+var errPanicked = errors.New("the source of the rows panicked")
+
+func (s *checkedSource) keep() {
+	if s.panicked = recover(); s.panicked != nil {
+		s.err = errPanicked
+	}
+}
+
+func (s *checkedSource) Next() (next bool) {
+	defer s.keep()
+	s.read = true
+
+	return s.CopyFromSource.Next()
 }
 
 func (s *checkedSource) Values() (values []any, err error) {
+	defer func() { err = s.err }()
+	defer s.keep()
 	values, s.err = s.CopyFromSource.Values()
 	for i, v := range values {
 		if reason := badText(v); reason != "" && s.err == nil {
@@ -207,6 +354,7 @@ func (s *checkedSource) Values() (values []any, err error) {
 
 func (s *checkedSource) Err() error {
 	if s.err == nil {
+		defer s.keep()
 		s.err = s.CopyFromSource.Err()
 	}
 
@@ -281,7 +429,7 @@ func inUTC(dest []any) {
 }
 
 // A statement is tried up to lastTry times. The pauses double from firstPause to longestPause, each cut at random
-// between half and whole: four seconds in all, enough for a server that restarts.
+// between half and whole: up to four seconds in all, enough for a server that restarts.
 const (
 	lastTry      = 24
 	firstPause   = 2 * time.Millisecond
@@ -298,22 +446,23 @@ const (
 func (cl *call) again(err error) bool {
 	c := cl.c
 	switch {
-	case c.inTx || cl.try >= lastTry || cl.ctx.Err() != nil:
+	case c.inTx || cl.over || cl.try >= lastTry || cl.ctx.Err() != nil:
 		return false
 	case outdated(err, cl.try):
 		return true
 	case conflicted(err):
 		return pause(cl.ctx, cl.try)
-	case !c.pooled:
+	case c.pool == nil:
 		return false
 	case code(err) == codeInvalidStatementName:
 		return cl.try == 1
 	}
-	safe := c.keyed || unsent(err) || reads(cl.sql)
-	if !lost(err) || !safe || !pause(cl.ctx, cl.try) {
+	unsent := cl.unsent(err)
+	safe := c.keyed || unsent || reads(cl.sql)
+	if !lost(err) || !safe || !cl.outage.goesOn(err) || !pause(cl.ctx, cl.try) {
 		return false
 	}
-	cl.sent = cl.sent || !unsent(err)
+	cl.sent = cl.sent || !unsent
 
 	return true
 }

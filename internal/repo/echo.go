@@ -1,21 +1,23 @@
 package repo
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"reflect"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
 // echo prints statements. A nil *echo prints nothing and costs nothing.
 type echo struct {
-	mu sync.Mutex
-	w  io.Writer
+	w    io.Writer
+	turn chan struct{} // holds one value while a line is being written
 }
+
+func newEcho(w io.Writer) *echo { return &echo{w: w, turn: make(chan struct{}, 1)} }
 
 func (e *echo) start() time.Time {
 	if e == nil {
@@ -26,18 +28,18 @@ func (e *echo) start() time.Time {
 }
 
 // row is statement for one row or, with an error, none.
-func (e *echo) row(start time.Time, sql string, args []any, err error) {
+func (e *echo) row(ctx context.Context, start time.Time, sql string, args []any, err error) {
 	n := int64(1)
 	if err != nil {
 		n = 0
 	}
-	e.statement(start, sql, args, n, err)
+	e.statement(ctx, start, sql, args, n, err)
 }
 
 // statement prints one line:
 //
 //	GetAccount | SELECT … WHERE id = $1 | id="3f…" | 1 row | 214µs
-func (e *echo) statement(start time.Time, sql string, args []any, n int64, err error) {
+func (e *echo) statement(ctx context.Context, start time.Time, sql string, args []any, n int64, err error) {
 	if e == nil {
 		return
 	}
@@ -63,9 +65,33 @@ func (e *echo) statement(start time.Time, sql string, args []any, n int64, err e
 		b.WriteString(" | " + reason(err))
 	}
 	b.WriteByte('\n')
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	_, _ = io.WriteString(e.w, b.String())
+	e.print(ctx, b.String())
+}
+
+// print writes a line, and waits until it is written or ctx has ended. A statement is not held up by its writer for longer
+// than that, nor does it fail by it: the line that can't be written is lost.
+func (e *echo) print(ctx context.Context, line string) {
+	if ctx.Err() != nil { // such as that of a statement which it ended
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), moment)
+		defer cancel()
+	}
+	select {
+	case e.turn <- struct{}{}:
+	case <-ctx.Done():
+		return
+	}
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		defer func() { <-e.turn }()
+		defer func() { _ = recover() }()
+		_, _ = io.WriteString(e.w, line)
+	}()
+	select {
+	case <-written:
+	case <-ctx.Done():
+	}
 }
 
 // Long arguments are cut, so that a line can be read.

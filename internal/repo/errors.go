@@ -31,6 +31,10 @@ var (
 	// ErrUnavailable: the server could not be reached, or ended the connection. Nothing was written.
 	ErrUnavailable = errors.New("the database is not available")
 
+	// ErrConcurrentUse: a transaction, or a store on a single connection, was used while another of its statements was
+	// under way, by another goroutine or before all rows were read. The later statement was not sent.
+	ErrConcurrentUse = errors.New("another statement is under way on the same transaction or connection")
+
 	// ErrReadOnly: the server is a standby, or the transaction or session was begun to read only. Nothing was written.
 	ErrReadOnly = errors.New("the server or the transaction takes no writes")
 )

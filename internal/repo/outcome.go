@@ -12,7 +12,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // What became of a statement: whether it may be sent again, and which error its last try gets.
@@ -41,28 +40,69 @@ func conflicted(err error) bool {
 	return c == codeSerializationFailure || c == codeDeadlockDetected
 }
 
-// unsent reports that nothing of the statement has left. A deadline's error that is not wrapped is the pool's, which had
-// no connection to give by then; pgconn wraps that of a statement under way. It does not wrap a cancellation.
-func unsent(err error) bool {
+// unsent reports that nothing of this try was run: it got no connection, or the server had ended the session before.
+func (cl *call) unsent(err error) bool {
+	if cl.db == nil || cl.unread || idled(err) {
+		return true
+	}
 	var connect *pgconn.ConnectError
-	pooled := err == context.DeadlineExceeded //nolint:errorlint // unwrapped is what matters
+	// Of a statement that left on a good connection, too, pgx may say "conn closed", and that it is safe to try again.
+	safe := pgconn.SafeToRetry(err) && (cl.dead || !errors.Is(err, pgconn.ErrConnClosed))
 
-	return pooled || pgconn.SafeToRetry(err) || errors.As(err, &connect)
+	return safe || errors.As(err, &connect)
 }
 
-// lost reports that the connection ended, or could not be made.
-func lost(err error) bool {
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		ended := strings.HasPrefix(pg.Code, classConnection) || strings.HasPrefix(pg.Code, classShutdown)
+// idled reports that the server ended the session while it waited for a statement.
+func idled(err error) bool {
+	c := code(err)
 
-		// A mere ERROR rolled the statement back and left the connection: bytes that are none of their type, or a lost
-		// connection of the server's own, to a foreign server.
-		return ended && pg.Severity != "ERROR" && pg.SeverityUnlocalized != "ERROR"
+	return c == codeIdleInTransaction || c == codeIdleSession
+}
+
+// lost reports that the connection ended, or could not be made, or that the server does not know what became of a
+// statement.
+func lost(err error) bool {
+	var connect *pgconn.ConnectError
+	unconnected := errors.As(err, &connect)
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch severity := severity(pg); {
+		case pg.Code == codeCompletionUnknown, pg.Code == codeResolutionUnknown:
+			return true
+		case severity == "ERROR":
+			// It rolled the statement back and left the connection: bytes that are none of their type, or a lost connection
+			// of the server's own, to a foreign server.
+			return false
+		case (severity == "FATAL" || severity == "PANIC") && !unconnected:
+			return true
+		}
+
+		return strings.HasPrefix(pg.Code, classConnection) || strings.HasPrefix(pg.Code, classShutdown)
 	}
 	var network net.Error
 
-	return unsent(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, net.ErrClosed) || errors.As(err, &network)
+	return unconnected || pgconn.SafeToRetry(err) && !concurrent(err) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, pgconn.ErrConnClosed) || errors.As(err, &network)
+}
+
+// severity returns the severity of an error of the server, in English where the server says it so.
+// https://www.postgresql.org/docs/current/protocol-error-fields.html
+func severity(pg *pgconn.PgError) string {
+	if pg.SeverityUnlocalized != "" {
+		return pg.SeverityUnlocalized
+	}
+
+	return pg.Severity
+}
+
+// concurrent reports that the connection was in use by another statement.
+func concurrent(err error) bool {
+	var lock interface {
+		SafeToRetry() bool
+		error
+	}
+
+	return errors.Is(err, ErrConcurrentUse) || errors.As(err, &lock) && lock.Error() == "conn busy" // which pgx does not export
 }
 
 // fail gives the error of a statement's last try its type.
@@ -74,33 +114,64 @@ func (cl *call) fail(err error) error {
 	case errors.Is(err, private.ErrNotPHC):
 		return &InvalidError{Op: op, Field: "password_hash", Reason: private.ErrNotPHC.Error()}
 	}
-	written := !cl.c.inTx && (cl.sent || !unsent(err)) && !reads(cl.sql) // and perhaps kept
-	if size := cl.c.exhausted(err); size > 0 && !written {
+	written := !cl.c.inTx && (cl.sent || !cl.unsent(err)) && cl.changes() // and perhaps kept
+	if size := cl.c.exhausted(err); size > 0 && !written && cl.db == nil {
 		const advice = "%w: all %d connections of the pool are in use: raise pool_max_conns, or find what holds them"
 		err = fmt.Errorf(advice, err, size)
 
 		return &opError{op: op, errs: []error{err}, text: err.Error()}
 	}
 
-	return typed(cl.ctx, op, err, cl.sql, written)
+	return cl.c.session.typed(cl.ctx, op, err, cl.sql, written)
+}
+
+// changes reports whether what the statement is part of changes anything.
+func (cl *call) changes() bool {
+	if cl.batch {
+		return cl.writes
+	}
+
+	return !reads(cl.sql)
 }
 
 // exhausted returns the size of the pool when err is that the context ended while all its connections were in use.
 func (c *conn) exhausted(err error) int32 {
-	pool, ok := c.db.(*pgxpool.Pool)
-	if !ok || err != context.DeadlineExceeded { //nolint:errorlint // the pool's own is not wrapped
+	if c.pool == nil || err != context.DeadlineExceeded { //nolint:errorlint // the pool's own is not wrapped
 		return 0
 	}
-	if s := pool.Stat(); s.AcquiredConns() == s.MaxConns() {
+	if s := c.pool.Stat(); s.AcquiredConns() == s.MaxConns() {
 		return s.MaxConns()
 	}
 
 	return 0
 }
 
+// typed is typed of a statement on a session that may have ended by it.
+func (s *session) typed(ctx context.Context, op string, err error, sql string, written bool) error {
+	err = typed(ctx, op, err, sql, written)
+	e, ours := err.(*opError) //nolint:errorlint // it was made just now
+	if !ours || s == nil || written || ctx.Err() == nil || s.ended.Load() == nil {
+		return err
+	}
+	if s.single {
+		e.text += ", and so the connection is closed"
+	} else {
+		e.text += ", and so the transaction has ended"
+	}
+
+	return e
+}
+
 // typed gives the error of a statement, or of none in particular, its type. written says that a write was under way which
 // the server may have kept.
 func typed(ctx context.Context, op string, err error, sql string, written bool) error {
+	var ended *endedError
+	switch {
+	case errors.As(err, &ended):
+		return &opError{op: op, errs: []error{ended.cause}, text: ended.Error()}
+	case concurrent(err):
+		return &opError{op: op, errs: []error{ErrConcurrentUse}, text: ErrConcurrentUse.Error()}
+	}
 	cause := context.Cause(ctx)
 	if cause == nil || ctx.Err() == nil {
 		cause = contextError(err)
@@ -120,16 +191,20 @@ func typed(ctx context.Context, op string, err error, sql string, written bool) 
 	case written:
 		text := ErrOutcomeUnknown.Error() + ": " + reason(err)
 
-		return &opError{op: op, errs: []error{ErrOutcomeUnknown, bare(err)}, text: text}
+		return &opError{op: op, errs: []error{ErrOutcomeUnknown, own(bare(err))}, text: text}
 	default:
 		text := ErrUnavailable.Error() + ": " + reason(err)
 
-		return &opError{op: op, errs: []error{ErrUnavailable, bare(err)}, text: text}
+		return &opError{op: op, errs: []error{ErrUnavailable, own(bare(err))}, text: text}
 	}
 }
 
-// contextError returns the error of a context that err is about, if it is about one.
+// contextError returns the error of the caller's context that err is about, if it is about one. The time limit of an
+// attempt to connect is not the caller's.
 func contextError(err error) error {
+	if connect := (*pgconn.ConnectError)(nil); errors.As(err, &connect) {
+		return nil
+	}
 	for _, of := range []error{context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, of) {
 			return of
@@ -139,6 +214,15 @@ func contextError(err error) error {
 	return nil
 }
 
+// own returns err, without the error of a context in it that was the driver's own: the caller's has not ended.
+func own(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return errors.New(err.Error())
+	}
+
+	return err
+}
+
 // unreachable says what to do about a server that Open can't reach.
 func unreachable(ctx context.Context, err error) error {
 	if code(err) != "" || ctx.Err() != nil {
@@ -146,5 +230,5 @@ func unreachable(ctx context.Context, err error) error {
 	}
 	text := ErrUnavailable.Error() + ": is the server running, and does the URL name it? " + err.Error()
 
-	return &opError{errs: []error{ErrUnavailable, err}, text: text}
+	return &opError{errs: []error{ErrUnavailable, own(err)}, text: text}
 }

@@ -111,39 +111,41 @@ func (g *gatherer) lookup(sql string) *lookup {
 	return known.(*lookup) //nolint:forcetypeassert // there is nothing else in it
 }
 
-// gathered is the row of a look-up that may be gathered. It is sent by Scan: its reply then goes where it is wanted
-// without being kept in between.
-type gathered struct {
-	g    *gatherer
-	ctx  context.Context //nolint:containedctx // as pgx's own rows do
-	sql  string
-	args []any
-}
-
-// Scan reads the row. A caller that is alone uses the pool like any other.
-func (r *gathered) Scan(dest ...any) error {
-	l := r.g.lookup(r.sql)
+// scan reads the row of a look-up that may be gathered. It is sent now: its reply then goes where it is wanted without
+// being kept in between. A caller that is alone uses the pool like any other.
+func (g *gatherer) scan(r *row, dest []any) error {
+	l := g.lookup(r.sql)
 	if l.never {
-		return r.g.pool.QueryRow(r.ctx, r.sql, r.args...).Scan(dest...)
+		return r.alone(dest)
 	}
-	alone := r.g.underWay.Add(1) == 1
-	defer r.g.underWay.Add(-1)
+	alone := g.underWay.Add(1) == 1
+	defer g.underWay.Add(-1)
 	if !alone && !l.isApart() {
-		err := r.g.ask(&request{ctx: r.ctx, lookup: l, args: r.args, dest: dest, reply: make(chan error, 1)})
+		err := g.ask(&request{ctx: r.ctx, lookup: l, args: r.args, dest: dest, reply: make(chan error, 1)})
 		if err != errUnanswered { //nolint:errorlint // it is never wrapped
 			return err
 		}
 	}
 	if l.apart.Load() != math.MaxInt64 {
-		return r.g.pool.QueryRow(r.ctx, r.sql, r.args...).Scan(dest...)
+		return r.alone(dest)
 	}
 	start := time.Now()
-	err := r.g.pool.QueryRow(r.ctx, r.sql, r.args...).Scan(dest...)
-	if time.Since(start) < r.g.quick && (err == nil || errors.Is(err, pgx.ErrNoRows)) {
+	err := r.alone(dest)
+	if time.Since(start) < g.quick && (err == nil || errors.Is(err, pgx.ErrNoRows)) {
 		l.apart.CompareAndSwap(math.MaxInt64, 0)
 	}
 
 	return err
+}
+
+// alone sends a look-up the ordinary way, as its first try.
+func (r *row) alone(dest []any) error {
+	start := r.start
+	r.try = 0
+	r.send()
+	r.start = start
+
+	return r.scan(dest)
 }
 
 // errUnanswered is the reply to a look-up that is to be sent the ordinary way.
@@ -206,9 +208,12 @@ func (g *gatherer) run() {
 	}
 }
 
-// fly takes look-ups to the server and back, on a connection of the pool, which it leaves there.
+// fly takes look-ups to the server and back, on a connection of the pool, which it leaves there. What panics on the way, a
+// tracer, an argument or a destination, does so again where the look-up is sent the ordinary way, and there its caller
+// has the panic. The connection is busy then, and the pool closes it.
 func (g *gatherer) fly(requests []*request) {
 	defer func() {
+		_ = recover()
 		for _, r := range requests {
 			if !r.ended {
 				r.reply <- errUnanswered
@@ -378,11 +383,7 @@ func (r *request) scan(types *pgtype.Map, reader *pgconn.ResultReader) (pgconn.C
 	rows := pgx.RowsFromResultReader(types, reader)
 	found := rows.Next()
 	if found {
-		r.mu.Lock()
-		if !r.left {
-			_ = rows.Scan(r.dest...) // which Err has, too
-		}
-		r.mu.Unlock()
+		r.fill(rows)
 	}
 	rows.Close()
 	err := rows.Err()
@@ -391,4 +392,13 @@ func (r *request) scan(types *pgtype.Map, reader *pgconn.ResultReader) (pgconn.C
 	}
 
 	return rows.CommandTag(), err
+}
+
+// fill scans a row into the caller's destinations, unless it has left.
+func (r *request) fill(rows pgx.Rows) {
+	r.mu.Lock()
+	defer r.mu.Unlock() // of a destination that panics, too
+	if !r.left {
+		_ = rows.Scan(r.dest...) // which Err has, too
+	}
 }

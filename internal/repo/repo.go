@@ -51,6 +51,8 @@ type Repo struct {
 	conn *conn
 	opts options
 	pool *pgxpool.Pool // set by Open, ended by Close
+
+	begun bool // by InTx: conn stands on its transaction
 }
 
 type options struct {
@@ -84,7 +86,7 @@ func WithEcho(w io.Writer) Option {
 	return func(o *options) {
 		o.echo = nil
 		if w != nil {
-			o.echo = &echo{w: w}
+			o.echo = newEcho(w)
 		}
 	}
 }
@@ -179,7 +181,16 @@ func (r *Repo) Close() {
 }
 
 // DB is the pool, connection or transaction that r stands on: for schema.Bootstrap, and for what no query does.
-func (r *Repo) DB() DB { return r.conn.db }
+//
+// In a closure of InTx it is the transaction, a pgx.Tx. It returns pgx's own errors, ErrConcurrentUse while another
+// statement of the transaction is under way, and how the transaction ended if the context of an earlier call ended it.
+func (r *Repo) DB() DB {
+	if r.begun {
+		return &sessionTx{tx: r.conn.db.(pgx.Tx), s: r.conn.session} //nolint:forcetypeassert // InTx made it so
+	}
+
+	return r.conn.db
+}
 
 func newOptions(opts []Option) options {
 	o := options{now: time.Now, newID: NewID, resetInterval: ResetInterval}
@@ -192,13 +203,31 @@ func newOptions(opts []Option) options {
 
 func newRepo(db DB, o options) *Repo {
 	c := conn{db: db, echo: o.echo}
-	_, c.inTx = db.(pgx.Tx)
-	var pool *pgxpool.Pool
-	if pool, c.pooled = db.(*pgxpool.Pool); c.pooled && o.pipelining {
-		c.gatherer = newGatherer(pool)
+	switch db := db.(type) {
+	case *pgxpool.Pool:
+		c.pool = db
+		if o.pipelining {
+			c.gatherer = newGatherer(db)
+		}
+	case pgx.Tx:
+		return newSession(db, o, &session{conn: db.Conn()})
+	case *pgx.Conn:
+		c.session = &session{conn: db, single: true}
 	}
-	keyed := c
+
+	return c.repo(o)
+}
+
+// newSession returns a store on a transaction, whose connection is a session already.
+func newSession(tx pgx.Tx, o options, s *session) *Repo {
+	c := conn{db: tx, session: s, inTx: true, echo: o.echo}
+
+	return c.repo(o)
+}
+
+func (c *conn) repo(o options) *Repo {
+	keyed := *c
 	keyed.keyed = true
 
-	return &Repo{Querier: dbgen.New(&c), keyed: dbgen.New(&keyed), conn: &c, opts: o}
+	return &Repo{Querier: dbgen.New(c), keyed: dbgen.New(&keyed), conn: c, opts: o}
 }

@@ -11,27 +11,37 @@ type row struct {
 	call
 	pgx.Row
 
-	refused error
+	err      error // why it was not sent
+	refused  bool  // for good
+	gathered bool  // it has not been sent: its look-up may travel with others
 }
 
 func (r *row) send() {
-	r.begin()
-	if g := r.c.gatherer; g != nil && r.try == 1 {
-		r.Row = &gathered{g: g, ctx: r.ctx, sql: r.sql, args: r.args}
-
+	if r.err = r.begin(); r.err != nil {
 		return
 	}
-	r.Row = r.c.db.QueryRow(r.ctx, r.sql, r.args...)
+	r.Row = nil
+	defer func() {
+		if r.Row == nil { // a tracer or an argument panics
+			r.done(nil)
+		}
+	}()
+	r.Row = r.db.QueryRow(r.ctx, r.sql, r.args...)
 }
 
 // Scan reads the row; ErrNotFound when there is none.
 func (r *row) Scan(dest ...any) error {
-	if r.refused != nil {
-		return r.refused
+	if r.refused {
+		return r.err
 	}
 	for {
-		err := r.Row.Scan(dest...)
-		r.c.echo.row(r.start, r.sql, r.args, err)
+		var err error
+		if r.gathered {
+			err = r.c.gatherer.scan(r, dest)
+		} else {
+			err = r.scan(dest)
+		}
+		r.c.echo.row(r.ctx, r.start, r.sql, r.args, err)
 		if err == nil {
 			inUTC(dest)
 
@@ -40,8 +50,19 @@ func (r *row) Scan(dest ...any) error {
 		if !r.again(err) {
 			return r.fail(err)
 		}
+		r.gathered = false
 		r.send()
 	}
+}
+
+// scan reads the row of a try.
+func (r *row) scan(dest []any) (err error) {
+	if r.err != nil {
+		return r.err
+	}
+	defer func() { r.done(err) }() // of a destination that panics, too
+
+	return r.Row.Scan(dest...)
 }
 
 type rows struct {
@@ -61,24 +82,41 @@ type rows struct {
 	was   uint64
 	hash  uint64 // of this try
 	lost  error  // what ended that try
+	err   error  // that the last try could not be sent
 	other bool   // the rows are not those that were shown
 }
 
 // send runs the statement until the server takes it or trying again is no use.
 func (r *rows) send() error {
 	for {
-		r.begin()
-		var err error
-		if r.Rows, err = r.c.db.Query(r.ctx, r.sql, r.args...); err == nil {
+		err := r.begin()
+		if err == nil {
+			err = r.query()
+		}
+		if err == nil {
 			return nil
 		}
-		r.c.echo.statement(r.start, r.sql, r.args, 0, err)
+		r.c.echo.statement(r.ctx, r.start, r.sql, r.args, 0, err)
 		if !r.again(err) {
 			r.closed = true
+			r.err = r.fail(err)
 
-			return r.fail(err)
+			return r.err
 		}
 	}
+}
+
+func (r *rows) query() (err error) {
+	sent := false
+	defer func() {
+		if err != nil || !sent { // or a tracer or an argument panics
+			r.done(err)
+		}
+	}()
+	r.Rows, err = r.db.Query(r.ctx, r.sql, r.args...)
+	sent = true
+
+	return err
 }
 
 // Next moves to the next row. A statement that was lost is tried again where that is safe, also in the midst of the rows
@@ -94,14 +132,14 @@ func (r *rows) Next() bool {
 				break
 			}
 		}
-		err := r.Rows.Err()
+		err := r.end()
 		r.other = err == nil && r.shown > 0 && (r.read < r.shown || r.differs())
 		if err == nil || r.read > 0 && !reads(r.sql) || !r.again(err) {
 			r.Close()
 
 			return false
 		}
-		r.c.echo.statement(r.start, r.sql, r.args, r.read, err)
+		r.c.echo.statement(r.ctx, r.start, r.sql, r.args, r.read, err)
 		if r.read > r.shown {
 			r.shown, r.was = r.read, r.hash
 		}
@@ -118,7 +156,7 @@ func (r *rows) differs() bool { return r.read == r.shown && r.hash != r.was }
 // note counts a row, and adds it to the hash where there may be another try.
 func (r *rows) note() {
 	r.read++
-	if !r.c.pooled {
+	if r.c.pool == nil {
 		return
 	}
 	for _, value := range r.RawValues() {
@@ -147,6 +185,9 @@ func (r *rows) Scan(dest ...any) error {
 
 // Err is the error that ended the rows, if one did.
 func (r *rows) Err() error {
+	if r.err != nil {
+		return r.err
+	}
 	if r.other {
 		return r.fail(r.lost)
 	}
@@ -159,9 +200,19 @@ func (r *rows) Err() error {
 
 // Close ends the statement; a second call does nothing.
 func (r *rows) Close() {
-	r.Rows.Close()
+	err := r.end()
 	if !r.closed {
 		r.closed = true
-		r.c.echo.statement(r.start, r.sql, r.args, r.read, r.Rows.Err())
+		r.c.echo.statement(r.ctx, r.start, r.sql, r.args, r.read, err)
 	}
+}
+
+// end ends a try, and returns what it failed by.
+func (r *rows) end() error {
+	defer r.done(nil) // of a tracer that panics
+	r.Rows.Close()
+	err := r.Rows.Err()
+	r.done(err)
+
+	return err
 }

@@ -20,6 +20,10 @@ const (
 	codeCheckViolation       = "23514"
 	codeExclusionViolation   = "23P01"
 	codeReadOnly             = "25006"
+	codeIdleInTransaction    = "25P03" // the server ended a session that was idle in a transaction for too long,
+	codeIdleSession          = "57P05" // or outside of one
+	codeCompletionUnknown    = "40003" // of a statement
+	codeResolutionUnknown    = "08007" // of a transaction
 	codeSerializationFailure = "40001"
 	codeDeadlockDetected     = "40P01"
 	classConnection          = "08"

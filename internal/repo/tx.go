@@ -32,11 +32,13 @@ func (r *Repo) InTxOptions(ctx context.Context, opts pgx.TxOptions, fn func(*Rep
 		if opts != (pgx.TxOptions{}) {
 			return &InvalidError{Op: "begin", Field: "options", Reason: "the transaction has begun already"}
 		}
-		return r.attempt(ctx, opts, fn)
+
+		return r.attempt(ctx, opts, fn, &outage{})
 	}
+	var out outage
 	for try := 1; ; try++ {
-		err := r.attempt(ctx, opts, fn)
-		if err == nil || !r.rerun(ctx, err, try) || !pause(ctx, try) {
+		err := r.attempt(ctx, opts, fn, &out)
+		if err == nil || !r.rerun(ctx, err, try) || errors.Is(err, ErrUnavailable) && !out.goesOn(err) || !pause(ctx, try) {
 			return err
 		}
 	}
@@ -57,7 +59,7 @@ func (r *Repo) rerun(ctx context.Context, err error, try int) bool {
 		if !outdated(err, try) {
 			return false
 		}
-		if pool, ok := r.conn.db.(*pgxpool.Pool); ok {
+		if pool := r.conn.pool; pool != nil {
 			// A changed table outdates more statements than the one that failed, on every connection, and each would
 			// take a run of the closure to show: new connections have none.
 			pool.Reset()
@@ -65,7 +67,7 @@ func (r *Repo) rerun(ctx context.Context, err error, try int) bool {
 
 		return true
 	default:
-		return r.conn.pooled && errors.Is(err, ErrUnavailable)
+		return r.conn.pool != nil && errors.Is(err, ErrUnavailable)
 	}
 }
 
@@ -77,66 +79,159 @@ type beginner interface {
 // rollbackTimeout bounds a rollback, which a context that has ended does not stop.
 const rollbackTimeout = 5 * time.Second
 
+// transaction is one transaction, or one savepoint, of InTx.
+type transaction struct {
+	r     *Repo // that it was begun on
+	tx    pgx.Tx
+	s     *session
+	held  *pgxpool.Conn // to be given back to the pool at its end
+	depth int           // of a savepoint, from 1
+	done  bool          // it has been committed or rolled back
+}
+
 // attempt runs fn in one transaction, or at one savepoint.
-func (r *Repo) attempt(ctx context.Context, opts pgx.TxOptions, fn func(*Repo) error) error {
-	tx, err := r.begin(ctx, opts)
+func (r *Repo) attempt(ctx context.Context, opts pgx.TxOptions, fn func(*Repo) error, out *outage) error {
+	t, err := r.begin(ctx, opts, out)
 	if err != nil {
 		return err
 	}
-	done := false
 	defer func() {
-		if !done { // an error of fn, or a panic
-			r.rollback(ctx, tx)
+		defer t.release()
+		if !t.done { // an error of fn, a panic, or a COMMIT that was not sent
+			t.rollback(ctx)
 		}
 	}()
-	if err := fn(newRepo(tx, r.opts)); err != nil {
+	inner := newSession(t.tx, r.opts, t.s)
+	inner.begun = true
+	if err := fn(inner); err != nil {
 		return err
 	}
-	done = true
 
-	start := r.conn.echo.start()
+	return t.commit(ctx)
+}
+
+func (r *Repo) begin(ctx context.Context, opts pgx.TxOptions, out *outage) (t *transaction, err error) {
+	cl := call{c: r.conn, ctx: ctx, sql: "BEGIN", outage: *out}
+	defer func() { cl.done(err) }()
+	sql := "SAVEPOINT"
+	t = &transaction{r: r, s: r.conn.session}
+	if err = cl.begin(); err != nil && cl.over {
+		return nil, err // it has its type
+	}
+	if err == nil {
+		if b, ok := cl.db.(beginner); ok {
+			sql = beginSQL(opts)
+			t.tx, err = b.BeginTx(ctx, opts)
+		} else {
+			t.tx, err = cl.db.Begin(ctx)
+		}
+	}
+	r.conn.echo.statement(ctx, cl.start, sql, nil, 0, err)
+	if err != nil {
+		cl.done(err)
+
+		return nil, cl.fail(err)
+	}
+	if r.conn.inTx {
+		t.s.depth++
+		t.depth = t.s.depth
+	}
+	if t.s == nil {
+		t.s = &session{conn: t.tx.Conn()}
+	}
+	t.held, cl.held = cl.held, nil
+
+	return t, nil
+}
+
+// commit keeps what the transaction did. If it returns with the transaction not done, COMMIT was not sent.
+func (t *transaction) commit(ctx context.Context) error {
+	const op = "commit"
+	if ctx.Err() != nil {
+		return typed(ctx, op, ctx.Err(), "", false)
+	}
+	if err := t.s.enter(); err != nil {
+		return typed(ctx, op, err, "", false)
+	}
+	const rolledBack = "rolled back: a statement in the transaction had failed"
+	nested := t.r.conn.inTx
+	if err := t.close(); err != nil {
+		t.s.leave(ctx, nil)
+
+		return typed(ctx, op, err, "", false)
+	}
 	// Of a COMMIT that was sent, too, pgx says "conn closed" and that it is safe to try again. So what counts is how
 	// things stood before.
-	sent := ctx.Err() == nil && !tx.Conn().IsClosed()
-	err = tx.Commit(ctx)
-	r.conn.echo.statement(start, r.verb("COMMIT", "RELEASE SAVEPOINT"), nil, 0, err)
+	sent := !nested && !t.s.conn.IsClosed()
+	if nested && t.s.conn.PgConn().TxStatus() == 'E' { // RELEASE would fail, and leave the transaction failed
+		t.s.leave(ctx, nil)
+
+		return &opError{op: op, errs: []error{pgx.ErrTxCommitRollback}, text: rolledBack}
+	}
+	t.done = true
+	start := t.r.conn.echo.start()
+	err := t.tx.Commit(ctx)
+	t.s.leave(ctx, err)
+	t.release()
+	t.r.conn.echo.statement(ctx, start, t.r.verb("COMMIT", "RELEASE SAVEPOINT"), nil, 0, err)
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, pgx.ErrTxCommitRollback):
-		const text = "rolled back: a statement in the transaction had failed"
-
-		return &opError{op: "commit", errs: []error{err}, text: text}
+		return &opError{op: op, errs: []error{err}, text: rolledBack}
 	}
 
-	return typed(ctx, "commit", err, "", !r.conn.inTx && sent)
+	return t.s.typed(ctx, op, err, "", sent && !idled(err))
 }
 
-func (r *Repo) begin(ctx context.Context, opts pgx.TxOptions) (tx pgx.Tx, err error) {
-	start := r.conn.echo.start()
-	sql := "SAVEPOINT"
-	if b, ok := r.conn.db.(beginner); ok {
-		sql = beginSQL(opts)
-		tx, err = b.BeginTx(ctx, opts)
-	} else {
-		tx, err = r.conn.db.Begin(ctx)
+// close ends a savepoint. Those of two goroutines may end in another order than they should, and then what was rolled back
+// is not what was meant: the whole transaction has to fail.
+func (t *transaction) close() error {
+	if t.depth == 0 {
+		return nil
 	}
-	r.conn.echo.statement(start, sql, nil, 0, err)
-	if err != nil {
-		return nil, (&call{c: r.conn, ctx: ctx, sql: "BEGIN"}).fail(err)
+	inner := t.s.depth > t.depth
+	t.s.depth, t.depth = t.depth-1, 0
+	if inner {
+		t.s.end(ErrConcurrentUse)
+
+		return ErrConcurrentUse
 	}
 
-	return tx, nil
+	return nil
 }
 
-// rollback undoes tx, also when ctx has ended. A rollback that fails has lost its connection, and with it the
-// transaction; there is nothing else to do.
-func (r *Repo) rollback(ctx context.Context, tx pgx.Tx) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+// rollback undoes what the transaction did, also when ctx has ended. A rollback that fails has lost its connection, and
+// with it the transaction; there is nothing else to do.
+func (t *transaction) rollback(ctx context.Context) {
+	limit := rollbackTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		limit = min(limit, max(time.Until(deadline), 0)+moment)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
-	start := r.conn.echo.start()
-	err := tx.Rollback(ctx)
-	r.conn.echo.statement(start, r.verb("ROLLBACK", "ROLLBACK TO SAVEPOINT"), nil, 0, err)
+	nested := t.r.conn.inTx
+	if !t.s.await(!nested) && nested { // what the savepoint was for can't be undone now
+		t.s.end(ErrConcurrentUse)
+
+		return
+	}
+	defer t.s.busy.Store(false)
+	if t.close() != nil {
+		return
+	}
+	start := t.r.conn.echo.start()
+	err := t.tx.Rollback(ctx)
+	t.r.conn.echo.statement(ctx, start, t.r.verb("ROLLBACK", "ROLLBACK TO SAVEPOINT"), nil, 0, err)
+}
+
+// release gives the connection back. A second call does nothing.
+func (t *transaction) release() {
+	if t.held != nil {
+		held := t.held
+		t.held = nil
+		held.Release()
+	}
 }
 
 func (r *Repo) verb(inTransaction, atSavepoint string) string {
