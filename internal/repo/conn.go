@@ -86,13 +86,10 @@ func (c *conn) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 // CopyFrom loads rows by COPY, all of them or none. It is tried again like any other statement, if the source can be read
 // again: a statement without a key when it did not leave, or gave way to another transaction.
 func (c *conn) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
-	if err := refuse(ctx, copySQL(table, columns), nil); err != nil {
-		return 0, err
-	}
 	cl := call{c: c, ctx: ctx, sql: copySQL(table, columns)}
 	defer cl.done(nil)
 	checked := &checkedSource{CopyFromSource: src, table: table, columns: columns}
-	rewind := rewinder(src)
+	start, rereadable := copyOf(src)
 	for {
 		n, err := cl.copyFrom(checked)
 		if err == nil {
@@ -104,11 +101,11 @@ func (c *conn) CopyFrom(ctx context.Context, table pgx.Identifier, columns []str
 		if checked.err != nil { // of which the server's error has the text alone
 			return n, checked.err
 		}
-		if checked.read && rewind == nil || !cl.again(err) {
+		if checked.read && !rereadable || !cl.again(err) {
 			return n, cl.fail(err)
 		}
 		if checked.read {
-			rewind()
+			reflect.ValueOf(src).Elem().Set(start)
 		}
 	}
 }
@@ -134,25 +131,25 @@ func (cl *call) copyFrom(src *checkedSource) (n int64, err error) {
 	return n, err
 }
 
-// rewinder returns what makes src as it is now again, or nil if nothing can. A struct of nothing but slices and plain
-// values can be copied, and that is what sqlc generates; any other source may have read something that is gone.
-func rewinder(src pgx.CopyFromSource) (rewind func()) {
+// copyOf returns a source as it is now, if it can be read again from such a copy: a pointer to a struct of nothing but
+// slices and plain values, which sqlc generates. Any other source may have read something that is gone.
+func copyOf(src pgx.CopyFromSource) (start reflect.Value, ok bool) {
 	v := reflect.ValueOf(src)
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
-		return nil
+		return start, false
 	}
 	now := v.Elem()
 	for i := range now.NumField() {
 		switch now.Field(i).Kind() {
 		case reflect.Slice, reflect.Bool, reflect.Int:
 		default:
-			return nil
+			return start, false
 		}
 	}
-	saved := reflect.New(now.Type()).Elem()
-	saved.Set(now)
+	start = reflect.New(now.Type()).Elem()
+	start.Set(now)
 
-	return func() { now.Set(saved) }
+	return start, true
 }
 
 // learnTypes asks for the types of the columns that sql selects, and has pgx forget what it knows of statements when they

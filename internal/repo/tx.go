@@ -87,6 +87,7 @@ type transaction struct {
 	held  *pgxpool.Conn // to be given back to the pool at its end
 	depth int           // of a savepoint, from 1
 	done  bool          // it has been committed or rolled back
+	own   session       // s, unless r stands on a session already
 }
 
 // attempt runs fn in one transaction, or at one savepoint.
@@ -137,7 +138,8 @@ func (r *Repo) begin(ctx context.Context, opts pgx.TxOptions, out *outage) (t *t
 		t.depth = t.s.depth
 	}
 	if t.s == nil {
-		t.s = &session{conn: t.tx.Conn()}
+		t.own.conn = t.tx.Conn()
+		t.s = &t.own
 	}
 	t.held, cl.held = cl.held, nil
 
