@@ -65,14 +65,14 @@ func lost(err error) bool {
 	var connect *pgconn.ConnectError
 	unconnected := errors.As(err, &connect)
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		switch severity := severity(pg); {
+		switch {
 		case pg.Code == codeCompletionUnknown, pg.Code == codeResolutionUnknown:
 			return true
-		case severity == "ERROR":
+		case severity(pg) == "ERROR":
 			// It rolled the statement back and left the connection: bytes that are none of their type, or a lost connection
 			// of the server's own, to a foreign server.
 			return false
-		case (severity == "FATAL" || severity == "PANIC") && !unconnected:
+		case endsSession(pg) && !unconnected: // a session that was refused, such as for a wrong password, had not begun
 			return true
 		}
 
@@ -83,6 +83,14 @@ func lost(err error) bool {
 	return unconnected || pgconn.SafeToRetry(err) && !concurrent(err) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, pgconn.ErrConnClosed) || errors.As(err, &network)
+}
+
+// endsSession reports that the server ended the session, whatever for. After a PANIC all sessions end, and the server starts
+// again; a COMMIT that it came from may be kept.
+func endsSession(pg *pgconn.PgError) bool {
+	s := severity(pg)
+
+	return s == "FATAL" || s == "PANIC"
 }
 
 // severity returns the severity of an error of the server, in English where the server says it so.

@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"musicstore/internal/dbgen"
@@ -50,7 +51,9 @@ type Repo struct {
 
 	conn *conn
 	opts options
-	pool *pgxpool.Pool // set by Open, ended by Close
+
+	pool    *pgxpool.Pool // set by Open, ended by Close
+	closing *atomic.Int32 // how many of its connections are being closed
 
 	begun bool // by InTx: conn stands on its transaction
 }
@@ -132,8 +135,14 @@ func Open(ctx context.Context, url string, opts ...Option) (*Repo, error) {
 	if said, err := pgx.ParseConfig(url); err == nil && said.RuntimeParams["pool_max_conns"] == "" {
 		config.MaxConns = max(config.MaxConns, minConns)
 	}
-	if config.ConnConfig.ValidateConnect != nil {
-		leaveReadOnly(config.ConnConfig)
+	leaveEnded(config.ConnConfig)
+	closing := &atomic.Int32{}
+	config.BeforeClose = func(conn *pgx.Conn) {
+		closing.Add(1)
+		go func() {
+			defer closing.Add(-1)
+			<-conn.PgConn().CleanupDone()
+		}()
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
@@ -148,17 +157,19 @@ func Open(ctx context.Context, url string, opts ...Option) (*Repo, error) {
 	}
 	first.Release()
 	r := newRepo(pool, o)
-	r.pool = pool
+	r.pool, r.closing = pool, closing
 
 	return r, nil
 }
 
-// leaveReadOnly closes a connection on which a write found that none is taken. Of a URL with target_session_attrs a
-// connection was what it asks for when it was made; its server may have been demoted since. The next one is asked anew.
-func leaveReadOnly(config *pgx.ConnConfig) {
-	keep := config.OnPgError
+// leaveEnded closes a connection whose session an error has ended: pgx does so when the server calls it FATAL, and PANIC, or
+// the word of another language, is meant too. A connection on which a write found that none is taken is closed as well if
+// the URL has target_session_attrs: it was what that asks for when it was made, and its server may have been demoted
+// since. The next one is asked anew.
+func leaveEnded(config *pgx.ConnConfig) {
+	keep, asked := config.OnPgError, config.ValidateConnect != nil
 	config.OnPgError = func(conn *pgconn.PgConn, err *pgconn.PgError) bool {
-		return keep(conn, err) && err.Code != codeReadOnly
+		return keep(conn, err) && !endsSession(err) && (!asked || err.Code != codeReadOnly)
 	}
 }
 
@@ -174,11 +185,33 @@ func New(db DB, opts ...Option) *Repo {
 }
 
 // Close ends the pool that Open made, waiting for the queries under way. A second call does nothing.
+//
+// Connections whose server does not answer any more take up to 15 seconds to end. Close leaves them to it after one.
 func (r *Repo) Close() {
-	if r.pool != nil {
+	if r.pool == nil {
+		return
+	}
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
 		r.pool.Close()
+	}()
+	for waited := time.Duration(0); waited < closeTimeout; {
+		select {
+		case <-closed:
+			return
+		case <-time.After(closePoll):
+		}
+		if r.pool.Stat().AcquiredConns() <= r.closing.Load() { // those that are being closed count as acquired
+			waited += closePoll
+		}
 	}
 }
+
+const (
+	closeTimeout = time.Second // without a query under way
+	closePoll    = 10 * time.Millisecond
+)
 
 // DB is the pool, connection or transaction that r stands on: for schema.Bootstrap, and for what no query does.
 //

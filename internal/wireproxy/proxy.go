@@ -35,7 +35,12 @@ type Message struct {
 	Is   pgproto3.Message
 	Link int             // which connection it is on, from 1
 	Gone <-chan struct{} // closed when that connection has ended
+
+	instead *[]pgproto3.BackendMessage
 }
+
+// Become puts other messages in the place of one that the server sent, if it goes on.
+func (m Message) Become(others ...pgproto3.BackendMessage) { *m.instead = others }
 
 // FromClient reports whether the client sent the message; the server sent the others.
 func (m Message) FromClient() bool {
@@ -92,6 +97,38 @@ func LoseReply(lost func(tag string) bool) Rule {
 			if _, ok := doomed.LoadAndDelete(m.Link); ok {
 				return CutBefore
 			}
+		}
+
+		return Pass
+	}
+}
+
+// FailReply has the client hear of an error after the server acted: the reply to a statement is swallowed, and when the
+// server says that it is ready again, which is after the commit, the error goes out. One that ends the session, which is
+// FATAL or PANIC, ends the link. The statements are those that failed says so of, by the tag of their reply.
+func FailReply(failed func(tag string) bool, e pgproto3.ErrorResponse) Rule {
+	var doomed sync.Map // the connections whose reply is being swallowed
+
+	return func(m Message) Action {
+		switch reply := m.Is.(type) {
+		case *pgproto3.CommandComplete:
+			if failed(string(reply.CommandTag)) {
+				doomed.Store(m.Link, true)
+
+				return Drop
+			}
+		case *pgproto3.ReadyForQuery:
+			if _, ok := doomed.LoadAndDelete(m.Link); !ok {
+				break
+			}
+			if e.SeverityUnlocalized == "ERROR" {
+				m.Become(&e, reply)
+
+				break
+			}
+			m.Become(&e)
+
+			return CutAfter
 		}
 
 		return Pass
@@ -325,7 +362,7 @@ func (l *link) fromServer() bool {
 
 // up passes a message to the server, unless the rule says otherwise. It reports whether the link lives.
 func (l *link) up(m pgproto3.FrontendMessage) bool {
-	return l.pass(m, func() error {
+	return l.pass(m, func([]pgproto3.BackendMessage) error {
 		l.toServer.Send(m)
 
 		return l.toServer.Flush()
@@ -334,17 +371,23 @@ func (l *link) up(m pgproto3.FrontendMessage) bool {
 
 // down passes a message to the client.
 func (l *link) down(m pgproto3.BackendMessage) bool {
-	return l.pass(m, func() error {
-		l.toClient.Send(m)
+	return l.pass(m, func(instead []pgproto3.BackendMessage) error {
+		if instead == nil {
+			instead = []pgproto3.BackendMessage{m}
+		}
+		for _, m := range instead {
+			l.toClient.Send(m)
+		}
 
 		return l.toClient.Flush()
 	})
 }
 
-func (l *link) pass(m pgproto3.Message, send func() error) bool {
+func (l *link) pass(m pgproto3.Message, send func(instead []pgproto3.BackendMessage) error) bool {
 	do := Stall
+	var instead []pgproto3.BackendMessage
 	if !l.stalled.Load() {
-		do = (*l.proxy.rule.Load())(Message{Is: m, Link: l.number, Gone: l.gone})
+		do = (*l.proxy.rule.Load())(Message{Is: m, Link: l.number, Gone: l.gone, instead: &instead})
 	}
 	switch do {
 	case Drop:
@@ -360,11 +403,11 @@ func (l *link) pass(m pgproto3.Message, send func() error) bool {
 		return false
 	case CutAfter:
 		l.proxy.cuts.Add(1)
-		_ = send()
+		_ = send(instead)
 
 		return false
 	default:
-		return send() == nil
+		return send(instead) == nil
 	}
 }
 
