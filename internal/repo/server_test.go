@@ -263,9 +263,9 @@ func (s *server) refs(t *testing.T) map[string]int {
 }
 
 // open returns a store that is closed before its servers end.
-func open(t *testing.T, url string) *repo.Repo {
+func open(t *testing.T, url string, opts ...repo.Option) *repo.Repo {
 	t.Helper()
-	store, err := repo.Open(t.Context(), url)
+	store, err := repo.Open(t.Context(), url, opts...)
 	require.NoError(t, err)
 	t.Cleanup(store.Close)
 

@@ -1,0 +1,389 @@
+package repo_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/require"
+
+	"musicstore/internal/dbtest"
+	"musicstore/internal/repo"
+)
+
+// locked returns a store and an album that somebody else holds until the test ends: who wants it waits.
+func locked(t *testing.T, opts ...repo.Option) (*repo.Repo, repo.AlbumWithTracks) {
+	t.Helper()
+	pool := dbtest.Pool(t)
+	store := open(t, pool.Config().ConnString(), opts...)
+	a := newAlbum(t, store, "Locked", 1)
+	tx, err := pool.Begin(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, tx.Rollback(context.WithoutCancel(t.Context()))) })
+	_, err = tx.Exec(t.Context(), "SELECT FROM albums WHERE id = $1 FOR UPDATE", a.ID)
+	require.NoError(t, err)
+
+	return store, a
+}
+
+// slowCalls are calls in a transaction that take longer than their context lasts.
+var slowCalls = map[string]func(ctx context.Context, tx *repo.Repo, lockedAlbum int64) error{
+	"Query of the store": func(ctx context.Context, tx *repo.Repo, id int64) error {
+		_, err := tx.LockAlbum(ctx, id)
+
+		return err
+	},
+	"Write of the store": func(ctx context.Context, tx *repo.Repo, id int64) error {
+		_, err := tx.PublishAlbum(ctx, id)
+
+		return err
+	},
+	"COPY": func(ctx context.Context, tx *repo.Repo, id int64) error {
+		_, err := tx.LoadTracks(ctx, []repo.LoadTracksParams{{AlbumID: id, Name: "x", DisplayOrder: 2}})
+
+		return err
+	},
+	"Batch": func(ctx context.Context, tx *repo.Repo, _ int64) error {
+		b := &pgx.Batch{}
+		b.Queue("SELECT pg_sleep(10)")
+
+		return repo.Conn(tx).SendBatch(ctx, b).Close()
+	},
+	"Savepoint": func(ctx context.Context, tx *repo.Repo, id int64) error {
+		return tx.InTx(ctx, func(inner *repo.Repo) error {
+			_, err := inner.LockAlbum(ctx, id)
+
+			return err
+		})
+	},
+	"Exec of the DB": func(ctx context.Context, tx *repo.Repo, _ int64) error {
+		_, err := tx.DB().Exec(ctx, "SELECT pg_sleep(10)")
+
+		return err
+	},
+	"QueryRow of the DB": func(ctx context.Context, tx *repo.Repo, _ int64) error {
+		return tx.DB().QueryRow(ctx, "SELECT pg_sleep(10)::text").Scan(new(string))
+	},
+	"Query of the DB": func(ctx context.Context, tx *repo.Repo, _ int64) error {
+		rows, err := tx.DB().Query(ctx, "SELECT pg_sleep(10)")
+		if err != nil {
+			return err
+		}
+		_, err = pgx.CollectRows(rows, pgx.RowTo[string])
+
+		return err
+	},
+	"Batch of the DB": func(ctx context.Context, tx *repo.Repo, _ int64) error {
+		b := &pgx.Batch{}
+		b.Queue("SELECT pg_sleep(10)")
+
+		return tx.DB().SendBatch(ctx, b).Close()
+	},
+	"Savepoint of the DB": func(ctx context.Context, tx *repo.Repo, _ int64) error {
+		inner, err := tx.DB().Begin(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = inner.Exec(ctx, "SELECT pg_sleep(10)")
+
+		return err
+	},
+}
+
+func TestRepo_InTx_ACallThatOutlivesItsContextEndsTheTransaction(t *testing.T) {
+	t.Parallel()
+	store, a := locked(t)
+	const because = "the context of an earlier call ended: context deadline exceeded"
+	for name, call := range slowCalls {
+		for then, goOn := range map[string]func(ctx context.Context, tx *repo.Repo) error{
+			"AndReturned": nil,
+			"AndCommits":  func(context.Context, *repo.Repo) error { return nil },
+			"AndGoesOn": func(ctx context.Context, tx *repo.Repo) error {
+				_, err := tx.CreateAlbum(ctx, album("B", 1))
+				require.ErrorContains(t, err, "create album: the transaction has ended, because "+because)
+
+				return err
+			},
+			"AndGoesOnWithTheDB": func(ctx context.Context, tx *repo.Repo) error {
+				_, err := tx.DB().Exec(ctx, "SELECT 1")
+				require.EqualError(t, err, "the transaction has ended, because "+because)
+
+				return err
+			},
+			"AndMakesASavepoint": func(ctx context.Context, tx *repo.Repo) error {
+				return tx.InTx(ctx, func(*repo.Repo) error { return errOwn })
+			},
+		} {
+			t.Run(name+then, func(t *testing.T) {
+				t.Parallel()
+				runs := 0
+				err := store.InTx(t.Context(), func(tx *repo.Repo) error {
+					runs++
+					if _, err := tx.CreateAlbum(t.Context(), album("A", 1)); err != nil {
+						return err
+					}
+					short, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+					defer cancel()
+					err := call(short, tx, a.ID)
+					require.ErrorIs(t, err, context.DeadlineExceeded)
+					if goOn != nil {
+						return goOn(t.Context(), tx)
+					}
+
+					return err
+				})
+				require.Equal(t, 1, runs)
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				require.NotErrorIs(t, err, repo.ErrUnavailable)
+				require.NotErrorIs(t, err, repo.ErrOutcomeUnknown)
+				if goOn != nil || name == "Query of the store" {
+					require.ErrorContains(t, err, "the transaction has ended")
+				}
+			})
+		}
+	}
+	t.Run("PgxControl", func(t *testing.T) { // pgx's error looks like one of a lost connection
+		t.Parallel()
+		tx, err := store.DB().Begin(t.Context())
+		require.NoError(t, err)
+		short, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+		defer cancel()
+		_, err = tx.Exec(short, "SELECT pg_sleep(10)")
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		_, err = tx.Exec(t.Context(), "SELECT 1")
+		require.EqualError(t, err, "conn closed")
+		require.True(t, pgconn.SafeToRetry(err))
+		require.Error(t, tx.Rollback(t.Context()))
+	})
+}
+
+func TestRepo_InTx_ACallThatWasNotSentEndsNothing(t *testing.T) {
+	t.Parallel()
+	store := dbtest.New(t)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.NoError(t, store.InTx(t.Context(), func(tx *repo.Repo) error {
+		_, err := tx.CreateAlbum(ended, album("A", 1))
+		require.EqualError(t, err, "create album: context canceled")
+		_, err = tx.DB().Exec(ended, "SELECT 1")
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, tx.InTx(ended, func(*repo.Repo) error { return nil }), context.Canceled)
+		_, err = tx.CreateAlbum(t.Context(), album("B", 1))
+
+		return err
+	}))
+	require.Equal(t, 1, countAlbums(t, store))
+}
+
+func TestRepo_InTx_ASavepointWhoseContextEndedKeepsNothing(t *testing.T) {
+	t.Parallel()
+	store := dbtest.New(t)
+	require.NoError(t, store.InTx(t.Context(), func(tx *repo.Repo) error {
+		ctx, cancel := context.WithCancel(t.Context())
+		err := tx.InTx(ctx, func(inner *repo.Repo) error {
+			defer cancel()
+			newAlbum(t, inner, "A", 1)
+
+			return nil
+		})
+		require.ErrorIs(t, err, context.Canceled)
+		err = tx.InTx(t.Context(), func(inner *repo.Repo) error {
+			newAlbum(t, inner, "B", 1)
+			_, err := inner.DB().Exec(t.Context(), "SELECT 1/0")
+			require.Error(t, err)
+
+			return nil // the error is swallowed
+		})
+		require.ErrorIs(t, err, pgx.ErrTxCommitRollback)
+		newAlbum(t, tx, "C", 1)
+
+		return nil
+	}))
+	require.Equal(t, 1, countAlbums(t, store))
+}
+
+func TestRepo_ASingleConnectionThatACallOutlivedIsNoOutage(t *testing.T) {
+	t.Parallel()
+	conn, err := pgx.Connect(t.Context(), dbtest.URL(t))
+	require.NoError(t, err)
+	store := repo.New(conn)
+	short, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer cancel()
+	_, err = repo.Conn(store).Exec(short, "SELECT pg_sleep(10)")
+	require.EqualError(t, err, "select: context deadline exceeded, and so the connection is closed")
+	_, err = store.GetAlbum(t.Context(), 1)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.NotErrorIs(t, err, repo.ErrUnavailable)
+	require.ErrorContains(t, err, "the connection is closed, because the context of an earlier call ended")
+	require.ErrorIs(t, store.InTx(t.Context(), func(*repo.Repo) error { return nil }), context.DeadlineExceeded)
+}
+
+func TestRepo_ConcurrentUse(t *testing.T) {
+	t.Parallel()
+
+	t.Run("OfATransaction", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		runs := 0
+		err := store.InTx(t.Context(), func(tx *repo.Repo) error {
+			runs++
+
+			return errors.Join(atOnce(8, func(int) error {
+				_, err := tx.DB().Exec(t.Context(), "SELECT pg_sleep(.1)")
+
+				return err
+			})...)
+		})
+		require.ErrorIs(t, err, repo.ErrConcurrentUse)
+		require.NotErrorIs(t, err, repo.ErrUnavailable)
+		require.Equal(t, 1, runs)
+	})
+	t.Run("ByQueriesOfTheStore", func(t *testing.T) {
+		t.Parallel()
+		store, a := locked(t)
+		runs := 0
+		err := store.InTx(t.Context(), func(tx *repo.Repo) error {
+			runs++
+			ctx, cancel := context.WithCancel(t.Context())
+			first := make(chan error, 1)
+			go func() {
+				_, err := tx.LockAlbum(ctx, a.ID)
+				first <- err
+			}()
+			awaitLock(t, store)
+			_, err := tx.GetAlbum(t.Context(), a.ID)
+			require.EqualError(t, err, "get album: "+repo.ErrConcurrentUse.Error())
+			_, copied := tx.LoadTracks(t.Context(), []repo.LoadTracksParams{{AlbumID: a.ID, Name: "x", DisplayOrder: 2}})
+			require.ErrorIs(t, copied, repo.ErrConcurrentUse)
+			require.ErrorIs(t, tx.InTx(t.Context(), func(*repo.Repo) error { return nil }), repo.ErrConcurrentUse)
+			_, listed := tx.ListAlbums(t.Context(), repo.Page{})
+			require.ErrorIs(t, listed, repo.ErrConcurrentUse)
+			cancel()
+			require.ErrorIs(t, <-first, context.Canceled)
+
+			return err
+		})
+		require.ErrorIs(t, err, repo.ErrConcurrentUse)
+		require.Equal(t, 1, runs)
+	})
+	t.Run("WhileRowsAreOpen", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		runs := 0
+		err := store.InTx(t.Context(), func(tx *repo.Repo) error {
+			runs++
+			rows, err := tx.DB().Query(t.Context(), "SELECT generate_series(1, 3)")
+			require.NoError(t, err)
+			defer rows.Close()
+			require.True(t, rows.Next())
+			_, err = tx.CreateAlbum(t.Context(), album("A", 1))
+
+			return err
+		})
+		require.EqualError(t, err, "create album: "+repo.ErrConcurrentUse.Error())
+		require.Equal(t, 1, runs)
+		require.Zero(t, acquired(store))
+	})
+	t.Run("AtCommit", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		runs := 0
+		err := store.InTx(t.Context(), func(tx *repo.Repo) error {
+			runs++
+			newAlbum(t, tx, "A", 1)
+			_, err := tx.DB().Query(t.Context(), "SELECT generate_series(1, 3)") // left open
+
+			return err
+		})
+		require.ErrorIs(t, err, repo.ErrConcurrentUse)
+		require.NotErrorIs(t, err, repo.ErrOutcomeUnknown)
+		require.Equal(t, 1, runs)
+		require.Zero(t, countAlbums(t, store))
+		require.Eventually(t, func() bool { return acquired(store) == 0 }, time.Minute, time.Millisecond)
+	})
+	t.Run("AtCommitUnderAStatementOfAnotherGoroutine", func(t *testing.T) {
+		t.Parallel()
+		store, a := locked(t)
+		left := make(chan error, 1)
+		err := store.InTx(t.Context(), func(tx *repo.Repo) error {
+			newAlbum(t, tx, "A", 1)
+			go func() {
+				_, err := tx.LockAlbum(t.Context(), a.ID)
+				left <- err
+			}()
+			awaitLock(t, store)
+
+			return nil
+		})
+		require.ErrorIs(t, err, repo.ErrConcurrentUse)
+		require.Error(t, <-left, "its connection is gone")
+		require.Equal(t, 1, countAlbums(t, store), "the locked one")
+	})
+	t.Run("OfASingleConnection", func(t *testing.T) {
+		t.Parallel()
+		conn, err := pgx.Connect(t.Context(), dbtest.URL(t))
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, conn.Close(context.WithoutCancel(t.Context()))) })
+		store := repo.New(conn)
+		rows, err := conn.Query(t.Context(), "SELECT generate_series(1, 3)") // past the store
+		require.NoError(t, err)
+		_, err = store.ListAlbums(t.Context(), repo.Page{})
+		require.ErrorIs(t, err, repo.ErrConcurrentUse)
+		require.NotErrorIs(t, err, repo.ErrUnavailable)
+		require.ErrorIs(t, store.InTx(t.Context(), func(*repo.Repo) error { return nil }), repo.ErrConcurrentUse)
+		rows.Close()
+	})
+	t.Run("OfSavepointsThatEndInAnotherOrder", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		err := store.InTx(t.Context(), func(tx *repo.Repo) error {
+			inside, ended := make(chan struct{}), make(chan error, 1)
+			go func() {
+				ended <- tx.InTx(t.Context(), func(*repo.Repo) error {
+					close(inside)
+
+					return tx.InTx(t.Context(), func(*repo.Repo) error { return nil })
+				})
+			}()
+			<-inside
+			require.NoError(t, <-ended, "these are one in the other")
+			first, second := make(chan struct{}), make(chan struct{})
+			go func() {
+				ended <- tx.InTx(t.Context(), func(inner *repo.Repo) error {
+					newAlbum(t, inner, "A", 1)
+					close(first)
+					<-second
+
+					return nil
+				})
+			}()
+			<-first
+			_ = tx.InTx(t.Context(), func(inner *repo.Repo) error {
+				newAlbum(t, inner, "B", 1)
+				close(second)
+				require.ErrorIs(t, <-ended, repo.ErrConcurrentUse)
+
+				return nil
+			})
+
+			return nil // the errors are swallowed
+		})
+		require.ErrorIs(t, err, repo.ErrConcurrentUse)
+		require.Zero(t, countAlbums(t, store))
+	})
+	t.Run("PgxControl", func(t *testing.T) { // pgx's error looks like one of a lost connection
+		t.Parallel()
+		tx, err := dbtest.Pool(t).Begin(t.Context())
+		require.NoError(t, err)
+		rows, err := tx.Query(t.Context(), "SELECT generate_series(1, 3)")
+		require.NoError(t, err)
+		_, err = tx.Exec(t.Context(), "SELECT 1")
+		require.EqualError(t, err, "conn busy")
+		require.True(t, pgconn.SafeToRetry(err))
+		rows.Close()
+		require.NoError(t, tx.Rollback(t.Context()))
+	})
+}
