@@ -28,6 +28,7 @@ const (
 	CutBefore               // the link is cut, and the message with it
 	CutAfter                // it goes on, and then the link is cut
 	Stall                   // it is swallowed, and so is all that follows, either way: the link is silent but open
+	Die                     // as Stall, and a client that says that it leaves, or cancels, gets no answer either
 )
 
 // Message is a message on its way. It is valid until its rule returns.
@@ -273,6 +274,7 @@ type link struct {
 	toClient *pgproto3.Backend
 	toServer *pgproto3.Frontend
 	stalled  atomic.Bool
+	dead     atomic.Bool
 	once     sync.Once
 	gone     chan struct{} // closed when the client is to be served no more
 	ended    chan struct{} // closed when the server's side has ended, too
@@ -310,6 +312,10 @@ func (l *link) start() bool {
 		return false
 	}
 	if _, ok := startup.(*pgproto3.CancelRequest); ok { // that is all there is on its connection
+		if l.dead.Load() {
+			<-l.gone
+		}
+
 		return false
 	}
 	for !l.stalled.Load() {
@@ -392,11 +398,16 @@ func (l *link) pass(m pgproto3.Message, send func(instead []pgproto3.BackendMess
 	switch do {
 	case Drop:
 		return true
+	case Die:
+		l.dead.Store(true)
+		l.stalled.Store(true)
+
+		return true
 	case Stall:
 		l.stalled.Store(true)
 		_, leaves := m.(*pgproto3.Terminate) // and would wait for the answer
 
-		return !leaves
+		return !leaves || l.dead.Load()
 	case CutBefore:
 		l.proxy.cuts.Add(1)
 

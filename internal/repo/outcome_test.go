@@ -1,0 +1,548 @@
+package repo_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"musicstore/internal/dbtest"
+	"musicstore/internal/repo"
+	"musicstore/internal/wireproxy"
+)
+
+// unsureErrors are errors after which a write that was under way may have been kept.
+var unsureErrors = map[string]pgproto3.ErrorResponse{
+	"Panic":               {Severity: "PANIC", SeverityUnlocalized: "PANIC", Code: "58030"},
+	"PanicInGerman":       {Severity: "PANIK", SeverityUnlocalized: "PANIC", Code: "58030"},
+	"PanicOfAnOldServer":  {Severity: "PANIC", Code: "XX000"},
+	"Fatal":               {Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: "53200"},
+	"Shutdown":            {Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: "57P01"},
+	"CompletionUnknown":   {Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: "40003"},
+	"ResolutionUnknown":   {Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: "08007"},
+	"TransactionTimeout":  {Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: "25P04"},
+	"ACodeNobodyHasHeard": {Severity: "PANIC", SeverityUnlocalized: "PANIC", Code: "ZZ999"},
+}
+
+func TestRepo_ASessionThatEndsUnderAWriteLeavesItsOutcomeUnknown(t *testing.T) {
+	t.Parallel()
+	for name, failure := range unsureErrors {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			failure.Message = "could not write"
+			direct := open(t, dbtest.URL(t))
+			proxy := wireproxy.New(t, direct.DB().(*pgxpool.Pool).Config().ConnString())
+			store := open(t, proxy.URL("pool_max_conns=2"))
+			a, buyer := newAlbum(t, direct, "A", 1), newAccount(t, direct, "buyer@x")
+			// once has the reply to the first such statement replaced; "" is the first but BEGIN.
+			once := func(tag string) {
+				var done atomic.Bool
+				proxy.Set(wireproxy.FailReply(func(is string) bool {
+					return is != "BEGIN" && strings.HasPrefix(is, tag) && done.CompareAndSwap(false, true)
+				}, failure))
+			}
+			count := func(from string) (n int) {
+				require.NoError(t, direct.DB().QueryRow(t.Context(), "SELECT count(*) FROM "+from).Scan(&n))
+
+				return n
+			}
+			unknown := func(name string, err error, kept string) {
+				t.Helper()
+				require.ErrorIs(t, err, repo.ErrOutcomeUnknown, name)
+				require.NotErrorIs(t, err, repo.ErrUnavailable, name)
+				require.Equal(t, 1, count(kept), name)
+			}
+
+			once("")
+			_, err := store.CreateAlbum(t.Context(), album("B", 2))
+			unknown("a row", err, "albums WHERE name = 'B'")
+			once("")
+			_, err = store.UnpublishAlbum(t.Context(), a.ID)
+			unknown("a row", err, "albums WHERE name = 'A' AND NOT is_published")
+			once("")
+			err = store.CreateAlbums(t.Context(), []repo.NewAlbum{album("C", 2)})
+			unknown("no row", err, "albums WHERE name = 'C'")
+			once("COPY")
+			_, err = store.LoadTracks(t.Context(), []repo.LoadTracksParams{{AlbumID: a.ID, Name: "two", DisplayOrder: 2}})
+			unknown("copy", err, "tracks WHERE name = 'two'")
+			once("COMMIT")
+			err = store.InTx(t.Context(), func(tx *repo.Repo) error {
+				_, err := tx.CreateAlbum(t.Context(), album("D", 2))
+
+				return err
+			})
+			unknown("in a transaction", err, "albums WHERE name = 'D'")
+			for _, last := range []string{"SELECT 1", "UPDATE albums SET year = 1999 WHERE name = 'A'"} {
+				once(strings.Split(last, " ")[0])
+				b := &pgx.Batch{}
+				b.Queue("DELETE FROM tracks WHERE name = 'two'")
+				b.Queue(last)
+				results := repo.Conn(store).SendBatch(t.Context(), b)
+				unknown("batch", results.Close(), "(VALUES (1)) AS one")
+			}
+
+			once("")
+			_, err = store.RecordPurchase(t.Context(),
+				repo.NewPurchase{AccountID: buyer.ID, AlbumID: a.ID, PaymentRef: "ref"})
+			require.NoError(t, err, "it has a key, and is sent again")
+			require.Equal(t, 1, count("purchases"))
+			once("")
+			_, err = store.GetAccountByEmail(t.Context(), "buyer@x")
+			require.NoError(t, err)
+			once("")
+			_, err = store.ListPublishedAlbums(t.Context(), repo.Page{})
+			require.NoError(t, err)
+			once("") // before COMMIT the transaction is lost, and nothing else
+			runs := 0
+			require.NoError(t, store.InTx(t.Context(), func(tx *repo.Repo) error {
+				runs++
+				_, err := tx.CreateAlbum(t.Context(), album("E", 1))
+
+				return err
+			}))
+			require.Equal(t, 2, runs)
+			require.Equal(t, 1, count("albums WHERE name = 'E'"))
+
+			// The control: who takes it for an error like any other does the write twice.
+			once("")
+			insert := func() error {
+				_, err := store.DB().Exec(t.Context(), insertPurchase, buyer.ID, a.ID, repo.NewID())
+
+				return err
+			}
+			require.Error(t, insert())
+			require.NoError(t, insert())
+			require.Equal(t, 3, count("purchases"))
+		})
+	}
+}
+
+func TestRepo_AnErrorThatRolledBackIsNotUnknown(t *testing.T) {
+	t.Parallel()
+	store := dbtest.New(t)
+	for _, code := range []string{"58030", "53100", "08006", "25P03", "57P01"} {
+		_, err := repo.Conn(store).Exec(t.Context(), fmt.Sprintf(`DO $$ BEGIN RAISE 'x' USING ERRCODE = '%s'; END $$`, code))
+		require.Equal(t, code, sqlState(err))
+		require.NotErrorIs(t, err, repo.ErrOutcomeUnknown)
+		require.NotErrorIs(t, err, repo.ErrUnavailable)
+	}
+}
+
+func TestRepo_InTx_RunsAgainWhenItsSessionWasIdleForTooLong(t *testing.T) {
+	t.Parallel()
+	direct := open(t, dbtest.URL(t))
+	proxy := wireproxy.New(t, direct.DB().(*pgxpool.Pool).Config().ConnString())
+
+	t.Run("BeforeAStatement", func(t *testing.T) {
+		t.Parallel()
+		for limit, want := range map[string]int{"100": 2, "60000": 1} { // and the control
+			store := open(t, proxy.URL("idle_in_transaction_session_timeout="+limit))
+			runs := 0
+			require.NoError(t, store.InTx(t.Context(), func(tx *repo.Repo) error {
+				if runs++; runs == 1 {
+					time.Sleep(300 * time.Millisecond)
+				}
+				_, err := tx.CreateAlbum(t.Context(), album("idle for "+limit, 1))
+
+				return err
+			}))
+			require.Equal(t, want, runs, limit)
+		}
+	})
+	t.Run("BeforeCommit", func(t *testing.T) {
+		t.Parallel()
+		// A COMMIT of nothing, whose reply is made to be that of a session which had ended.
+		rolledBack := wireproxy.New(t, direct.DB().(*pgxpool.Pool).Config().ConnString())
+		store := open(t, rolledBack.URL(""))
+		rolledBack.Set(wireproxy.FailReply(func(tag string) bool { return tag == "ROLLBACK" },
+			pgproto3.ErrorResponse{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: "25P03", Message: "idle"}))
+		runs := 0
+		require.NoError(t, store.InTx(t.Context(), func(tx *repo.Repo) error {
+			if runs++; runs == 1 {
+				_, err := tx.DB().Exec(t.Context(), "SELECT 1/0")
+				require.Error(t, err)
+
+				return nil
+			}
+			_, err := tx.CreateAlbum(t.Context(), album("committed", 1))
+
+			return err
+		}))
+		require.Equal(t, 2, runs)
+	})
+	t.Run("UnlessItIsASingleConnection", func(t *testing.T) {
+		t.Parallel()
+		conn, err := pgx.Connect(t.Context(), proxy.URL("idle_in_transaction_session_timeout=100"))
+		require.NoError(t, err)
+		runs := 0
+		err = repo.New(conn).InTx(t.Context(), func(tx *repo.Repo) error {
+			runs++
+			time.Sleep(300 * time.Millisecond)
+			_, err := tx.CreateAlbum(t.Context(), album("single", 1))
+
+			return err
+		})
+		require.ErrorIs(t, err, repo.ErrUnavailable)
+		require.NotErrorIs(t, err, repo.ErrOutcomeUnknown)
+		require.Equal(t, 1, runs)
+	})
+}
+
+func TestRepo_AWriteInOneMessageWhoseReplyIsLostIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	direct := open(t, dbtest.URL(t))
+	proxy := wireproxy.New(t, direct.DB().(*pgxpool.Pool).Config().ConnString())
+	store := openMode(t, proxy.URL("pool_max_conns=2"), "simple_protocol")
+	lose := func() {
+		var done atomic.Bool
+		proxy.Set(wireproxy.LoseReply(func(tag string) bool { return tag != "SET" && done.CompareAndSwap(false, true) }))
+	}
+	lose()
+	_, err := store.CreateAlbum(t.Context(), album("A", 1))
+	require.ErrorIs(t, err, repo.ErrOutcomeUnknown)
+	require.Equal(t, 1, countAlbums(t, direct))
+	const another = `INSERT INTO albums (name, url, year, price_cents, has_preview, is_published)
+		SELECT 'B' || count(*), 'b' || count(*), 1991, 0, false, false FROM albums`
+	lose()
+	_, err = repo.Conn(store).Exec(t.Context(), another)
+	require.ErrorIs(t, err, repo.ErrOutcomeUnknown)
+	require.Equal(t, 2, countAlbums(t, direct))
+
+	// The control: pgx says that it is safe to try again.
+	lose()
+	_, err = store.DB().Exec(t.Context(), another)
+	require.True(t, pgconn.SafeToRetry(err))
+	_, err = store.DB().Exec(t.Context(), another)
+	require.NoError(t, err)
+	require.Equal(t, 4, countAlbums(t, direct), "it was done twice")
+}
+
+// writesWithoutAKey are writes, each by another way to the server.
+func writesWithoutAKey(ctx context.Context, store *repo.Repo, albumID int64) map[string]error {
+	_, row := store.CreateAlbum(ctx, album(repo.NewID(), 1))
+	_, copied := store.LoadTracks(ctx, []repo.LoadTracksParams{{AlbumID: albumID, Name: "x", DisplayOrder: 2}})
+	b := &pgx.Batch{}
+	b.Queue("UPDATE albums SET year = 1992")
+
+	return map[string]error{
+		"QueryRow": row,
+		"Exec":     store.CreateAlbums(ctx, []repo.NewAlbum{album(repo.NewID(), 1)}),
+		"COPY":     copied,
+		"Batch":    repo.Conn(store).SendBatch(ctx, b).Close(),
+		"InTx": store.InTx(ctx, func(tx *repo.Repo) error {
+			_, err := tx.CreateAlbum(ctx, album(repo.NewID(), 1))
+
+			return err
+		}),
+	}
+}
+
+func TestRepo_AWriteThatWaitedForAConnectionWasNotSent(t *testing.T) {
+	t.Parallel()
+	contexts := map[error]func(context.Context) (context.Context, context.CancelFunc){
+		context.Canceled: func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			stop := time.AfterFunc(300*time.Millisecond, cancel)
+
+			return ctx, func() { stop.Stop(); cancel() }
+		},
+		context.DeadlineExceeded: func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, 300*time.Millisecond)
+		},
+	}
+	for ends, of := range contexts {
+		t.Run(fmt.Sprint(ends), func(t *testing.T) {
+			t.Parallel()
+			store := open(t, with(t, dbtest.URL(t), "pool_max_conns", "1"))
+			a := newAlbum(t, store, "A", 1)
+			held, err := store.DB().(*pgxpool.Pool).Acquire(t.Context())
+			require.NoError(t, err)
+			ctx, cancel := of(t.Context())
+			defer cancel()
+			waited := make(chan error, 1)
+			go func() { // this one waits; those behind it find their context ended
+				_, err := store.RecordPurchase(ctx, repo.NewPurchase{PaymentRef: "x"})
+				waited <- err
+			}()
+			for name, err := range writesWithoutAKey(ctx, store, a.ID) {
+				require.ErrorIs(t, err, ends, name)
+				require.NotErrorIs(t, err, repo.ErrOutcomeUnknown, name)
+			}
+			err = <-waited
+			require.ErrorIs(t, err, ends)
+			require.NotErrorIs(t, err, repo.ErrOutcomeUnknown)
+			held.Release()
+			require.Equal(t, 1, countAlbums(t, store))
+		})
+		t.Run(fmt.Sprint(ends, " control"), func(t *testing.T) { // it was sent, and waits for a lock
+			t.Parallel()
+			store, a := locked(t)
+			ctx, cancel := of(t.Context())
+			defer cancel()
+			_, err := store.PublishAlbum(ctx, a.ID)
+			require.ErrorIs(t, err, ends)
+			require.ErrorIs(t, err, repo.ErrOutcomeUnknown)
+		})
+	}
+	t.Run("InAHookOfThePool", func(t *testing.T) {
+		t.Parallel()
+		config, err := pgxpool.ParseConfig(dbtest.URL(t))
+		require.NoError(t, err)
+		var refuses atomic.Bool
+		errHook := errors.New("no tenant")
+		config.PrepareConn = func(ctx context.Context, _ *pgx.Conn) (bool, error) {
+			if refuses.Load() {
+				return true, errHook
+			}
+
+			return true, ctx.Err()
+		}
+		pool, err := pgxpool.NewWithConfig(t.Context(), config)
+		require.NoError(t, err)
+		t.Cleanup(pool.Close)
+		store := repo.New(pool)
+		a := newAlbum(t, store, "A", 1)
+		refuses.Store(true)
+		for name, err := range writesWithoutAKey(t.Context(), store, a.ID) {
+			require.ErrorIs(t, err, errHook, name)
+			require.NotErrorIs(t, err, repo.ErrOutcomeUnknown, name)
+			require.NotErrorIs(t, err, repo.ErrUnavailable, name)
+		}
+	})
+}
+
+func TestRepo_AServerThatAcceptsAndSaysNothingIsUnavailable(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	reads := map[string]func(ctx context.Context, store *repo.Repo) error{
+		"Read": func(ctx context.Context, store *repo.Repo) error { _, err := store.GetAlbum(ctx, 1); return err },
+		"List": func(ctx context.Context, store *repo.Repo) error { _, err := store.ListAlbums(ctx, repo.Page{}); return err },
+	}
+	for _, name := range []string{"QueryRow", "Exec", "COPY", "Batch", "InTx"} {
+		reads[name] = func(ctx context.Context, store *repo.Repo) error {
+			one := map[string]func() error{
+				"QueryRow": func() error { _, err := store.CreateAlbum(ctx, album("A", 1)); return err },
+				"Exec":     func() error { return store.CreateAlbums(ctx, []repo.NewAlbum{album("A", 1)}) },
+				"COPY": func() error {
+					_, err := store.LoadTracks(ctx, []repo.LoadTracksParams{{AlbumID: 1, Name: "x", DisplayOrder: 2}})
+
+					return err
+				},
+				"Batch": func() error {
+					b := &pgx.Batch{}
+					b.Queue("UPDATE albums SET year = 1992")
+
+					return repo.Conn(store).SendBatch(ctx, b).Close()
+				},
+				"InTx": func() error { return store.InTx(ctx, func(*repo.Repo) error { return nil }) },
+			}
+
+			return one[name]()
+		}
+	}
+	for limit, atMost := range map[string]int64{"connect_timeout=1": 10, "": 2} { // without one, an attempt takes two minutes
+		for name, call := range reads {
+			if limit == "" && name == "Batch" {
+				continue // which is tried once
+			}
+			t.Run(name+limit, func(t *testing.T) {
+				t.Parallel()
+				proxy := wireproxy.New(t, url)
+				store := open(t, proxy.URL("pool_max_conns=1&"+limit))
+				var attempts atomic.Int64
+				proxy.Set(func(m wireproxy.Message) wireproxy.Action {
+					if _, ok := m.Is.(*pgproto3.StartupMessage); !ok {
+						return wireproxy.Pass
+					}
+					if attempts.Add(1) == 1 && limit == "" {
+						return wireproxy.CutBefore
+					}
+
+					return wireproxy.Stall
+				})
+				store.DB().(*pgxpool.Pool).Reset()
+				start := time.Now()
+				err := call(t.Context(), store)
+				took := time.Since(start)
+				require.ErrorIs(t, err, repo.ErrUnavailable)
+				require.NotErrorIs(t, err, context.DeadlineExceeded, "it is not the caller's")
+				require.NotErrorIs(t, err, repo.ErrOutcomeUnknown)
+				require.LessOrEqual(t, attempts.Load(), atMost)
+				require.Less(t, took, 15*time.Second, "24 attempts take 24 seconds")
+			})
+		}
+	}
+	t.Run("Open", func(t *testing.T) {
+		t.Parallel()
+		proxy := wireproxy.New(t, url)
+		proxy.Set(func(wireproxy.Message) wireproxy.Action { return wireproxy.Stall })
+		_, err := repo.Open(t.Context(), proxy.URL("connect_timeout=1"))
+		require.ErrorIs(t, err, repo.ErrUnavailable)
+		require.NotErrorIs(t, err, context.DeadlineExceeded)
+	})
+	t.Run("UnlessTheCallersDeadlineEndsFirst", func(t *testing.T) {
+		t.Parallel()
+		proxy := wireproxy.New(t, url)
+		store := open(t, proxy.URL("pool_max_conns=1&connect_timeout=10"))
+		proxy.Set(func(wireproxy.Message) wireproxy.Action { return wireproxy.Stall })
+		store.DB().(*pgxpool.Pool).Reset()
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		_, err := store.GetAlbum(ctx, 1)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NotErrorIs(t, err, repo.ErrUnavailable)
+	})
+}
+
+func TestRepo_LoadTracksThatGaveWayToAnotherRunsAgain(t *testing.T) {
+	t.Parallel()
+	store := open(t, with(t, dbtest.URL(t), "default_transaction_isolation", "serializable"))
+	a := newAlbum(t, store, "A", 0)
+	columns := []string{"album_id", "name", "length_seconds", "display_order"}
+	// A transaction changes a key of the album, and commits while a COPY waits for it.
+	first := func(n int, load func() error) error {
+		tx, err := store.DB().Begin(t.Context())
+		require.NoError(t, err)
+		defer tx.Rollback(t.Context())
+		_, err = tx.Exec(t.Context(), "UPDATE albums SET name = name || 'A'")
+		require.NoError(t, err)
+		loaded := make(chan error, 1)
+		go func() { loaded <- load() }()
+		awaitLock(t, store)
+		require.NoError(t, tx.Commit(t.Context()))
+		err = <-loaded
+		var count int
+		require.NoError(t, store.DB().QueryRow(t.Context(), "SELECT count(*) FROM tracks").Scan(&count))
+		require.Equal(t, n, count)
+
+		return err
+	}
+	require.NoError(t, first(2, func() error {
+		n, err := store.LoadTracks(t.Context(), []repo.LoadTracksParams{
+			{AlbumID: a.ID, Name: "one", DisplayOrder: 1}, {AlbumID: a.ID, Name: "two", DisplayOrder: 2},
+		})
+		require.Equal(t, int64(2), n)
+
+		return err
+	}))
+	require.NoError(t, first(3, func() error {
+		_, err := repo.Conn(store).CopyFrom(t.Context(), pgx.Identifier{"tracks"}, columns,
+			pgx.CopyFromRows([][]any{{a.ID, "three", 1, 3}}))
+
+		return err
+	}))
+	read := 0
+	require.Equal(t, "40001", sqlState(first(3, func() error {
+		_, err := repo.Conn(store).CopyFrom(t.Context(), pgx.Identifier{"tracks"}, columns,
+			pgx.CopyFromFunc(func() ([]any, error) {
+				if read++; read > 1 {
+					return nil, nil
+				}
+
+				return []any{a.ID, "four", 1, 4}, nil
+			}))
+
+		return err
+	})), "a source that can't be read again")
+	require.Equal(t, 2, read)
+	require.Equal(t, "40001", sqlState(first(3, func() error { // the control
+		_, err := store.DB().CopyFrom(t.Context(), pgx.Identifier{"tracks"}, columns,
+			pgx.CopyFromRows([][]any{{a.ID, "four", 1, 4}}))
+
+		return err
+	})))
+}
+
+// deadLink returns a store on a link that is alive until its second result is called.
+func deadLink(t *testing.T, settings string) (store *repo.Repo, die func()) {
+	t.Helper()
+	proxy := wireproxy.New(t, dbtest.URL(t))
+	store, err := repo.Open(t.Context(), proxy.URL(settings))
+	require.NoError(t, err)
+
+	return store, func() { proxy.Set(func(wireproxy.Message) wireproxy.Action { return wireproxy.Die }) }
+}
+
+func TestRepo_InTx_ADeadlineBoundsTheRollbackToo(t *testing.T) {
+	t.Parallel()
+	const deadline, naive = 300 * time.Millisecond, 3 * time.Second
+	for name, nested := range map[string]bool{"Transaction": false, "Savepoint": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store, die := deadLink(t, "")
+			ctx, cancel := context.WithTimeout(t.Context(), deadline)
+			defer cancel()
+			var start time.Time
+			err := store.InTx(ctx, func(tx *repo.Repo) error {
+				fail := func(*repo.Repo) error {
+					die()
+					start = time.Now()
+
+					return errOwn
+				}
+				if nested {
+					return tx.InTx(ctx, fail)
+				}
+
+				return fail(tx)
+			})
+			require.ErrorIs(t, err, errOwn)
+			require.Less(t, time.Since(start), naive)
+			go store.Close() // ends with the link
+		})
+	}
+	t.Run("Control", func(t *testing.T) { // a rollback with a bound of its own
+		t.Parallel()
+		store, die := deadLink(t, "")
+		tx, err := store.DB().Begin(t.Context())
+		require.NoError(t, err)
+		die()
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), naive)
+		defer cancel()
+		require.Error(t, tx.Rollback(ctx))
+		require.GreaterOrEqual(t, time.Since(start), naive)
+		go store.Close()
+	})
+}
+
+func TestRepo_CloseDoesNotWaitForADeadLink(t *testing.T) {
+	t.Parallel()
+	store, die := deadLink(t, "")
+	pool := store.DB().(*pgxpool.Pool)
+	under := func() { // a statement whose connection is still being closed when it has returned
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		_, err := store.GetAlbum(ctx, 1)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	}
+	die()
+	under()
+	start := time.Now()
+	store.Close()
+	require.Less(t, time.Since(start), 5*time.Second)
+	store.Close()
+	require.Positive(t, pool.Stat().TotalConns(), "the control: pgx's own Close still waits")
+}
+
+func TestRepo_CloseWaitsForAQueryUnderWay(t *testing.T) {
+	t.Parallel()
+	store := dbtest.New(t)
+	done := make(chan error, 1)
+	go func() {
+		_, err := repo.Conn(store).Exec(t.Context(), "SELECT pg_sleep(2)")
+		done <- err
+	}()
+	require.Eventually(t, func() bool { return acquired(store) == 1 }, time.Minute, time.Millisecond)
+	store.Close()
+	require.NoError(t, <-done, "a query under way is waited for")
+}
