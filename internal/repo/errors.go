@@ -21,8 +21,9 @@ var (
 	// ErrResetTooSoon: the account's last reset was asked for less than the reset interval ago.
 	ErrResetTooSoon = errors.New("a reset was asked for a moment ago")
 
-	// ErrOutcomeUnknown: the connection was lost, or the context ended, while a write was on its way. It may have
-	// happened or not, and it was not sent again, because twice could be wrong: look before you repeat it.
+	// ErrOutcomeUnknown: the connection was lost, the server ended the session (FATAL or PANIC) or said that it does not
+	// know (SQLSTATE 40003 and 08007), or the context ended, while a write was on its way. It may have happened or not, and
+	// it was not sent again, because twice could be wrong: look before you repeat it.
 	ErrOutcomeUnknown = errors.New("the outcome is unknown")
 
 	// ErrTimeout: a time limit of the server, statement_timeout or lock_timeout, ended the statement.

@@ -85,6 +85,9 @@ func WithResetInterval(d time.Duration) Option { return func(o *options) { o.res
 // WithEcho prints every statement to w, a line each, on its way to the server and back: the query's name, the SQL, the
 // arguments, how many rows, how long, and the error if any. Secrets and personal data are not shown. Lines of
 // concurrent statements do not mix. A nil w is no echo.
+//
+// A statement waits until its line is written, but not beyond the end of its context. A line that w can't take, because it
+// fails, panics or blocks, is lost; the statement is not.
 func WithEcho(w io.Writer) Option {
 	return func(o *options) {
 		o.echo = nil
