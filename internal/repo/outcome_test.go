@@ -325,7 +325,10 @@ func TestRepo_AServerThatAcceptsAndSaysNothingIsUnavailable(t *testing.T) {
 	url := dbtest.URL(t)
 	reads := map[string]func(ctx context.Context, store *repo.Repo) error{
 		"Read": func(ctx context.Context, store *repo.Repo) error { _, err := store.GetAlbum(ctx, 1); return err },
-		"List": func(ctx context.Context, store *repo.Repo) error { _, err := store.ListAlbums(ctx, repo.Page{}); return err },
+		"List": func(ctx context.Context, store *repo.Repo) error {
+			_, err := store.ListAlbums(ctx, repo.Page{})
+			return err
+		},
 	}
 	for _, name := range []string{"QueryRow", "Exec", "COPY", "Batch", "InTx"} {
 		reads[name] = func(ctx context.Context, store *repo.Repo) error {

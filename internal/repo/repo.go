@@ -99,6 +99,9 @@ func WithEcho(w io.Writer) Option {
 
 // WithTracer has pgx report to t, which may implement its other tracer interfaces too; otelpgx does. It is for Open. A
 // pool or connection that is handed to New has its tracer in its own configuration already, so New panics on it.
+//
+// When t panics about a statement, so does the statement's caller, and its connection goes back to the pool. When t panics
+// about a connection that is made, acquired or released, nothing happens.
 func WithTracer(t pgx.QueryTracer) Option { return func(o *options) { o.tracer = t } }
 
 // WithPipelining gathers look-ups, the queries of db/queries that only read and are ":one", of callers that run at the
@@ -133,7 +136,7 @@ func Open(ctx context.Context, url string, opts ...Option) (*Repo, error) {
 		return nil, &InvalidError{Op: "open", Field: "database URL", Reason: reason}
 	}
 	o := newOptions(opts)
-	config.ConnConfig.Tracer = o.tracer
+	config.ConnConfig.Tracer = poolTracer(o.tracer)
 	// pgx alone takes the pool's parameters for settings of the server, which shows whether the URL has one.
 	if said, err := pgx.ParseConfig(url); err == nil && said.RuntimeParams["pool_max_conns"] == "" {
 		config.MaxConns = max(config.MaxConns, minConns)
