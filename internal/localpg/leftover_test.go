@@ -111,12 +111,18 @@ func TestKeep_StartsWhateverIsInThePlaceOfPostmasterPID(t *testing.T) {
 				`lock file "postmaster.pid" already exists`)
 		}
 
-		s, err := h.start(t.Context(), name)
+		held, err := freeData(t.Context(), data)
 		require.NoError(t, err, c.name)
-		require.Equal(t, "kept", query(t, s, "select name from t"), c.name)
-		require.NoError(t, s.Stop(), c.name)
-		require.Empty(t, entries(t, h.temp), c.name)
+		unlock(held)
+
+		for _, name := range []string{"postmaster.pid", "postmaster.opts"} {
+			_, err = os.Lstat(filepath.Join(data, name))
+			require.ErrorIs(t, err, os.ErrNotExist, c.name)
+		}
 	}
+
+	require.NoError(t, syscall.Mkfifo(file, 0o600))
+	require.Equal(t, "kept", query(t, start(t, h, name), "select name from t"))
 }
 
 func TestKeep_StartsWhateverIsInThePlaceOfItsLocks(t *testing.T) {
