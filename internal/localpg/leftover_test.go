@@ -361,7 +361,7 @@ func TestServer_IsNotReachedByTheEnvironment(t *testing.T) {
 		"PGHOST": "/nowhere", "PGPORT": "1", "PGDATABASE": "none", "PGUSER": "nobody", "PGPASSWORD": "x",
 		"PGPASSFILE": fifo, "PGAPPNAME": "theirs", "PGCONNECT_TIMEOUT": "x", "PGSSLMODE": "verify-full", "PGSSLKEY": "/none",
 		"PGSSLCERT": "/none", "PGSSLCERTMODE": "", "PGSSLSNI": "x", "PGSSLROOTCERT": "/none", "PGSSLPASSWORD": "x",
-		"PGSSLNEGOTIATION": "direct", "PGTARGETSESSIONATTRS": "standby", "PGSERVICE": "none", "PGSERVICEFILE": fifo,
+		"PGSSLNEGOTIATION": "direct", "PGTARGETSESSIONATTRS": "standby", "PGSERVICE": "none", "PGSERVICEFILE": "/nowhere",
 		"PGTZ": "Asia/Tokyo", "PGOPTIONS": "-c work_mem=nonsense", "PGMINPROTOCOLVERSION": "x", "PGMAXPROTOCOLVERSION": "x",
 		"PGCHANNELBINDING": "require", "PGREQUIREAUTH": "scram-sha-256", "PGDATA": "/nowhere", "PGCLIENTENCODING": "LATIN1",
 		"PGDATESTYLE": "German", "PGGEQO": "x", "PGSYSCONFDIR": "/nowhere", "PGLOCALEDIR": "/nowhere", "PG_COLOR": "always",
