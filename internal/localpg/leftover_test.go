@@ -206,7 +206,7 @@ func TestKeep_RefusesWhatSomebodyServesByHand(t *testing.T) {
 	require.NotEmpty(t, commandLine(cmd.Process.Pid))
 }
 
-func TestKeep_OneOfManyProcessesWins(t *testing.T) {
+func TestKeep_OneOfManyStartsAtOnceWins(t *testing.T) {
 	t.Parallel()
 
 	h := testHost(t)
