@@ -111,12 +111,18 @@ func TestKeep_StartsWhateverIsInThePlaceOfPostmasterPID(t *testing.T) {
 				`lock file "postmaster.pid" already exists`)
 		}
 
-		s, err := h.start(t.Context(), name)
+		held, err := freeData(t.Context(), data)
 		require.NoError(t, err, c.name)
-		require.Equal(t, "kept", query(t, s, "select name from t"), c.name)
-		require.NoError(t, s.Stop(), c.name)
-		require.Empty(t, entries(t, h.temp), c.name)
+		unlock(held)
+
+		for _, name := range []string{"postmaster.pid", "postmaster.opts"} {
+			_, err = os.Lstat(filepath.Join(data, name))
+			require.ErrorIs(t, err, os.ErrNotExist, c.name)
+		}
 	}
+
+	require.NoError(t, syscall.Mkfifo(file, 0o600))
+	require.Equal(t, "kept", query(t, start(t, h, name), "select name from t"))
 }
 
 func TestKeep_StartsWhateverIsInThePlaceOfItsLocks(t *testing.T) {
@@ -200,7 +206,7 @@ func TestKeep_RefusesWhatSomebodyServesByHand(t *testing.T) {
 	require.NotEmpty(t, commandLine(cmd.Process.Pid))
 }
 
-func TestKeep_OneOfManyProcessesWins(t *testing.T) {
+func TestKeep_OneOfManyStartsAtOnceWins(t *testing.T) {
 	t.Parallel()
 
 	h := testHost(t)
@@ -355,7 +361,7 @@ func TestServer_IsNotReachedByTheEnvironment(t *testing.T) {
 		"PGHOST": "/nowhere", "PGPORT": "1", "PGDATABASE": "none", "PGUSER": "nobody", "PGPASSWORD": "x",
 		"PGPASSFILE": fifo, "PGAPPNAME": "theirs", "PGCONNECT_TIMEOUT": "x", "PGSSLMODE": "verify-full", "PGSSLKEY": "/none",
 		"PGSSLCERT": "/none", "PGSSLCERTMODE": "", "PGSSLSNI": "x", "PGSSLROOTCERT": "/none", "PGSSLPASSWORD": "x",
-		"PGSSLNEGOTIATION": "direct", "PGTARGETSESSIONATTRS": "standby", "PGSERVICE": "none", "PGSERVICEFILE": fifo,
+		"PGSSLNEGOTIATION": "direct", "PGTARGETSESSIONATTRS": "standby", "PGSERVICE": "none", "PGSERVICEFILE": "/nowhere",
 		"PGTZ": "Asia/Tokyo", "PGOPTIONS": "-c work_mem=nonsense", "PGMINPROTOCOLVERSION": "x", "PGMAXPROTOCOLVERSION": "x",
 		"PGCHANNELBINDING": "require", "PGREQUIREAUTH": "scram-sha-256", "PGDATA": "/nowhere", "PGCLIENTENCODING": "LATIN1",
 		"PGDATESTYLE": "German", "PGGEQO": "x", "PGSYSCONFDIR": "/nowhere", "PGLOCALEDIR": "/nowhere", "PG_COLOR": "always",
