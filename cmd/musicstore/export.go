@@ -55,24 +55,18 @@ func exportAll(ctx context.Context, store *repo.Repo, w io.Writer) error {
 	})
 }
 
-// exportCatalog writes the albums a page at a time. A page is small, because an album can have MaxTracks.
+// exportCatalog writes the albums, of which AllAlbums holds few at a time.
 func exportCatalog(ctx context.Context, store *repo.Repo, w io.Writer) error {
-	page := repo.Page{Limit: 20}
-	for {
-		albums, err := store.ListAlbums(ctx, page)
+	for a, err := range store.AllAlbums(ctx) {
 		if err != nil {
 			return err
 		}
-		for _, a := range albums {
-			if err := writeJSON(w, asNew(a)); err != nil {
-				return err
-			}
+		if err := writeJSON(w, asNew(a)); err != nil {
+			return err
 		}
-		if len(albums) < page.Limit {
-			return nil
-		}
-		page.After = repo.AfterAlbum(albums[len(albums)-1])
 	}
+
+	return nil
 }
 
 // asNew is an album as it was before it was created: what a line of a catalogue says.

@@ -31,6 +31,9 @@ var (
 	// ErrUnavailable: the server could not be reached, or ended the connection. Nothing was written.
 	ErrUnavailable = errors.New("the database is not available")
 
+	// ErrRowsNotKept: a trigger or a rule of the database dropped a row of the write, or moved it. Nothing was written.
+	ErrRowsNotKept = errors.New("the database did not keep every row: a trigger or a rule dropped one")
+
 	// ErrReadOnly: the server is a standby, or the transaction or session was begun to read only. Nothing was written.
 	ErrReadOnly = errors.New("the server or the transaction takes no writes")
 )

@@ -47,6 +47,9 @@ func serverError(op string, pg *pgconn.PgError, sql string) error {
 		codeExclusionViolation:  ErrExclusion,
 	}
 	kind := kinds[pg.Code]
+	if refusedAsNotKept(pg) {
+		return notKept(op)
+	}
 	if pg.Code == codeReadOnly {
 		return &opError{op: op, errs: []error{ErrReadOnly, withoutValues(pg)}, text: ErrReadOnly.Error()}
 	}
