@@ -306,7 +306,7 @@ func (r *Repo) AllAlbums(ctx context.Context) iter.Seq2[AlbumWithTracks, error] 
 // page of one album always fits. A track has 16 kB of text at most.
 const (
 	walkTracks = MaxTracks + 1
-	walkPage   = 100
+	walkPage   = 20
 )
 
 // walkAlbums goes through all pages of a list of albums. A page whose tracks are too many is read again, half as long.
