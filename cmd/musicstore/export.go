@@ -56,7 +56,7 @@ func exportAll(ctx context.Context, store *repo.Repo, w io.Writer) error {
 	})
 }
 
-// exportCatalog writes the albums, as many at a time as AllAlbums reads.
+// exportCatalog writes the albums, of which AllAlbums holds few at a time.
 func exportCatalog(ctx context.Context, store *repo.Repo, w io.Writer) error {
 	for album, err := range store.AllAlbums(ctx) {
 		if err != nil {

@@ -13,7 +13,10 @@ CREATE TABLE IF NOT EXISTS tracks (
     -- Checked at the end of the statement, so that one statement can renumber a whole album.
     -- Its index is the foreign key's too.
     CONSTRAINT tracks_display_order_key UNIQUE (album_id, display_order) DEFERRABLE INITIALLY IMMEDIATE,
-    CONSTRAINT tracks_name_check CHECK (name ~ '\S' AND char_length(name) <= 200),
+    CONSTRAINT tracks_name_check CHECK (
+        name COLLATE "C" ~ '[^\u0009-\u000d\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]'
+        AND char_length(name) <= 200
+    ),
     CONSTRAINT tracks_length_seconds_check CHECK (length_seconds BETWEEN 0 AND 86400),
     CONSTRAINT tracks_audio_url_check CHECK (char_length(audio_url) BETWEEN 1 AND 2000),
     CONSTRAINT tracks_video_url_check CHECK (char_length(video_url) BETWEEN 1 AND 2000),

@@ -12,9 +12,13 @@ CREATE TABLE IF NOT EXISTS purchases (
     CONSTRAINT purchases_payment_ref_key UNIQUE (payment_ref),
     CONSTRAINT purchases_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts (id) ON DELETE RESTRICT,
     CONSTRAINT purchases_album_id_fkey FOREIGN KEY (album_id) REFERENCES albums (id) ON DELETE RESTRICT,
-    CONSTRAINT purchases_payment_ref_check CHECK (payment_ref ~ '\S' AND char_length(payment_ref) <= 200),
+    CONSTRAINT purchases_payment_ref_check CHECK (
+        payment_ref ~ '[^\u0009-\u000d\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]'
+        AND char_length(payment_ref) <= 200
+    ),
     CONSTRAINT purchases_description_check CHECK (char_length(description) <= 1000),
-    CONSTRAINT purchases_amount_paid_cents_check CHECK (amount_paid_cents BETWEEN 0 AND 100000000)
+    CONSTRAINT purchases_amount_paid_cents_check CHECK (amount_paid_cents BETWEEN 0 AND 100000000),
+    CONSTRAINT purchases_created_at_check CHECK (extract(year FROM created_at AT TIME ZONE 'UTC') BETWEEN 1 AND 9999)
 );
 
 -- The purchases of an account, newest first; and the foreign key.

@@ -14,7 +14,10 @@ CREATE TABLE IF NOT EXISTS password_resets (
     CONSTRAINT password_resets_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts (id) ON DELETE CASCADE,
     CONSTRAINT password_resets_id_check CHECK (id ~ '^[0-9a-f]{32}$'),
     CONSTRAINT password_resets_token_hash_check CHECK (octet_length(token_hash) = 32),
-    CONSTRAINT password_resets_expires_at_check CHECK (expires_at > created_at),
+    CONSTRAINT password_resets_created_at_check CHECK (extract(year FROM created_at AT TIME ZONE 'UTC') BETWEEN 1 AND 9999),
+    CONSTRAINT password_resets_expires_at_check CHECK (
+        expires_at > created_at AND extract(year FROM expires_at AT TIME ZONE 'UTC') <= 9999
+    ),
     CONSTRAINT password_resets_used_at_check CHECK (used_at >= created_at AND used_at < expires_at),
     CONSTRAINT password_resets_used_ip_check CHECK (used_ip IS NULL OR used_at IS NOT NULL)
 );

@@ -39,6 +39,7 @@ const (
 	ErrEmailInvalid          = Constraint("accounts_email_check")
 	ErrEmailKeyInvalid       = Constraint("accounts_email_key_check")
 	ErrPasswordHashInvalid   = Constraint("accounts_password_hash_check")
+	ErrAccountTimeInvalid    = Constraint("accounts_created_at_check")
 	ErrAccountHasPurchases   = Constraint("purchases_account_id_fkey" + referenced)
 	ErrAlbumIDTaken          = Constraint("albums_pkey")
 	ErrAlbumNameTaken        = Constraint("albums_name_key")
@@ -64,12 +65,14 @@ const (
 	ErrPaymentRefInvalid     = Constraint("purchases_payment_ref_check")
 	ErrDescriptionInvalid    = Constraint("purchases_description_check")
 	ErrAmountPaidInvalid     = Constraint("purchases_amount_paid_cents_check")
+	ErrPurchaseTimeInvalid   = Constraint("purchases_created_at_check")
 	ErrResetIDTaken          = Constraint("password_resets_pkey")
 	ErrResetTokenTaken       = Constraint("password_resets_token_hash_key")
 	ErrResetOpen             = Constraint("password_resets_account_id_key")
 	ErrResetAccountUnknown   = Constraint("password_resets_account_id_fkey")
 	ErrResetIDInvalid        = Constraint("password_resets_id_check")
 	ErrResetTokenHashInvalid = Constraint("password_resets_token_hash_check")
+	ErrResetTimeInvalid      = Constraint("password_resets_created_at_check")
 	ErrResetExpiryInvalid    = Constraint("password_resets_expires_at_check")
 	ErrResetUsedAtInvalid    = Constraint("password_resets_used_at_check")
 	ErrResetUsedIPInvalid    = Constraint("password_resets_used_ip_check")
@@ -83,6 +86,7 @@ var refusals = map[Constraint]string{ //nolint:gosec // words, no credentials
 	ErrEmailInvalid:          "email must have 3 to 320 characters",
 	ErrEmailKeyInvalid:       "email must have one @ and no spaces",
 	ErrPasswordHashInvalid:   "password_hash must be in PHC string format",
+	ErrAccountTimeInvalid:    "created_at must be of the years 1 to 9999",
 	ErrAccountHasPurchases:   "account has purchases",
 	ErrAlbumIDTaken:          "album id already taken",
 	ErrAlbumNameTaken:        "album name already taken",
@@ -108,13 +112,15 @@ var refusals = map[Constraint]string{ //nolint:gosec // words, no credentials
 	ErrPaymentRefInvalid:     "payment_ref must have 1 to 200 characters, and not spaces alone",
 	ErrDescriptionInvalid:    "description must have 1000 characters at most",
 	ErrAmountPaidInvalid:     "amount_paid_cents must be from 0 to 100000000",
+	ErrPurchaseTimeInvalid:   "created_at must be of the years 1 to 9999",
 	ErrResetIDTaken:          "reset id already taken",
 	ErrResetTokenTaken:       "reset token already taken",
 	ErrResetOpen:             "account has an open reset already",
 	ErrResetAccountUnknown:   "account of the reset does not exist",
 	ErrResetIDInvalid:        "id must be 32 lower-case hexadecimal characters",
 	ErrResetTokenHashInvalid: "token_hash must be a SHA-256",
-	ErrResetExpiryInvalid:    "expires_at must be after created_at",
+	ErrResetTimeInvalid:      "created_at must be of the years 1 to 9999",
+	ErrResetExpiryInvalid:    "expires_at must be after created_at, and before the year 10000",
 	ErrResetUsedAtInvalid:    "used_at must be from created_at until before expires_at",
 	ErrResetUsedIPInvalid:    "used_ip must go with used_at",
 }

@@ -16,12 +16,19 @@ type NewPurchase = dbgen.RecordPurchaseParams
 
 // RecordPurchase inserts a purchase and returns it as stored. The same payment reference once more returns the purchase
 // that is there, so it is safe to repeat; ErrPaymentRefTaken when that is of another account, album or amount.
-// ErrBuyerUnknown, ErrPurchaseAlbumUnknown; ErrInvalid when something can't be.
+// ErrBuyerUnknown, ErrPurchaseAlbumUnknown; ErrInvalid when a value is not allowed; ErrRowsNotKept when a trigger dropped
+// the purchase.
 func (r *Repo) RecordPurchase(ctx context.Context, p NewPurchase) (Purchase, error) {
 	p.CreatedAt = r.opts.timeOr(p.CreatedAt)
 	purchase, err := r.keyed.RecordPurchase(ctx, p)
-	if errors.Is(err, ErrNotFound) {
-		return Purchase{}, taken("record purchase", "purchases", ErrPaymentRefTaken)
+	if errors.Is(err, ErrNotFound) { // the reference is another's, or a trigger dropped the row
+		const op = "record purchase"
+		if _, err = r.GetPurchaseByPaymentRef(ctx, p.PaymentRef); errors.Is(err, ErrNotFound) {
+			return Purchase{}, notKept(op)
+		}
+		if err == nil {
+			err = taken(op, "purchases", ErrPaymentRefTaken)
+		}
 	}
 
 	return purchase, err
