@@ -1,8 +1,8 @@
 -- name: CreatePasswordReset :one
 -- CreatePasswordReset inserts a reset and returns it. The account's open one, if any, gives up its place; no row when
 -- the account has one, open or used, that was asked for after the given time. The same reset once more is returned.
---
--- plan: filters password_resets: an account's used resets are few, as each has set its password.
+-- +keyed a reset of the same id takes its own place, and is returned with the values that it has already
+-- +plan filters password_resets: an account's used resets are few, as each has set its password.
 INSERT INTO password_resets (id, account_id, token_hash, created_at, expires_at)
 SELECT @id, @account_id, @token_hash, @created_at, @expires_at
 WHERE NOT EXISTS (

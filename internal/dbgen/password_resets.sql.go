@@ -41,8 +41,6 @@ type CreatePasswordResetParams struct {
 
 // CreatePasswordReset inserts a reset and returns it. The account's open one, if any, gives up its place; no row when
 // the account has one, open or used, that was asked for after the given time. The same reset once more is returned.
-//
-// plan: filters password_resets: an account's used resets are few, as each has set its password.
 func (q *Queries) CreatePasswordReset(ctx context.Context, arg CreatePasswordResetParams) (PasswordReset, error) {
 	row := q.db.QueryRow(ctx, createPasswordReset,
 		arg.ID,

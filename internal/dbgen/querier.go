@@ -30,8 +30,6 @@ type Querier interface {
 	CreateAlbums(ctx context.Context, arg CreateAlbumsParams) error
 	// CreatePasswordReset inserts a reset and returns it. The account's open one, if any, gives up its place; no row when
 	// the account has one, open or used, that was asked for after the given time. The same reset once more is returned.
-	//
-	// plan: filters password_resets: an account's used resets are few, as each has set its password.
 	CreatePasswordReset(ctx context.Context, arg CreatePasswordResetParams) (PasswordReset, error)
 	// DailyNewAccounts counts the accounts of each day. The days come as their bounds: day n lasts from starts[n] until
 	// before ends[n]. One row a day, in order; a day without accounts counts 0. Behind a SELECT the planner does not see

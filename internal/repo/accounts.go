@@ -2,7 +2,6 @@ package repo
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"time"
 
@@ -28,12 +27,7 @@ func (r *Repo) CreateAccount(ctx context.Context, a NewAccount) (Account, error)
 	a.ID = r.opts.idOr(a.ID)
 	a.CreatedAt = r.opts.timeOr(a.CreatedAt)
 
-	account, err := r.keyed.CreateAccount(ctx, a)
-	if errors.Is(err, ErrNotFound) {
-		return Account{}, taken(op, "accounts", ErrAccountIDTaken)
-	}
-
-	return account, err
+	return r.Querier.CreateAccount(ctx, a)
 }
 
 // GetAccountByEmail returns the account that an address belongs to, however it is spelled; ErrNotFound when there is
@@ -85,11 +79,4 @@ func (r *Repo) AllAccounts(ctx context.Context) iter.Seq2[Account, error] {
 // derived refuses a value that the caller set and the layer makes.
 func derived(op, field string) error {
 	return &InvalidError{Op: op, Field: field, Reason: "is made by the store: leave it empty"}
-}
-
-// taken is the error of a unique constraint that the statement itself looked at.
-func taken(op, table string, c Constraint) error {
-	return &ConstraintError{
-		Op: op, Kind: ErrUnique, Table: table, Column: columnOf(table, string(c)), Constraint: string(c),
-	}
 }

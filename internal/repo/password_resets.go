@@ -49,7 +49,7 @@ func (r *Repo) CreatePasswordReset(ctx context.Context, p NewPasswordReset) (res
 	}
 	token = NewID()
 	p.TokenHash = private.DigestOf(token)
-	if reset, err = r.keyed.CreatePasswordReset(ctx, p); err != nil {
+	if reset, err = r.Querier.CreatePasswordReset(ctx, p); err != nil {
 		return PasswordReset{}, "", noRow(op, err, ErrResetTooSoon)
 	}
 

@@ -2,7 +2,6 @@ package repo
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"math"
 	"strconv"
@@ -19,12 +18,8 @@ type NewPurchase = dbgen.RecordPurchaseParams
 // ErrBuyerUnknown, ErrPurchaseAlbumUnknown; ErrInvalid when something can't be.
 func (r *Repo) RecordPurchase(ctx context.Context, p NewPurchase) (Purchase, error) {
 	p.CreatedAt = r.opts.timeOr(p.CreatedAt)
-	purchase, err := r.keyed.RecordPurchase(ctx, p)
-	if errors.Is(err, ErrNotFound) {
-		return Purchase{}, taken("record purchase", "purchases", ErrPaymentRefTaken)
-	}
 
-	return purchase, err
+	return r.Querier.RecordPurchase(ctx, p)
 }
 
 // ListPurchases returns a page of an account's purchases, the newest first; none when there is no such account. The
