@@ -148,7 +148,7 @@ func TestConstraintError(t *testing.T) {
 		}
 		_, err = db.Exec(t.Context(), "-- name: MoveShelf :exec\nUPDATE shelves SET album_id = -1")
 		requireConstraint(t, err, repo.ErrForeignKey, repo.Constraint("shelves_album_id_fkey"), "shelves", "album_id",
-			"move shelf: foreign key shelves_album_id_fkey")
+			"update: foreign key shelves_album_id_fkey")
 		_, err = store.DeleteAlbum(t.Context(), a.ID)
 		requireConstraint(t, err, repo.ErrReferenced, repo.Constraint("shelves_album_id_fkey").Referenced(), "shelves", "album_id",
 			"delete album: foreign key from a row shelves_album_id_fkey")

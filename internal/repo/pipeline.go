@@ -101,7 +101,7 @@ func (l *lookup) isApart() bool {
 func gathers(sql string) bool {
 	q := query(sql)
 
-	return q != nil && !q.Write && !q.Locks
+	return reads(sql) && (q == nil || !q.Locks)
 }
 
 func (g *gatherer) lookup(sql string) *lookup {

@@ -86,7 +86,7 @@ func writesTo(sql, table string) bool {
 	if q == nil {
 		verb, _, _ := strings.Cut(oneLine(sql), " ")
 
-		return verb == "COPY" || verb == "INSERT" // which write to one table
+		return slices.Contains([]string{"COPY", "INSERT", "UPDATE"}, verb)
 	}
 
 	return slices.ContainsFunc(q.Uses, func(u dbtx.Use) bool { return u.Table == table && len(u.Insert)+len(u.Update) > 0 })

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
+	"musicstore/internal/dbgen"
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
 )
@@ -203,7 +204,7 @@ func TestInvalidError_NamesWhatTheServerRefused(t *testing.T) {
 			}
 			_, err = store.ListAccounts(t.Context(), repo.Page{Limit: -1})
 			require.ErrorIs(t, err, repo.ErrInvalid)
-			_, err = repo.Conn(store).Exec(t.Context(), "-- name: ListAlbums :many\nSELECT id FROM albums WHERE id > $1 ORDER BY id LIMIT $2", 1, -1)
+			_, err = repo.Conn(store).Exec(t.Context(), dbgen.Metadata.Find("ListAlbums").SQL, 1, -1)
 			require.EqualError(t, err, "list albums: page_size: must not be negative")
 		})
 	}
