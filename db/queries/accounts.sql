@@ -1,6 +1,7 @@
 -- name: CreateAccount :one
 -- CreateAccount inserts an account and returns it. The same account under the same id once more is returned
 -- as it stands, so that a write whose reply was lost can be sent again; no row when the id belongs to another.
+-- +keyed
 INSERT INTO accounts (id, email, email_key, password_hash, created_at, email_confirmed, is_super_user)
 VALUES (@id, @email, @email_key, @password_hash, @created_at, @email_confirmed, @is_super_user)
 ON CONFLICT (id) DO UPDATE

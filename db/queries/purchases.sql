@@ -1,6 +1,7 @@
 -- name: RecordPurchase :one
 -- RecordPurchase inserts a purchase and returns it. The same payment reference once more returns the purchase that is
 -- there; no row when that is of another account, album or amount.
+-- +keyed
 INSERT INTO purchases (account_id, album_id, payment_ref, description, amount_paid_cents, created_at)
 VALUES (@account_id, @album_id, @payment_ref, @description, @amount_paid_cents, @created_at)
 ON CONFLICT (payment_ref) DO UPDATE

@@ -8,12 +8,19 @@ CREATE TABLE IF NOT EXISTS accounts (
     email_confirmed boolean          NOT NULL,
     is_super_user   boolean          NOT NULL,
 
+    -- +error ErrAccountIDTaken: account id already taken
     CONSTRAINT accounts_pkey PRIMARY KEY (id),
+    -- +error ErrEmailTaken: e-mail already taken
     CONSTRAINT accounts_email_key UNIQUE (email_key),
+    -- +error ErrAccountIDInvalid: id must be 32 lower-case hexadecimal characters
     CONSTRAINT accounts_id_check CHECK (id ~ '^[0-9a-f]{32}$'),
+    -- +error ErrEmailInvalid: email must have 3 to 320 characters
     CONSTRAINT accounts_email_check CHECK (char_length(email) BETWEEN 3 AND 320),
+    -- +error ErrEmailKeyInvalid: email must have one @ and no spaces
     CONSTRAINT accounts_email_key_check CHECK (email_key ~ '^[^\s@]+@[^\s@]+$' AND char_length(email_key) <= 320),
+    -- +error ErrPasswordHashInvalid: password_hash must be in PHC string format
     CONSTRAINT accounts_password_hash_check CHECK (password_hash COLLATE "C" ~ '^\$[a-z0-9-]{1,32}(\$[A-Za-z0-9/+.=,-]+){2,}$' AND char_length(password_hash) <= 512),
+    -- +error ErrAccountTimeInvalid: created_at must be of the years 1 to 9999
     CONSTRAINT accounts_created_at_check CHECK (extract(year FROM created_at AT TIME ZONE 'UTC') BETWEEN 1 AND 9999)
 );
 

@@ -8,18 +8,26 @@ CREATE TABLE IF NOT EXISTS tracks (
     video_url      text,
     display_order  integer NOT NULL,
 
+    -- +error ErrTrackIDTaken: track id already taken
     CONSTRAINT tracks_pkey PRIMARY KEY (id),
+    -- +error ErrTrackAlbumUnknown: album of the track does not exist
     CONSTRAINT tracks_album_id_fkey FOREIGN KEY (album_id) REFERENCES albums (id) ON DELETE CASCADE,
     -- Checked at the end of the statement, so that one statement can renumber a whole album.
     -- Its index is the foreign key's too.
+    -- +error ErrTrackPositionTaken: album has a track at this display_order already
     CONSTRAINT tracks_display_order_key UNIQUE (album_id, display_order) DEFERRABLE INITIALLY IMMEDIATE,
+    -- +error ErrTrackNameInvalid: track name must have 1 to 200 characters, and not spaces alone
     CONSTRAINT tracks_name_check CHECK (
         name COLLATE "C" ~ '[^\u0009-\u000d\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]'
         AND char_length(name) <= 200
     ),
+    -- +error ErrTrackLengthInvalid: length_seconds must be from 0 to 86400
     CONSTRAINT tracks_length_seconds_check CHECK (length_seconds BETWEEN 0 AND 86400),
+    -- +error ErrTrackAudioURLInvalid: audio_url must have 1 to 2000 characters
     CONSTRAINT tracks_audio_url_check CHECK (char_length(audio_url) BETWEEN 1 AND 2000),
+    -- +error ErrTrackVideoURLInvalid: video_url must have 1 to 2000 characters
     CONSTRAINT tracks_video_url_check CHECK (char_length(video_url) BETWEEN 1 AND 2000),
+    -- +error ErrTrackPositionInvalid: display_order must be from 1 to the number of tracks, which is 999 at most
     CONSTRAINT tracks_display_order_check CHECK (display_order BETWEEN 1 AND 999)
 );
 

@@ -63,8 +63,6 @@ type CreatePasswordResetParams struct {
 // stands.
 //
 // Unless the caller says what time it is, the database does. Its clock is one; those of its clients may differ.
-//
-// plan: filters password_resets: an account's used resets are few, as each has set its password.
 func (q *Queries) CreatePasswordReset(ctx context.Context, arg CreatePasswordResetParams) (PasswordReset, error) {
 	row := q.db.QueryRow(ctx, createPasswordReset,
 		arg.ID,
@@ -157,8 +155,6 @@ type HasRecentPasswordResetParams struct {
 
 // HasRecentPasswordReset says whether the account has a reset, open or used, that was created less than the interval
 // from now, before or after.
-//
-// plan: filters password_resets: an account's used resets are few, as each has set its password.
 func (q *Queries) HasRecentPasswordReset(ctx context.Context, arg HasRecentPasswordResetParams) (bool, error) {
 	row := q.db.QueryRow(ctx, hasRecentPasswordReset, arg.AccountID, arg.Now, arg.IntervalSeconds)
 	var exists bool

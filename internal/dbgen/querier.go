@@ -37,8 +37,6 @@ type Querier interface {
 	// stands.
 	//
 	// Unless the caller says what time it is, the database does. Its clock is one; those of its clients may differ.
-	//
-	// plan: filters password_resets: an account's used resets are few, as each has set its password.
 	CreatePasswordReset(ctx context.Context, arg CreatePasswordResetParams) (PasswordReset, error)
 	// DailyNewAccounts counts the accounts of each day. The days come as their bounds: day n lasts from starts[n] until
 	// before ends[n]. One row a day, in order; a day without accounts counts 0. Behind a SELECT the planner does not see
@@ -81,8 +79,6 @@ type Querier interface {
 	GrantSuperUser(ctx context.Context, id string) (Account, error)
 	// HasRecentPasswordReset says whether the account has a reset, open or used, that was created less than the interval
 	// from now, before or after.
-	//
-	// plan: filters password_resets: an account's used resets are few, as each has set its password.
 	HasRecentPasswordReset(ctx context.Context, arg HasRecentPasswordResetParams) (bool, error)
 	// ListAccounts returns up to page_size accounts in the order of their sign-up, those after the given one;
 	// after the zero time and the empty id comes the first.

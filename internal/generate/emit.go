@@ -53,6 +53,9 @@ func emitMetadata(c *config, s *schema, queries []*query, g *golang) ([]byte, er
 	b.WriteString("},\nQueries: []*dbtx.Query{\n")
 	byName := slices.SortedFunc(slices.Values(queries), func(x, y *query) int { return strings.Compare(x.Name, y.Name) })
 	for _, q := range byName {
+		if g.constants[q.Name] == "" && q.Command != dbtx.Copyfrom {
+			return nil, fmt.Errorf("the text of query %s is not found in what sqlc wrote", q.Name)
+		}
 		literal(&b, q.Query, g.constants[q.Name])
 		b.WriteString(",\n")
 	}

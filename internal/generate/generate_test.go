@@ -453,3 +453,13 @@ SELECT * FROM pages, queries;
 		"db/schema/020_more.sql:1: Page is a name of package store already (internal/store/store.go:4): rename what is here, or say rename in sqlc.yaml",
 	}, got)
 }
+
+func TestInWords(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"CreateMember": "create member", "GetBookByURL": "get book by URL", "ListLentBookIDs": "list lent book IDs",
+		"GetURLOfBook": "get URL of book", "IDs": "IDs", "Idle": "idle", "GetISBN": "get i s b n", "list_books2": "list books2",
+	} {
+		require.Equal(t, want, inWords(name, []string{"id", "url"}), name)
+	}
+}

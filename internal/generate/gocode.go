@@ -114,7 +114,7 @@ func (g *golang) declare(decl ast.Decl) {
 				for i, name := range s.Names {
 					g.value(name, typ, d.Tok.String())
 					if i < len(s.Values) {
-						if lit, ok := s.Values[i].(*ast.BasicLit); ok && strings.HasPrefix(lit.Value, "`-- name: ") {
+						if lit := first(s.Values[i]); lit != nil && strings.HasPrefix(lit.Value, "`-- name: ") {
 							g.constants[dbtx.Name(lit.Value[1:])] = name.Name
 						}
 					}
@@ -122,6 +122,20 @@ func (g *golang) declare(decl ast.Decl) {
 			}
 		}
 	}
+}
+
+// first returns the text that an expression begins with: sqlc puts a query together where it has a backquote.
+func first(e ast.Expr) *ast.BasicLit {
+	for {
+		sum, ok := e.(*ast.BinaryExpr)
+		if !ok {
+			break
+		}
+		e = sum.X
+	}
+	lit, _ := e.(*ast.BasicLit)
+
+	return lit
 }
 
 // fields looks for two columns that have become one field.

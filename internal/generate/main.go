@@ -148,13 +148,11 @@ func (c *config) write(root, made, module string, s *schema, queries []*query, p
 	if emitted[typesFile], err = emitTypes(module, c, g, store); err != nil {
 		return nil, err
 	}
-	if withSentinels {
-		if emitted[sentinelsFile], err = emitSentinels(c, s); err != nil {
-			return nil, err
-		}
-		if emitted[derivedFile], err = emitDerived(c); err != nil {
-			return nil, err
-		}
+	if emitted[sentinelsFile], err = emitSentinels(c, s); err != nil {
+		return nil, err
+	}
+	if emitted[derivedFile], err = emitDerived(c); err != nil {
+		return nil, err
 	}
 	for _, name := range slices.Sorted(keys(emitted)) {
 		from := made + "." + name
@@ -168,9 +166,6 @@ func (c *config) write(root, made, module string, s *schema, queries []*query, p
 
 	return moves, nil
 }
-
-// withSentinels is set when the constraints' errors are no longer written by hand.
-const withSentinels = false
 
 func keys[K comparable, V any](m map[K]V) func(func(K) bool) {
 	return func(yield func(K) bool) {

@@ -372,12 +372,15 @@ func (s *schema) complete() {
 			})
 			if col.notNull && !has && !t.view {
 				t.constraints = append(t.constraints, &constraint{
-					name: bare + "_" + col.name + "_not_null", kind: dbtx.NotNull, columns: []string{col.name}, at: t.at,
+					name: cut(bare + "_" + col.name + "_not_null"), kind: dbtx.NotNull, columns: []string{col.name}, at: t.at,
 				})
 			}
 		}
 	}
 }
+
+// cut returns as much of a name as PostgreSQL keeps.
+func cut(name string) string { return name[:min(len(name), 63)] }
 
 // impliedName returns what PostgreSQL puts behind the table's name for a constraint without one.
 func impliedName(c *constraint) string {

@@ -35,7 +35,7 @@ func (s *schema) nameConstraints(taken map[string]bool) {
 			name, other := s.sentinels(t, c)
 			words, otherWords := s.words(t, c)
 			c.words[0] = cmp.Or(c.words[0], words)
-			if c.kind == dbtx.ForeignKey {
+			if c.keeps {
 				c.words[1] = cmp.Or(c.words[1], otherWords)
 			}
 			for i, n := range []string{name, other} {

@@ -209,7 +209,7 @@ func (c *checker) judge(ctx context.Context, p planned) error {
 	}
 	for i, excuse := range p.excuses {
 		if !used[i] {
-			c.find(p.name, "needs no excuse: -- plan: "+excuse, "")
+			c.find(p.name, "needs no excuse: -- +plan "+excuse, "")
 		}
 	}
 

@@ -257,24 +257,24 @@ func TestCheck(t *testing.T) {
 			},
 		},
 		"an excuse": {
-			query: "-- plan: scans shelves: there are three.\nSELECT * FROM shelves",
+			query: "-- +plan scans shelves: there are three.\nSELECT * FROM shelves",
 		},
 		"an excuse for something else": {
-			query: "-- plan: filters shelves: there are three.\nSELECT * FROM shelves",
+			query: "-- +plan filters shelves: there are three.\nSELECT * FROM shelves",
 			want: []string{
-				"Query scans shelves from end to end", "Query needs no excuse: -- plan: filters shelves: there are three.",
+				"Query scans shelves from end to end", "Query needs no excuse: -- +plan filters shelves: there are three.",
 			},
 		},
 		"an excuse without a reason": {
-			query: "-- plan: scans shelves:\nSELECT * FROM shelves",
-			want:  []string{"Query scans shelves from end to end", "Query needs no excuse: -- plan: scans shelves:"},
+			query: "-- +plan scans shelves:\nSELECT * FROM shelves",
+			want:  []string{"Query scans shelves from end to end", "Query needs no excuse: -- +plan scans shelves:"},
 		},
 		"an excuse that is no longer needed": {
-			query: "-- plan: scans shelves: there are three.\nSELECT * FROM shelves WHERE id = @id",
-			want:  []string{"Query needs no excuse: -- plan: scans shelves: there are three."},
+			query: "-- +plan scans shelves: there are three.\nSELECT * FROM shelves WHERE id = @id",
+			want:  []string{"Query needs no excuse: -- +plan scans shelves: there are three."},
 		},
 		"an excuse keeps nothing else from view": {
-			query: "-- plan: scans shelves: there are three.\nSELECT * FROM shelves, books WHERE title = @title",
+			query: "-- +plan scans shelves: there are three.\nSELECT * FROM shelves, books WHERE title = @title",
 			want:  []string{"Query scans books for title: CREATE INDEX books_title_idx ON books (title);"},
 		},
 		"a foreign key without an index": {

@@ -20,7 +20,7 @@ type statement struct {
 }
 
 var (
-	excuseLine = regexp.MustCompile(`(?m)^--\s*plan:\s*(.*?)\s*$`)
+	excuseLine = regexp.MustCompile(`(?m)^--\s*\+plan\s+(.*?)\s*$`)
 
 	// What sqlc makes something of, and before it what only looks the same: text, quoted names, comments, operators.
 	sqlcSyntax = regexp.MustCompile(`(?s)'(?:[^']|'')*'|"[^"]*"|--[^\n]*|/\*.*?\*/|@@|<@|` +

@@ -29,13 +29,10 @@ func (r *Repo) CreateAccount(ctx context.Context, a NewAccount) (Account, error)
 	a.ID = r.opts.idOr(a.ID)
 	a.CreatedAt = r.opts.timeOr(a.CreatedAt)
 
-	account, err := r.keyed.CreateAccount(ctx, a)
-	if errors.Is(err, ErrNotFound) { // the id is another's, or a trigger dropped the row
-		if _, err = r.GetAccount(ctx, a.ID); errors.Is(err, ErrNotFound) {
+	account, err := r.Querier.CreateAccount(ctx, a)
+	if errors.Is(err, ErrAccountIDTaken) { // or a trigger dropped the row
+		if _, look := r.GetAccount(ctx, a.ID); errors.Is(look, ErrNotFound) {
 			return Account{}, notKept(op)
-		}
-		if err == nil {
-			err = taken(op, "accounts", ErrAccountIDTaken)
 		}
 	}
 
@@ -91,11 +88,4 @@ func (r *Repo) AllAccounts(ctx context.Context) iter.Seq2[Account, error] {
 // derived refuses a value that the caller set and the layer makes.
 func derived(op, field string) error {
 	return &InvalidError{Op: op, Field: field, Reason: "is made by the store: leave it empty"}
-}
-
-// taken is the error of a unique constraint that the statement itself looked at.
-func taken(op, table string, c Constraint) error {
-	return &ConstraintError{
-		Op: op, Kind: ErrUnique, Table: table, Column: columnOf(table, string(c)), Constraint: string(c),
-	}
 }

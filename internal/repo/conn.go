@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"musicstore/internal/dbtx"
 	"musicstore/internal/private"
 
 	"github.com/jackc/pgx/v5"
@@ -26,9 +27,9 @@ type conn struct {
 	pool    *pgxpool.Pool // db, if it is a pool: another try gets another connection
 	session *session      // of db, if it is a transaction or a connection
 	inTx    bool          // db is a transaction: only the closure as a whole can be tried again
-	keyed   bool          // a write may be tried again: it carries its own key
 	echo    *echo
 	guard   *guard
+	known   *dbtx.Metadata
 	mode    []any // goes before the arguments: the query mode, where it is not the configured one
 
 	userMessages bool // what functions raise for people is shown
@@ -525,7 +526,7 @@ const (
 
 // again says whether to send a statement once more after err, and pauses before it does.
 //
-// A lost connection is tried again for a read, for a write that carries its own key, and for anything that never left.
+// A lost connection is tried again for a read, for a write that has the mark +keyed, and for anything that never left.
 // pgconn.SafeToRetry alone would not do: it is not true of a backend that was killed. A plan that a pooler forgot is
 // tried again once: nothing of it ran. So is one that a change of the schema made invalid, and more than once, because
 // each connection of a pool has plans of its own, and another try may get another connection. And so is a statement that
@@ -545,7 +546,7 @@ func (cl *call) again(err error) bool {
 		return cl.try == 1
 	}
 	unsent := cl.unsent(err)
-	safe := c.keyed || unsent || reads(cl.sql)
+	safe := unsent || reads(cl.sql) || c.keyed(cl.sql)
 	if !lost(err) || !safe || !cl.outage.goesOn(err) || !pause(cl.ctx, cl.try) {
 		return false
 	}

@@ -96,7 +96,7 @@ VALUES ($1, $2, 1991, 0, false, false) RETURNING name`
 		b.Queue(insert, "good", "good")
 		b.Queue(insert, "b\x00d", "bad")
 		results := repo.Conn(store).SendBatch(t.Context(), b)
-		const want = "create shelf: $1: has a NUL character"
+		const want = "insert: $1: has a NUL character"
 		_, err := results.Exec()
 		require.EqualError(t, err, want)
 		_, err = results.Query()
@@ -435,7 +435,7 @@ func TestRepo_OutlivesItsConnections(t *testing.T) {
 				SELECT CASE WHEN n = 1 THEN pg_terminate_backend(pg_backend_pid()) END, CASE WHEN n = 1 THEN pg_sleep(10) END FROM t)
 			INSERT INTO albums (name, url, year, price_cents, has_preview, is_published)
 			SELECT 'A', 'a', 1991, 0, false, false FROM dead`
-		_, err = repo.Keyed(store).Exec(t.Context(), once)
+		_, err = repo.Keyed(store, once).Exec(t.Context(), once)
 		require.NoError(t, err)
 		require.Equal(t, 1, countAlbums(t, store))
 	})
@@ -463,11 +463,12 @@ func TestRepo_OutlivesItsConnections(t *testing.T) {
 
 				ctx, cancel := context.WithTimeout(t.Context(), wait)
 				defer cancel()
-				_, err = repo.Keyed(repo.New(pool)).Exec(ctx,
-					"INSERT INTO albums SELECT FROM (SELECT pg_terminate_backend(pg_backend_pid())) AS x, pg_sleep(10)")
+				const dies = "INSERT INTO albums SELECT FROM (SELECT pg_terminate_backend(pg_backend_pid())) AS x, pg_sleep(10)"
+				_, err = repo.Keyed(repo.New(pool), dies).Exec(ctx, dies)
 				require.ErrorIs(t, err, repo.ErrOutcomeUnknown, "the first try was sent, though the last was not")
 				require.NotErrorIs(t, err, repo.ErrUnavailable)
-				_, err = repo.Keyed(repo.New(pool)).Exec(ctx, "INSERT INTO albums SELECT")
+				const never = "INSERT INTO albums SELECT"
+				_, err = repo.Keyed(repo.New(pool), never).Exec(ctx, never)
 				require.NotErrorIs(t, err, repo.ErrOutcomeUnknown, "nothing of it was sent")
 			})
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"musicstore/internal/dbgen"
 	"musicstore/internal/dbtest"
 	"musicstore/internal/private"
 	"musicstore/internal/repo"
@@ -217,46 +218,35 @@ func TestStatement(t *testing.T) {
 
 	t.Run("IsNamedInWords", func(t *testing.T) {
 		t.Parallel()
-		for sql, want := range map[string]string{
-			"-- name: CreateAccount :one\nINSERT": "create account",
-			"-- name: GetAlbumByURL :one\nSELECT": "get album by URL",
-			"-- name: ListPurchasedAlbumIDs :x\n": "list purchased album IDs",
-			"-- name: GetURLOfAlbum :one\nSELECT": "get URL of album",
-			"select 1":                            "select",
-			"":                                    "",
+		for name, want := range map[string]string{
+			"CreateAccount": "create account", "GetAlbumByURL": "get album by URL", "ListPurchasedAlbumIDs": "list purchased album IDs",
 		} {
-			require.Equal(t, want, repo.Operation(sql), sql)
+			require.Equal(t, want, repo.Operation(dbgen.Metadata.Find(name).SQL))
 		}
+		require.Equal(t, "select", repo.Operation("select 1"))
+		require.Empty(t, repo.Operation(""))
 	})
 	t.Run("ReadsWhenNothingInItWrites", func(t *testing.T) {
 		t.Parallel()
+		for name, want := range map[string]bool{
+			"GetAlbum": true, "DailySales": true, "LockAlbum": true, "CreateAlbum": false, "SetPasswordHash": false, "DeleteTrack": false,
+		} {
+			require.Equal(t, want, repo.Reads(dbgen.Metadata.Find(name).SQL), name)
+		}
 		for sql, want := range map[string]bool{
-			"-- name: X :one\nSELECT 1":                             true,
-			"  select 1":                                            true,
-			"WITH a AS (SELECT 1) SELECT * FROM a":                  true,
-			"WITH a AS (DELETE FROM b RETURNING *) SELECT * FROM a": false,
-			"INSERT INTO a VALUES (1)":                              false,
-			"UPDATE a SET b = 1":                                    false,
-			"COPY a FROM STDIN":                                     false,
-			"BEGIN":                                                 true,
-			"":                                                      false,
+			"  select 1": true, "BEGIN": true, "INSERT INTO a VALUES (1)": false, "COPY a FROM STDIN": false, "": false,
 		} {
 			require.Equal(t, want, repo.Reads(sql), sql)
 		}
 	})
 	t.Run("WritesToATable", func(t *testing.T) {
 		t.Parallel()
-		for sql, want := range map[string]bool{
-			"INSERT INTO tracks (id) VALUES (1)":                               true,
-			"update shop.tracks SET id = 1":                                    true,
-			`COPY "tracks" ("id") FROM STDIN BINARY`:                           true,
-			"DELETE FROM tracks":                                               false,
-			"SELECT * FROM tracks FOR UPDATE":                                  false,
-			"INSERT INTO tracks_old SELECT * FROM tracks":                      false,
-			"WITH gone AS (DELETE FROM a RETURNING *) UPDATE b SET tracks = 1": false,
+		for name, want := range map[string]bool{
+			"CreateAlbum": true, "DeleteTrack": true, "DeleteAlbum": false, "ListTracksOfAlbum": false, "LockAlbum": false,
 		} {
-			require.Equal(t, want, repo.WritesTo(sql, "tracks"), sql)
+			require.Equal(t, want, repo.WritesTo(dbgen.Metadata.Find(name).SQL, "tracks"), name)
 		}
+		require.True(t, repo.WritesTo(`COPY "tracks" ("id") FROM STDIN BINARY`, "tracks"))
 	})
 	t.Run("KnowsItsParametersByName", func(t *testing.T) {
 		t.Parallel()

@@ -100,7 +100,7 @@ type ConstraintError struct {
 }
 
 func (e *ConstraintError) Error() string {
-	if _, ok := refusals[e.sentinel()]; !ok {
+	if _, ok := refusals()[e.sentinel()]; !ok {
 		return prefixed(e.Op, strings.TrimSpace(e.Kind.Error()+" "+e.Constraint)) // a fork may not say which it was
 	}
 

@@ -52,7 +52,7 @@ func TestConstraints_EachHasASentinelInWords(t *testing.T) {
 		if !hasGo(t, c.Table) {
 			continue // its errors are Constraint("…"), by their names
 		}
-		require.True(t, hasWords(repo.Constraint(c.Name)), "%s has no sentinel: add it to constraints.go", c.Name)
+		require.True(t, hasWords(repo.Constraint(c.Name)), "%s has no words: run make generate", c.Name)
 		if c.Type != "f" {
 			continue
 		}
@@ -105,7 +105,8 @@ func TestConstraints_NameNoneThatIsNot(t *testing.T) {
 		known[repo.Constraint(c.Name).Referenced()] = true
 	}
 	for _, c := range repo.ConstraintsInWords() {
-		require.True(t, known[c], "%s is in constraints.go and not in the schema", c)
+		notNull := strings.HasSuffix(string(c), "_not_null") // a constraint with a name since PostgreSQL 18
+		require.True(t, known[c] || notNull, "%s has words and is not in the schema", c)
 	}
 }
 
@@ -136,18 +137,18 @@ func TestConstraintError(t *testing.T) {
 			kind, constraint error
 			column, text     string
 		}{
-			{[]any{1, "x", nil}, repo.ErrUnique, repo.Constraint("shelves_pkey"), "id", "create shelf: unique constraint shelves_pkey"},
-			{[]any{2, "top", nil}, repo.ErrUnique, repo.Constraint("shelves_name_key"), "name", "create shelf: unique constraint shelves_name_key"},
-			{[]any{2, nil, nil}, repo.ErrNotNull, repo.Constraint("shelves_name_not_null"), "name", "create shelf: not-null constraint shelves_name_not_null"},
-			{[]any{2, "", nil}, repo.ErrCheck, repo.Constraint("shelves_name_check"), "name", "create shelf: check constraint shelves_name_check"},
-			{[]any{2, "x", nil}, repo.ErrExclusion, repo.Constraint("shelves_room_excl"), "room", "create shelf: exclusion constraint shelves_room_excl"},
+			{[]any{1, "x", nil}, repo.ErrUnique, repo.Constraint("shelves_pkey"), "id", "insert: unique constraint shelves_pkey"},
+			{[]any{2, "top", nil}, repo.ErrUnique, repo.Constraint("shelves_name_key"), "name", "insert: unique constraint shelves_name_key"},
+			{[]any{2, nil, nil}, repo.ErrNotNull, repo.Constraint("shelves_name_not_null"), "name", "insert: not-null constraint shelves_name_not_null"},
+			{[]any{2, "", nil}, repo.ErrCheck, repo.Constraint("shelves_name_check"), "name", "insert: check constraint shelves_name_check"},
+			{[]any{2, "x", nil}, repo.ErrExclusion, repo.Constraint("shelves_room_excl"), "room", "insert: exclusion constraint shelves_room_excl"},
 		} {
 			_, err = db.Exec(t.Context(), insert, c.args...)
 			requireConstraint(t, err, c.kind, c.constraint, "shelves", c.column, c.text)
 		}
 		_, err = db.Exec(t.Context(), "-- name: MoveShelf :exec\nUPDATE shelves SET album_id = -1")
 		requireConstraint(t, err, repo.ErrForeignKey, repo.Constraint("shelves_album_id_fkey"), "shelves", "album_id",
-			"move shelf: foreign key shelves_album_id_fkey")
+			"update: foreign key shelves_album_id_fkey")
 		_, err = store.DeleteAlbum(t.Context(), a.ID)
 		requireConstraint(t, err, repo.ErrReferenced, repo.Constraint("shelves_album_id_fkey").Referenced(), "shelves", "album_id",
 			"delete album: foreign key from a row shelves_album_id_fkey")

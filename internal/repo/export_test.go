@@ -5,16 +5,18 @@ import (
 	"slices"
 	"time"
 
+	"musicstore/internal/dbtx"
+
 	"github.com/jackc/pgx/v5"
 )
 
 // Conn is what the generated queries of a store run on.
 func Conn(r *Repo) *conn { return r.conn }
 
-// Keyed is what those run on that carry their own key.
-func Keyed(r *Repo) *conn {
+// Keyed is what the generated queries of a store run on, if this is the only one, with the mark +keyed.
+func Keyed(r *Repo, sql string) *conn {
 	c := *r.conn
-	c.keyed = true
+	c.known = &dbtx.Metadata{Queries: []*dbtx.Query{{SQL: sql, Write: true, Keyed: true}}}
 
 	return &c
 }
@@ -26,8 +28,8 @@ func Decoded(rs pgx.Rows) bool {
 	return ok && !r.scanned
 }
 
-// ConstraintsInWords are the constraints that constraints.go has words for.
-func ConstraintsInWords() []Constraint { return slices.Collect(maps.Keys(refusals)) }
+// ConstraintsInWords are the constraints that there are words for.
+func ConstraintsInWords() []Constraint { return slices.Collect(maps.Keys(refusals())) }
 
 var (
 	Operation = operation

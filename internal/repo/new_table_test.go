@@ -26,7 +26,7 @@ func TestSoak_ATableCostsSQLAlone(t *testing.T) { //nolint:paralleltest // it bu
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(project, to), text, 0o600))
 	}
-	for _, file := range []string{"go.mod", "go.sum", "sqlc.yaml", "Makefile", "README.md"} {
+	for _, file := range []string{"go.mod", "go.sum", "sqlc.yaml", "defaults.yaml", "Makefile", "README.md"} {
 		add(filepath.Join(root, file), file)
 	}
 	url := dbtest.URL(t)

@@ -118,6 +118,10 @@ func (cl *call) fail(err error) error {
 	op := operation(cl.sql)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
+		if q := query(cl.sql); q != nil && q.Taken != "" {
+			return taken(op, q.Taken)
+		}
+
 		return &opError{op: op, errs: []error{ErrNotFound}, text: ErrNotFound.Error()}
 	case errors.Is(err, private.ErrNotPHC):
 		return &InvalidError{Op: op, Field: "password_hash", Reason: private.ErrNotPHC.Error()}
@@ -139,6 +143,15 @@ func (cl *call) fail(err error) error {
 	}
 
 	return cl.named(cl.c.session.typed(cl.ctx, op, err, cl.sql, written), err)
+}
+
+// taken is the error of a write whose key another row has.
+func taken(op, constraint string) error {
+	table := knownNames().rules[constraint].table
+
+	return &ConstraintError{
+		Op: op, Kind: ErrUnique, Table: table, Column: columnOf(table, constraint), Constraint: constraint,
+	}
 }
 
 // unfit reports that a statement got no connection for a reason that is neither the server's, nor the link's, nor the

@@ -53,7 +53,7 @@ func (r *Repo) CreatePasswordReset(ctx context.Context, p NewPasswordReset) (res
 	}
 	token = NewID()
 	now, interval := r.opts.clock(), r.opts.resetInterval.Seconds()
-	reset, err = r.keyed.CreatePasswordReset(ctx, dbgen.CreatePasswordResetParams{
+	reset, err = r.Querier.CreatePasswordReset(ctx, dbgen.CreatePasswordResetParams{
 		ID: r.opts.idOr(p.ID), AccountID: p.AccountID, TokenHash: private.DigestOf(token),
 		CreatedAt: setTime(p.CreatedAt), ExpiresAt: setTime(p.ExpiresAt), LifetimeSeconds: ResetLifetime.Seconds(),
 		Now: now, IntervalSeconds: interval,

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"regexp"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -98,14 +97,18 @@ func (l *lookup) isApart() bool {
 	return l.never || until != 0 && time.Now().UnixNano() < until
 }
 
-// locks matches what locks rows, and so waits for others.
-var locks = regexp.MustCompile(`(?i)\bFOR\s+(?:NO\s+KEY\s+|KEY\s+)?(?:UPDATE|SHARE)\b`)
+// gathers reports that the statement only reads, and never waits for others.
+func gathers(sql string) bool {
+	q := query(sql)
+
+	return reads(sql) && (q == nil || !q.Locks)
+}
 
 func (g *gatherer) lookup(sql string) *lookup {
 	known, ok := g.lookups.Load(sql)
 	if !ok {
 		digest := sha256.Sum256([]byte(sql))
-		l := &lookup{sql: sql, name: "gathered_" + hex.EncodeToString(digest[:16]), never: !reads(sql) || locks.MatchString(sql)}
+		l := &lookup{sql: sql, name: "gathered_" + hex.EncodeToString(digest[:16]), never: !gathers(sql)}
 		l.apart.Store(math.MaxInt64)
 		known, _ = g.lookups.LoadOrStore(sql, l)
 	}

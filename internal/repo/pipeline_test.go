@@ -267,7 +267,7 @@ func TestWithPipelining(t *testing.T) {
 				require.NoError(t, err)
 			}
 		}
-		require.EqualError(t, errs[bad], "inverse: a value makes the statement divide by zero; the server does not say which one")
+		require.EqualError(t, errs[bad], "select: a value makes the statement divide by zero; the server does not say which one")
 		require.ErrorAs(t, errs[bad], new(*pgconn.PgError))
 
 		// The control: pgx's own batch has one Sync, and an error is the end of all behind it.

@@ -20,14 +20,11 @@ type NewPurchase = dbgen.RecordPurchaseParams
 // the purchase.
 func (r *Repo) RecordPurchase(ctx context.Context, p NewPurchase) (Purchase, error) {
 	p.CreatedAt = r.opts.timeOr(p.CreatedAt)
-	purchase, err := r.keyed.RecordPurchase(ctx, p)
-	if errors.Is(err, ErrNotFound) { // the reference is another's, or a trigger dropped the row
-		const op = "record purchase"
-		if _, err = r.GetPurchaseByPaymentRef(ctx, p.PaymentRef); errors.Is(err, ErrNotFound) {
-			return Purchase{}, notKept(op)
-		}
-		if err == nil {
-			err = taken(op, "purchases", ErrPaymentRefTaken)
+
+	purchase, err := r.Querier.RecordPurchase(ctx, p)
+	if errors.Is(err, ErrPaymentRefTaken) { // or a trigger dropped the row
+		if _, look := r.GetPurchaseByPaymentRef(ctx, p.PaymentRef); errors.Is(look, ErrNotFound) {
+			return Purchase{}, notKept("record purchase")
 		}
 	}
 

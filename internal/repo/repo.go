@@ -51,10 +51,6 @@ type DB interface {
 type Repo struct {
 	dbgen.Querier // every query of db/queries
 
-	// keyed is the same queries for a write that carries its own key, an id made in Go or a payment reference: sent
-	// again when the reply is lost, it finds its own row.
-	keyed dbgen.Querier
-
 	conn *conn
 	opts options
 
@@ -309,12 +305,9 @@ func (o *options) conn(db DB) conn {
 		o.guard = &guard{}
 	}
 
-	return conn{db: db, echo: o.echo, guard: o.guard, mode: o.mode, userMessages: o.userMessages}
+	return conn{db: db, known: &dbgen.Metadata, echo: o.echo, guard: o.guard, mode: o.mode, userMessages: o.userMessages}
 }
 
 func (c *conn) repo(o options) *Repo {
-	keyed := *c
-	keyed.keyed = true
-
-	return &Repo{Querier: dbgen.New(c), keyed: dbgen.New(&keyed), conn: c, opts: o}
+	return &Repo{Querier: dbgen.New(c), conn: c, opts: o}
 }

@@ -1,18 +1,18 @@
 package repo
 
 import (
-	"io/fs"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
-	"musicstore/db"
+	"musicstore/internal/dbgen"
+	"musicstore/internal/dbtx"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// What is known of a statement from its text. It is looked up for the echo and for errors only.
+// What is known of a statement. It is looked up for the echo and for errors only.
 
 // queryName returns the name that sqlc put in the first line: "-- name: CreateAccount :one".
 func queryName(sql string) string {
@@ -49,52 +49,47 @@ func body(sql string) string {
 // oneLine returns the statement on one line.
 func oneLine(sql string) string { return strings.Join(strings.Fields(body(sql)), " ") }
 
+// query returns what is known of a generated query; nil for any other statement.
+func query(sql string) *dbtx.Query { return dbgen.Metadata.Query(sql) }
+
 // operation returns the query's name in words, as errors begin with it: "create account".
 func operation(sql string) string {
-	name := queryName(sql)
-	if name == "" {
-		verb, _, _ := strings.Cut(oneLine(sql), " ")
-
-		return strings.ToLower(verb)
+	if q := query(sql); q != nil {
+		return q.Op
 	}
-	words := nameWord.FindAllString(name, -1)
-	for i, word := range words {
-		if !initialism.MatchString(word) {
-			words[i] = strings.ToLower(word)
-		}
-	}
+	verb, _, _ := strings.Cut(oneLine(sql), " ")
 
-	return strings.Join(words, " ")
+	return strings.ToLower(verb)
 }
-
-// The words of a query's name, with the initialisms of sqlc.yaml.
-var (
-	initialism = regexp.MustCompile(`^(?:ID|IP|URL)s?$`)
-	nameWord   = regexp.MustCompile(`(?:ID|IP|URL)s?|[A-Z][a-z0-9]*`)
-)
-
-var changes = regexp.MustCompile(`(?i)\b(INSERT|UPDATE|DELETE|MERGE|TRUNCATE|COPY)\b`)
 
 // reads reports that the statement changes nothing, so that running it twice is as good as once.
 func reads(sql string) bool {
-	fields := strings.Fields(body(sql))
-	if len(fields) == 0 {
-		return false
+	if q := query(sql); q != nil {
+		return !q.Write
 	}
-	switch strings.ToUpper(fields[0]) {
-	case "SELECT", "BEGIN", "SAVEPOINT":
-		return true
-	case "WITH":
-		return !changes.MatchString(body(sql))
-	default:
-		return false
-	}
+	verb, _, _ := strings.Cut(oneLine(sql), " ")
+
+	return slices.Contains([]string{"SELECT", "BEGIN", "SAVEPOINT"}, strings.ToUpper(verb))
+}
+
+// keyed reports that the statement may be sent again when its reply is lost, though it writes.
+func (c *conn) keyed(sql string) bool {
+	q := c.known.Query(sql)
+
+	return q != nil && q.Keyed
 }
 
 // writesTo reports that the statement inserts rows into the table or updates them: a foreign key that stops it is the
 // table's own then, and otherwise one that refers to a row which the statement deletes or changes.
 func writesTo(sql, table string) bool {
-	return regexp.MustCompile(`(?i)\b(?:INSERT\s+INTO|MERGE\s+INTO|UPDATE|COPY)\s+(?:ONLY\s+)?(?:\S+\.)?"?` + regexp.QuoteMeta(table) + `\b`).MatchString(sql)
+	q := query(sql)
+	if q == nil {
+		verb, _, _ := strings.Cut(oneLine(sql), " ")
+
+		return slices.Contains([]string{"COPY", "INSERT", "UPDATE"}, verb)
+	}
+
+	return slices.ContainsFunc(q.Uses, func(u dbtx.Use) bool { return u.Table == table && len(u.Insert)+len(u.Update) > 0 })
 }
 
 // copySQL is what a COPY is called in the echo and in errors.
@@ -113,40 +108,16 @@ func typesSQL(table pgx.Identifier, columns []string) string {
 }
 
 var (
-	namedParam    = regexp.MustCompile(`@(\w+)|sqlc\.n?arg\(\s*'?(\w+)'?\s*\)`)
 	numberedParam = regexp.MustCompile(`\$(\d+)`)
 	commentLine   = regexp.MustCompile(`(?m)^\s*--.*$`)
 )
 
-// sources has the text of each query as it was written, with named parameters, by the query's name.
-var sources = sync.OnceValue(func() map[string]string {
-	byName := map[string]string{}
-	files, _ := fs.Glob(db.Queries, "queries/*.sql")
-	for _, file := range files {
-		text, _ := db.Queries.ReadFile(file)
-		for _, query := range strings.Split(string(text), "-- name: ")[1:] {
-			name, _, _ := strings.Cut(query, " ")
-			_, query, _ = strings.Cut(query, "\n")
-			byName[name] = commentLine.ReplaceAllString(query, "")
-		}
-	}
-
-	return byName
-})
-
-// param returns the name of the parameter that argument i goes to: the one written where sqlc put the number. A
-// statement that is none of ours has "$1", "$2" and so on.
+// param returns the name of the parameter that argument i goes to. A statement that is none of ours has "$1", "$2" and
+// so on.
 func param(sql string, i int) string {
-	number := strconv.Itoa(i + 1)
-	named := namedParam.FindAllStringSubmatch(sources()[queryName(sql)], -1)
-	numbered := numberedParam.FindAllStringSubmatch(sql, -1)
-	if len(named) == len(numbered) {
-		for n, match := range numbered {
-			if match[1] == number {
-				return named[n][1] + named[n][2]
-			}
-		}
+	if q := query(sql); q != nil && i < len(q.Params) {
+		return q.Params[i].Name
 	}
 
-	return "$" + number
+	return "$" + strconv.Itoa(i+1)
 }

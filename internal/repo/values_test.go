@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
+	"musicstore/internal/dbgen"
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
 )
@@ -86,7 +87,7 @@ func TestErrors_OfTheDriverShowNoValue(t *testing.T) {
 					_, err = db.Exec(t.Context(), "-- name: PutThing :exec\nINSERT INTO things (words) VALUES ($1)", c.value)
 				}
 				hides(err, c.secret)
-				require.EqualError(t, err, "put thing: $1: does not fit "+c.of)
+				require.EqualError(t, err, "insert: $1: does not fit "+c.of)
 				require.ErrorIs(t, err, repo.ErrInvalid)
 				echoed := echo.take()
 				_, said, _ := strings.Cut(echoed[len(echoed)-1], " 0 rows | ") // before it stands the argument, as it should
@@ -140,7 +141,7 @@ func TestErrors_OfTheDriverShowNoValue(t *testing.T) {
 			}
 			hides(err, "70007")
 			require.ErrorIs(t, err, repo.ErrInvalid)
-			require.ErrorContains(t, err, "put thing: ")
+			require.ErrorContains(t, err, "insert: ")
 			hides(results.Close(), "70007")
 
 			_, err = db.Exec(t.Context(), "SELECT $1::int, $2::int", 1)
@@ -176,18 +177,18 @@ func TestInvalidError_NamesWhatTheServerRefused(t *testing.T) {
 				sql, code, text string
 				args            []any
 			}{
-				{into + " (short) VALUES ($1)", "22001", "put thing: $1: is too long", []any{"hunter2"}},
-				{into + " (short, words) VALUES ($1, $2)", "22001", "put thing: $1: is too long", []any{"hunter2", "x"}},
-				{into + " (short, words) VALUES ($1, $2)", "22001", "put thing: a value is too long" + notSaid, []any{"hunter2", "long"}},
-				{into + " (words, short) SELECT words, $2 FROM unnest($1::text[]) AS words", "22001", "put thing: $2: is too long", []any{[]string{"x"}, "hunter2"}},
-				{into + " (words, price) VALUES ($1, $2)", "22003", "put thing: $2: is out of range", []any{"x", 70007}},
-				{into + " (id, price) VALUES ($1, $2)", "22003", "put thing: a value is out of range" + notSaid, []any{1, 70007}},
+				{into + " (short) VALUES ($1)", "22001", "insert: $1: is too long", []any{"hunter2"}},
+				{into + " (short, words) VALUES ($1, $2)", "22001", "insert: $1: is too long", []any{"hunter2", "x"}},
+				{into + " (short, words) VALUES ($1, $2)", "22001", "insert: a value is too long" + notSaid, []any{"hunter2", "long"}},
+				{into + " (words, short) SELECT words, $2 FROM unnest($1::text[]) AS words", "22001", "insert: $2: is too long", []any{[]string{"x"}, "hunter2"}},
+				{into + " (words, price) VALUES ($1, $2)", "22003", "insert: $2: is out of range", []any{"x", 70007}},
+				{into + " (id, price) VALUES ($1, $2)", "22003", "insert: a value is out of range" + notSaid, []any{1, 70007}},
 				{"SELECT words::int FROM things_" + mode + " WHERE short = $1", "22P02", "select: a value is malformed" + notSaid, []any{"row"}},
-				{into + " (words, key) VALUES ($1, $2)", "22P02", "put thing: $2: is malformed", []any{"x", "hunter2"}},
-				{into + " (words, on_day) VALUES ($1, $2)", "22007", "put thing: $2: is not in the format of a date or time", []any{"x", "hunter2"}},
-				{into + " (words, on_day) VALUES ($1, $2)", "22008", "put thing: $2: is out of the range of dates and times", []any{"x", "2021-02-31"}},
-				{into + " (words, small) VALUES ($1, $2)", "22003", "put thing: $2: is out of range", []any{"x", "70007"}},
-				{into + " (words, doc) VALUES ($1, $2)", "22P02", "put thing: $2: is malformed", []any{"x", `{"hunter2": }`}},
+				{into + " (words, key) VALUES ($1, $2)", "22P02", "insert: $2: is malformed", []any{"x", "hunter2"}},
+				{into + " (words, on_day) VALUES ($1, $2)", "22007", "insert: $2: is not in the format of a date or time", []any{"x", "hunter2"}},
+				{into + " (words, on_day) VALUES ($1, $2)", "22008", "insert: $2: is out of the range of dates and times", []any{"x", "2021-02-31"}},
+				{into + " (words, small) VALUES ($1, $2)", "22003", "insert: $2: is out of range", []any{"x", "70007"}},
+				{into + " (words, doc) VALUES ($1, $2)", "22P02", "insert: $2: is malformed", []any{"x", `{"hunter2": }`}},
 				{"SELECT $2::text LIMIT $1", "2201W", "select: $1: must not be negative", []any{-70007, "x"}},
 				{"SELECT $2::text LIMIT 1 OFFSET $1", "2201X", "select: $1: must not be negative", []any{-70007, "x"}},
 				{"SELECT 1 / $1::int, $2::text", "22012", "select: a value makes the statement divide by zero" + notSaid, []any{0, "x"}},
@@ -203,7 +204,7 @@ func TestInvalidError_NamesWhatTheServerRefused(t *testing.T) {
 			}
 			_, err = store.ListAccounts(t.Context(), repo.Page{Limit: -1})
 			require.ErrorIs(t, err, repo.ErrInvalid)
-			_, err = repo.Conn(store).Exec(t.Context(), "-- name: ListAlbums :many\nSELECT id FROM albums WHERE id > $1 ORDER BY id LIMIT $2", 1, -1)
+			_, err = repo.Conn(store).Exec(t.Context(), dbgen.Metadata.Find("ListAlbums").SQL, 1, -1)
 			require.EqualError(t, err, "list albums: page_size: must not be negative")
 		})
 	}
