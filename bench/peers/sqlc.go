@@ -97,7 +97,7 @@ func (p sqlcPeer) CreateReset(ctx context.Context, accountID string, see See) er
 	created := now()
 	r, err := p.q.CreatePasswordReset(ctx, dbgen.CreatePasswordResetParams{
 		ID: newID(), AccountID: accountID, TokenHash: private.DigestOf(newID()),
-		CreatedAt: created, ExpiresAt: created.Add(time.Hour), NoneAfter: created.Add(-time.Minute),
+		CreatedAt: &created, ExpiresAt: new(created.Add(time.Hour)), IntervalSeconds: time.Minute.Seconds(),
 	})
 	it(see, r)
 
@@ -106,7 +106,7 @@ func (p sqlcPeer) CreateReset(ctx context.Context, accountID string, see See) er
 
 func (p sqlcPeer) RedeemReset(ctx context.Context, in Redemption, see See) error {
 	a, err := p.q.RedeemPasswordReset(ctx, dbgen.RedeemPasswordResetParams{
-		UsedAt: now(), UsedIP: &private.IP{Addr: netip.MustParseAddr(from)},
+		Now: new(now()), UsedIP: &private.IP{Addr: netip.MustParseAddr(from)},
 		TokenHash: private.DigestOf(in.Token), PasswordHash: private.NewPasswordHash(in.PasswordHash),
 	})
 	it(see, a)

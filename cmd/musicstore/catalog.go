@@ -21,8 +21,13 @@ import (
 // because what a typing error leaves out is somebody's money: an unknown field, a field twice and a missing one are
 // errors.
 
-// longestLine bounds the memory that one line can take.
-const longestLine = 4 << 20
+// longestLine bounds the memory that one line can take. It is more than export ever writes: an album of repo.MaxTracks
+// whose names and URLs are as long as they can be, each character as an escape of six bytes, is a line of 25.3 MB. With
+// characters of one byte it is 4.2 MB.
+const longestLine = 32 << 20
+
+// keptBuffer is how large a buffer is that the next line may have, too.
+const keptBuffer = 8 << 20
 
 var (
 	albumFields = fields{
@@ -40,27 +45,55 @@ const (
 )
 
 // readCatalog yields the albums of a catalogue, one line in memory at a time, with their line numbers. An error ends it,
-// as its last pair; it names the line, the field and the reason.
+// as its last pair; it names the line, the field and the reason. It skips a byte order mark at the beginning, as Windows
+// writes it, and blank lines.
 func readCatalog(r io.Reader) iter.Seq2[int, albumOrError] {
 	return func(yield func(int, albumOrError) bool) {
-		lines := bufio.NewScanner(r)
-		lines.Buffer(nil, longestLine)
-		n := 0
-		for lines.Scan() {
-			n++
-			if len(bytes.TrimSpace(lines.Bytes())) == 0 {
-				continue
+		in := bufio.NewReaderSize(r, 64<<10)
+		var buffer []byte
+		for n := 1; ; n++ {
+			line, err := readLine(in, buffer[:0])
+			ended := errors.Is(err, io.EOF)
+			if err != nil && !ended {
+				yield(n, albumOrError{err: err})
+
+				return
 			}
-			album, err := parseAlbum(lines.Bytes())
-			if !yield(n, albumOrError{album, len(lines.Bytes()) + 1, err}) || err != nil {
+			read := len(line)
+			if buffer = line; cap(buffer) > keptBuffer {
+				buffer = nil
+			}
+			if n == 1 {
+				line = bytes.TrimPrefix(line, byteOrderMark)
+			}
+			if len(bytes.TrimSpace(line)) > 0 {
+				album, err := parseAlbum(line)
+				if !yield(n, albumOrError{album, read, err}) || err != nil {
+					return
+				}
+			}
+			if ended {
 				return
 			}
 		}
-		switch err := lines.Err(); {
-		case errors.Is(err, bufio.ErrTooLong):
-			yield(n+1, albumOrError{err: fmt.Errorf("is longer than %d bytes", longestLine)})
-		case err != nil:
-			yield(n+1, albumOrError{err: err})
+	}
+}
+
+var byteOrderMark = []byte("\ufeff")
+
+// readLine appends the next line to a buffer. The error is io.EOF behind the last one.
+func readLine(in *bufio.Reader, line []byte) ([]byte, error) {
+	for {
+		part, err := in.ReadSlice('\n')
+		if len(line)+len(part) > longestLine {
+			return nil, fmt.Errorf("is longer than %d bytes", longestLine)
+		}
+		if len(line)+len(part) > cap(line) { // append would grow in smaller steps, and leave more behind for the collector
+			line = append(make([]byte, 0, min(2*cap(line)+len(part), longestLine)), line...)
+		}
+		line = append(line, part...)
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return line, err
 		}
 	}
 }
@@ -72,29 +105,44 @@ type albumOrError struct {
 }
 
 func parseAlbum(line []byte) (album repo.NewAlbum, err error) {
-	if !utf8.Valid(line) {
+	switch {
+	case bytes.HasPrefix(line, []byte("\xff\xfe")), bytes.HasPrefix(line, []byte("\xfe\xff")):
+		return album, errors.New("is UTF-16: a catalogue is UTF-8")
+	case bytes.IndexByte(line, 0) >= 0:
+		return album, errors.New("has a NUL byte, as UTF-16 has: a catalogue is UTF-8")
+	case !utf8.Valid(line):
 		return album, errors.New("is not valid UTF-8")
-	}
-	if !json.Valid(line) {
+	case bytes.HasPrefix(line, byteOrderMark):
+		return album, errors.New("has a byte order mark, which only the beginning of a file may have")
+	case !json.Valid(line):
 		return album, fmt.Errorf("is not a JSON value: %w", json.Unmarshal(line, new(any)))
 	}
 	members, err := albumFields.check("", line)
 	if err != nil {
 		return album, err
 	}
-	var tracks []json.RawMessage
-	if err := decode("tracks", members["tracks"], &tracks); err != nil {
-		return album, err
+	tracks := members["tracks"]
+	if tracks[0] != '[' {
+		return album, decode("tracks", tracks, &[]struct{}{})
 	}
 	delete(members, "tracks")
-	album.Tracks = make([]repo.NewTrack, len(tracks))
-	for i, track := range tracks {
+	n := 0
+	for range parts(tracks) {
+		n++
+	}
+	if n > 10*repo.MaxTracks { // fewer are refused with the album's name, by the store
+		return album, badField("tracks", fmt.Sprintf("%d are too many: an album has %d at most", n, repo.MaxTracks))
+	}
+	album.Tracks = make([]repo.NewTrack, n)
+	i := 0
+	for track := range parts(tracks) {
 		path := "tracks[" + strconv.Itoa(i) + "]"
 		members, err := trackFields.check(path, track)
 		if err != nil {
 			return album, err
 		}
 		t := &album.Tracks[i]
+		i++
 		if err := decodeAll(path+".", members, map[string]any{
 			"name": &t.Name, "length_seconds": &t.LengthSeconds, "audio_url": &t.AudioURL, "video_url": &t.VideoURL,
 		}); err != nil {
@@ -108,33 +156,60 @@ func parseAlbum(line []byte) (album repo.NewAlbum, err error) {
 	})
 }
 
+// parts yields the elements of an array, or the names and values of an object in turn. They are slices of the text,
+// which has to be valid JSON: a long line is not copied.
+func parts(text []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		depth, start, quoted := 0, 0, false
+		for i := 0; i < len(text); i++ {
+			switch c := text[i]; {
+			case quoted && c == '\\':
+				i++
+			case c == '"':
+				quoted = !quoted
+			case quoted:
+			case c == '[' || c == '{':
+				if depth++; depth == 1 {
+					start = i + 1
+				}
+			case depth == 1 && (c == ',' || c == ':' || c == ']' || c == '}'):
+				part := bytes.TrimSpace(text[start:i])
+				if len(part) > 0 && !yield(part) || c == ']' || c == '}' {
+					return
+				}
+				start = i + 1
+			case c == ']' || c == '}':
+				depth--
+			}
+		}
+	}
+}
+
 // check returns the members of an object, each of which has to be one of f, once, and all that are needed there.
 func (f fields) check(path string, object []byte) (map[string]json.RawMessage, error) {
-	d := json.NewDecoder(bytes.NewReader(object))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+	if object = bytes.TrimSpace(object); object[0] != '{' {
 		return nil, badField(path, "is not a JSON object")
 	}
 	members := map[string]json.RawMessage{}
-	for d.More() {
-		t, err := d.Token()
-		if err != nil {
+	name := ""
+	isName := false
+	for part := range parts(object) {
+		if isName = !isName; !isName {
+			members[name] = part
+
+			continue
+		}
+		if err := json.Unmarshal(part, &name); err != nil {
 			return nil, badField(path, err.Error())
 		}
-		name := fmt.Sprint(t) // the name of a member is a string
-		at := strings.TrimPrefix(path+"."+name, ".")
 		if _, known := f[name]; !known {
 			these := strings.Join(f.names(), ", ")
 
 			return nil, badField(path, fmt.Sprintf("%.100q is not a field of a catalogue: these are %s", name, these))
 		}
 		if _, twice := members[name]; twice {
-			return nil, badField(at, "is there twice")
+			return nil, badField(strings.TrimPrefix(path+"."+name, "."), "is there twice")
 		}
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return nil, badField(at, err.Error())
-		}
-		members[name] = value
 	}
 	for _, name := range f.names() {
 		if value := members[name]; f[name] && (value == nil || string(value) == "null") {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -32,6 +33,23 @@ func TestSample(t *testing.T) {
 	}
 	require.Equal(t, sampleAlbums(t), all)
 	require.Len(t, all, 10)
+}
+
+// A line that is too long is refused when so much of it has been read, however long it is.
+func TestReadCatalog_RefusesALongLine(t *testing.T) {
+	t.Parallel()
+	long := strings.NewReader(blueTrain + "\n" + strings.Repeat(" ", longestLine+1<<20))
+	last := 0
+	for line, next := range readCatalog(long) {
+		if last = line; line == 1 {
+			require.NoError(t, next.err)
+
+			continue
+		}
+		require.EqualError(t, next.err, "is longer than 33554432 bytes")
+	}
+	require.Equal(t, 2, last)
+	require.Positive(t, long.Len())
 }
 
 // FuzzParseAlbum looks for a line that panics, and for one that is read as something else than what it is written as.

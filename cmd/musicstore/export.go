@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -55,39 +56,51 @@ func exportAll(ctx context.Context, store *repo.Repo, w io.Writer) error {
 	})
 }
 
-// exportCatalog writes the albums a page at a time. A page is small, because an album can have MaxTracks.
+// exportCatalog writes the albums, of which AllAlbums holds few at a time.
 func exportCatalog(ctx context.Context, store *repo.Repo, w io.Writer) error {
-	page := repo.Page{Limit: 20}
-	for {
-		albums, err := store.ListAlbums(ctx, page)
+	for album, err := range store.AllAlbums(ctx) {
 		if err != nil {
 			return err
 		}
-		for _, a := range albums {
-			if err := writeJSON(w, asNew(a)); err != nil {
-				return err
-			}
+		if err := writeAlbum(w, album); err != nil {
+			return err
 		}
-		if len(albums) < page.Limit {
-			return nil
-		}
-		page.After = repo.AfterAlbum(albums[len(albums)-1])
 	}
+
+	return nil
 }
 
-// asNew is an album as it was before it was created: what a line of a catalogue says.
-func asNew(a repo.AlbumWithTracks) repo.NewAlbum {
-	album := repo.NewAlbum{
+// writeAlbum writes the line of an album, which is a repo.NewAlbum as it was before it was created. It writes a track at
+// a time: a line can be 25 MB long.
+func writeAlbum(w io.Writer, a repo.AlbumWithTracks) error {
+	const noTracks = "[]}\n" // tracks are the last field
+	var text bytes.Buffer
+	if err := writeJSON(&text, repo.NewAlbum{
 		Name: a.Name, URL: a.URL, Year: a.Year, PriceCents: a.PriceCents, ImageURL: a.ImageURL,
-		HasPreview: a.HasPreview, IsPublished: a.IsPublished, Tracks: make([]repo.NewTrack, len(a.Tracks)),
+		HasPreview: a.HasPreview, IsPublished: a.IsPublished, Tracks: []repo.NewTrack{},
+	}); err != nil {
+		return err
 	}
+	text.Truncate(text.Len() - len(noTracks))
+	text.WriteByte('[')
 	for i, t := range a.Tracks {
-		album.Tracks[i] = repo.NewTrack{
+		if i > 0 {
+			text.WriteByte(',')
+		}
+		if err := writeJSON(&text, repo.NewTrack{
 			Name: t.Name, LengthSeconds: t.LengthSeconds, AudioURL: t.AudioURL, VideoURL: t.VideoURL,
+		}); err != nil {
+			return err
+		}
+		text.Truncate(text.Len() - len("\n"))
+		if _, err := text.WriteTo(w); err != nil {
+			return err
 		}
 	}
+	text.WriteString("]}\n")
+	_, err := text.WriteTo(w)
 
-	return album
+	return err
 }
 
 // countingWriter counts what went through it.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -46,6 +47,35 @@ func TestExport(t *testing.T) {
 		t.Parallel()
 		require.Equal(t, result{ok, "", ""}, musicstore(t, "export", "--database-url", dbtest.URL(t)))
 	})
+	t.Run("GivesTheLongestTextsByteForByte", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		var file bytes.Buffer
+		for i, letter := range []string{"a", "\U0010ffff", "\u2028", "\x01", `"`} {
+			tracks := 20
+			if i == 0 {
+				tracks = repo.MaxTracks
+			}
+			require.NoError(t, writeJSON(&file, longestAlbum(i, letter, tracks)))
+		}
+		require.Greater(t, bytes.IndexByte(file.Bytes(), '\n'), 4_200_000)
+		got := musicstoreFrom(t, bytes.NewReader(file.Bytes()), "import", "-", "--database-url", url)
+		require.Equal(t, ok, got.status, got.err)
+		require.Equal(t, "imported 5 albums with 1079 tracks\n", got.out)
+		got = musicstore(t, "export", "--database-url", url)
+		require.Equal(t, ok, got.status, got.err)
+		require.True(t, file.String() == got.out, "they differ") //nolint:testifylint // nobody wants to read four megabytes
+	})
+	t.Run("WritesNoLineThatIsTooLongForImport", func(t *testing.T) {
+		t.Parallel()
+		var line bytes.Buffer
+		require.NoError(t, writeJSON(&line, longestAlbum(0, "\u2028", repo.MaxTracks)))
+		require.Greater(t, line.Len(), 25_000_000)
+		for _, next := range readCatalog(bytes.NewReader(line.Bytes())) {
+			require.NoError(t, next.err)
+			require.Len(t, next.album.Tracks, repo.MaxTracks)
+		}
+	})
 	t.Run("SaysThatItCannotWrite", func(t *testing.T) {
 		t.Parallel()
 		url := dbtest.URL(t)
@@ -61,7 +91,7 @@ func TestExport(t *testing.T) {
 // The naive variants are those beside exportAll that write the same catalogue where nothing happens meanwhile.
 func TestExport_Fault(t *testing.T) {
 	t.Parallel()
-	const albums = 60 // three pages
+	const albums = 1100 // more than a page can have
 	fill := func(t *testing.T) *repo.Repo {
 		t.Helper()
 		store := dbtest.New(t)
@@ -133,6 +163,20 @@ func TestExport_Fault(t *testing.T) {
 			require.Less(t, n, albums, name)
 		}
 	})
+}
+
+// longestAlbum is an album whose texts are as long as they can be, of one letter.
+func longestAlbum(n int, letter string, tracks int) repo.NewAlbum {
+	url := strings.Repeat(letter, 2000)
+	album := repo.NewAlbum{
+		Name: strings.Repeat(letter, 190) + strconv.Itoa(n), URL: strings.Repeat("u", 190) + strconv.Itoa(n), Year: 2200,
+		PriceCents: 100_000_000, ImageURL: &url, Tracks: make([]repo.NewTrack, tracks),
+	}
+	for i := range album.Tracks {
+		album.Tracks[i] = repo.NewTrack{Name: strings.Repeat(letter, 199) + "x", LengthSeconds: 86_400, AudioURL: &url, VideoURL: &url}
+	}
+
+	return album
 }
 
 type writerFunc func(p []byte) (int, error)

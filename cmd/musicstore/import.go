@@ -178,14 +178,10 @@ func importCatalog(ctx context.Context, store *repo.Repo, in io.Reader, shown *p
 			}
 		}
 	}
-	if err := create(); err != nil {
-		return n, err
-	}
-	if n.Albums == 0 {
-		return n, errors.New("there is no album in it")
-	}
+	// A file without an album is no mistake: an empty store exports one.
+	err := create()
 
-	return n, nil
+	return n, err
 }
 
 // batch is a part of a catalogue: albums with the numbers of their lines.

@@ -188,7 +188,7 @@ func TestTerminal(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "long.jsonl")
 		f, err := os.Create(file)
 		require.NoError(t, err)
-		require.NoError(t, longCatalog(f, 80, 100))
+		require.NoError(t, longCatalog(f, 80, 100, 0))
 		require.NoError(t, f.Close())
 		url := dbtest.URL(t)
 		trigger(t, url, "NOT DEFERRABLE", "PERFORM pg_sleep(0.01)") // two statements take longer than a tenth of a second

@@ -20,13 +20,18 @@ import (
 	"musicstore/internal/repo"
 )
 
-// longCatalog is a catalogue of n albums with so many tracks each, in the form that export writes.
-func longCatalog(w io.Writer, n, tracks int) error {
+// longCatalog is a catalogue of n albums with so many tracks each, in the form that export writes. The tracks have URLs of
+// so many characters, or none.
+func longCatalog(w io.Writer, n, tracks, characters int) error {
+	var link *string
+	if characters > 0 {
+		link = new(strings.Repeat("u", characters))
+	}
 	album := repo.NewAlbum{Year: 1991, PriceCents: 999, Tracks: make([]repo.NewTrack, tracks)}
 	for i := range n {
 		album.Name, album.URL = fmt.Sprintf("Album %d", i), fmt.Sprintf("album-%d", i)
 		for j := range album.Tracks {
-			album.Tracks[j] = repo.NewTrack{Name: fmt.Sprintf("Track %d of %d", j, i), LengthSeconds: int32(j)}
+			album.Tracks[j] = repo.NewTrack{Name: fmt.Sprintf("Track %d of %d", j, i), LengthSeconds: int32(j), AudioURL: link, VideoURL: link}
 		}
 		if err := writeJSON(w, album); err != nil {
 			return err
@@ -41,7 +46,7 @@ func TestImport_Long(t *testing.T) {
 	t.Parallel()
 	url := dbtest.URL(t)
 	var file bytes.Buffer
-	require.NoError(t, longCatalog(&file, 80, 100))
+	require.NoError(t, longCatalog(&file, 80, 100, 0))
 	require.Greater(t, file.Len(), 2*batchBytes)
 	const album = `{"name":"%s","url":"%s","year":1991,"price_cents":999,"tracks":[]}` + "\n"
 
@@ -81,7 +86,7 @@ func TestImport_ReadsNoTableForEachTrack(t *testing.T) {
 	t.Parallel()
 	store := dbtest.New(t)
 	var file bytes.Buffer
-	require.NoError(t, longCatalog(&file, 20, 2))
+	require.NoError(t, longCatalog(&file, 20, 2, 0))
 	_, err := store.DB().Exec(t.Context(), "VACUUM ANALYZE albums")
 	require.NoError(t, err)
 	// scans imports, returns how often albums was read whole, and undoes it.
@@ -178,16 +183,17 @@ func child(t *testing.T, mode string, out io.Writer, args ...string) (peak int) 
 func TestSoak_AMillionTracksNeedNoMemory(t *testing.T) { //nolint:paralleltest // it times
 	dbtest.Soak(t)
 	const most = 64 << 20
-	for name, test := range map[string]struct{ all, each int }{ //nolint:paralleltest // it times
-		"InAlbumsOfTen":           {1_000_000, 10},
-		"InAlbumsOfTheMostTracks": {300_000, repo.MaxTracks},
+	for name, test := range map[string]struct{ all, each, url int }{ //nolint:paralleltest // it times
+		"InAlbumsOfTen":           {1_000_000, 10, 0},
+		"InAlbumsOfTheMostTracks": {300_000, repo.MaxTracks, 0},
+		"WithTheLongestURLs":      {20_000, repo.MaxTracks, 2000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			url, dir := dbtest.URL(t), t.TempDir()
 			catalog, exported := filepath.Join(dir, "catalog.jsonl"), filepath.Join(dir, "exported.jsonl")
 			f, err := os.Create(catalog)
 			require.NoError(t, err)
-			require.NoError(t, longCatalog(f, 1+test.all/test.each, test.each))
+			require.NoError(t, longCatalog(f, 1+test.all/test.each, test.each, test.url))
 			require.NoError(t, f.Close())
 
 			start := time.Now()

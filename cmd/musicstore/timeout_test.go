@@ -41,7 +41,7 @@ func TestTimeout(t *testing.T) {
 		trigger(t, url, "NOT DEFERRABLE", "PERFORM pg_sleep(600)")
 		got := musicstore(t, "import", "catalog.jsonl", "--timeout=2s", "--database-url", url)
 		require.Equal(t, result{failed, "", "musicstore: import catalog.jsonl: lines 1 to 10: create albums: no answer within " +
-			"2s (--timeout)\nNothing was imported\n"}, got)
+			"2s (--timeout), and so the transaction has ended\nNothing was imported\n"}, got)
 	})
 	t.Run("SaysThatThereWasNoConnection", func(t *testing.T) {
 		t.Parallel()

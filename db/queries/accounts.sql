@@ -54,16 +54,27 @@ RETURNING *;
 
 -- name: SetPasswordHash :one
 -- SetPasswordHash replaces the account's password and ends its open reset, and returns the account; no row when
--- there is none. The reset goes first, as it does when one is redeemed, so that the two never lock each other out.
+-- there is none. The reset goes first, as it does when one is redeemed, so that the two never lock each other out. When a
+-- trigger dropped the new password of an account whose reset was ended, the statement fails and nothing is kept: no
+-- setting has the name musicstore.rows_not_kept. The changed row has the name of its table, and so its types.
 WITH ended AS (
     DELETE FROM password_resets
     WHERE account_id = @id AND used_at IS NULL
     RETURNING account_id
+), accounts AS (
+    UPDATE accounts
+    SET password_hash = @password_hash
+    WHERE accounts.id = @id AND (SELECT count(*) FROM ended) >= 0
+    RETURNING *
 )
-UPDATE accounts
-SET password_hash = @password_hash
-WHERE accounts.id = @id AND (SELECT count(*) FROM ended) >= 0
-RETURNING *;
+SELECT *
+FROM accounts
+WHERE (
+    SELECT CASE
+        WHEN EXISTS (SELECT FROM accounts) OR NOT EXISTS (SELECT FROM ended) THEN true
+        ELSE current_setting('musicstore.rows_not_kept')::boolean
+    END
+);
 
 -- name: DeleteAccount :one
 -- DeleteAccount deletes the account and its resets, and returns it; no row when there is none. An account with

@@ -1,11 +1,14 @@
 -- name: CreateAlbum :one
--- CreateAlbum inserts an album together with its tracks, in the order given, and returns the id of the album and
--- those of the tracks. An empty URL of a track stands for none. It is planned once, not at each call, because nothing in
--- it makes the planner expect many more tracks than there are, as generate_series would.
+-- CreateAlbum inserts an album together with its tracks, in the order given, and returns the album as stored with the ids
+-- of its tracks. A column of the tracks is NULL when it was stored as given; otherwise a trigger changed it, and it is
+-- returned. An empty URL of a track stands for none. No row when a trigger dropped the album. When one dropped a track,
+-- the statement fails and nothing is kept: no setting has the name musicstore.rows_not_kept. PostgreSQL plans the
+-- statement once, not at each call, because nothing in it makes the planner expect many more tracks than there are, as
+-- generate_series would.
 WITH album AS (
     INSERT INTO albums (name, url, year, price_cents, image_url, has_preview, is_published)
     VALUES (@name, @url, @year, @price_cents, @image_url, @has_preview, @is_published)
-    RETURNING id
+    RETURNING *
 ), listed AS (
     SELECT
         t.display_order::integer AS display_order,
@@ -20,17 +23,42 @@ WITH album AS (
     FROM album
     CROSS JOIN listed
     ORDER BY listed.display_order
-    RETURNING id, display_order
+    RETURNING *
+), stored AS (
+    SELECT
+        coalesce(array_agg(t.id), '{}') AS ids,
+        array_agg(t.name) AS names,
+        array_agg(t.length_seconds) AS lengths,
+        array_agg(coalesce(t.audio_url, '')) AS audio_urls,
+        array_agg(coalesce(t.video_url, '')) AS video_urls,
+        array_agg(t.display_order) AS display_orders
+    FROM (
+        SELECT inserted.*
+        FROM inserted
+        WHERE inserted.album_id = (SELECT album.id FROM album)
+        ORDER BY inserted.display_order
+    ) AS t
 )
 SELECT
-    album.id,
-    coalesce((SELECT array_agg(inserted.id ORDER BY inserted.display_order) FROM inserted), '{}')::bigint[] AS track_ids
-FROM album;
+    CASE
+        WHEN cardinality(stored.ids) = coalesce(cardinality(@track_names::text[]), 0) THEN album.id
+        ELSE current_setting('musicstore.rows_not_kept')::bigint
+    END::bigint AS id,
+    album.name, album.url, album.year, album.price_cents, album.image_url, album.has_preview, album.is_published,
+    stored.ids::bigint[] AS track_ids,
+    nullif(stored.names, @track_names::text[])::text[] AS track_names,
+    nullif(stored.lengths, @track_lengths::integer[])::integer[] AS track_lengths,
+    nullif(stored.audio_urls, @track_audio_urls::text[])::text[] AS track_audio_urls,
+    nullif(stored.video_urls, @track_video_urls::text[])::text[] AS track_video_urls,
+    nullif(stored.display_orders, (SELECT array_agg(listed.display_order) FROM listed))::integer[] AS display_orders
+FROM album
+CROSS JOIN stored;
 
 -- name: CreateAlbums :exec
 -- CreateAlbums inserts albums together with their tracks, all in the order given. track_albums says of each track which
 -- of the albums it belongs to, 1 being the first, and track_orders which of that album's tracks it is. An empty image or
--- track URL stands for none.
+-- track URL stands for none. When a trigger dropped a row, or changed the URL by which an album finds its tracks, the
+-- statement fails and nothing is kept: no setting has the name musicstore.rows_not_kept.
 WITH listed AS (
     SELECT
         generate_series(1, cardinality(@names::text[])) AS number,
@@ -57,15 +85,24 @@ WITH listed AS (
         unnest(@track_lengths::integer[]) AS length_seconds,
         nullif(unnest(@track_audio_urls::text[]), '') AS audio_url,
         nullif(unnest(@track_video_urls::text[]), '') AS video_url
+), inserted_tracks AS (
+    INSERT INTO tracks (album_id, name, length_seconds, audio_url, video_url, display_order)
+    SELECT
+        inserted.id, listed_tracks.name, listed_tracks.length_seconds, listed_tracks.audio_url, listed_tracks.video_url,
+        listed_tracks.display_order
+    FROM listed_tracks
+    JOIN listed ON listed.number = listed_tracks.number
+    JOIN inserted ON inserted.url = listed.url
+    ORDER BY listed_tracks.number, listed_tracks.display_order
+    RETURNING id
 )
-INSERT INTO tracks (album_id, name, length_seconds, audio_url, video_url, display_order)
 SELECT
-    inserted.id, listed_tracks.name, listed_tracks.length_seconds, listed_tracks.audio_url, listed_tracks.video_url,
-    listed_tracks.display_order
-FROM listed_tracks
-JOIN listed ON listed.number = listed_tracks.number
-JOIN inserted ON inserted.url = listed.url
-ORDER BY listed_tracks.number, listed_tracks.display_order;
+    CASE
+        WHEN (SELECT count(*) FROM inserted) = cardinality(@names::text[])
+            AND (SELECT count(*) FROM inserted_tracks) = coalesce(cardinality(@track_names::text[]), 0)
+            THEN true
+        ELSE current_setting('musicstore.rows_not_kept')::boolean
+    END::boolean;
 
 -- name: GetAlbum :one
 -- GetAlbum returns the album with this id, without its tracks; no row when there is none.

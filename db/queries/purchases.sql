@@ -10,6 +10,12 @@ WHERE (purchases.account_id, purchases.album_id, purchases.amount_paid_cents)
     = (EXCLUDED.account_id, EXCLUDED.album_id, EXCLUDED.amount_paid_cents)
 RETURNING *;
 
+-- name: GetPurchaseByPaymentRef :one
+-- GetPurchaseByPaymentRef returns the purchase with this payment reference; no row when there is none.
+SELECT *
+FROM purchases
+WHERE payment_ref = @payment_ref;
+
 -- name: GetPurchase :one
 -- GetPurchase returns the purchase with this id; no row when there is none.
 SELECT *

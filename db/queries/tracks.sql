@@ -18,6 +18,14 @@ FROM tracks
 WHERE album_id = ANY(@album_ids::bigint[])
 ORDER BY album_id, display_order;
 
+-- name: ListFirstTracksOfAlbums :many
+-- ListFirstTracksOfAlbums returns up to page_size tracks of these albums, album by album, in display order.
+SELECT *
+FROM tracks
+WHERE album_id = ANY(@album_ids::bigint[])
+ORDER BY album_id, display_order
+LIMIT @page_size;
+
 -- name: LoadTracks :copyfrom
 -- LoadTracks adds any number of tracks to albums that are there, all of them or none, by COPY, and returns how many. The
 -- caller numbers those of each album, from 1 and without holes.
@@ -45,28 +53,34 @@ FROM place
 WHERE place.display_order BETWEEN 1 AND place.tracks + 1
 RETURNING *;
 
--- name: MoveTrack :execrows
--- MoveTrack gives a track of a locked album another position, shifts those in between, and returns how many
--- tracks have a new number: none when the position is the track's own or beyond the end.
+-- name: MoveTrack :one
+-- MoveTrack gives a track of a locked album another position, shifts those in between, and returns it. No row when the
+-- position is beyond the end.
 WITH moved AS (
     SELECT tracks.id, tracks.album_id, tracks.display_order
     FROM tracks
     WHERE tracks.id = @id
+), changed AS (
+    UPDATE tracks
+    SET display_order = CASE
+        WHEN tracks.id = moved.id THEN @position::integer
+        WHEN moved.display_order < @position::integer THEN tracks.display_order - 1
+        ELSE tracks.display_order + 1
+    END
+    FROM moved
+    WHERE tracks.album_id = moved.album_id
+        AND tracks.display_order BETWEEN
+            least(moved.display_order, @position::integer) AND greatest(moved.display_order, @position::integer)
+        AND @position::integer <= (SELECT count(*) FROM tracks AS t WHERE t.album_id = moved.album_id)
+    RETURNING tracks.*
 )
-UPDATE tracks
-SET display_order = CASE
-    WHEN tracks.id = moved.id THEN @position::integer
-    WHEN moved.display_order < @position::integer THEN tracks.display_order - 1
-    ELSE tracks.display_order + 1
-END
-FROM moved
-WHERE tracks.album_id = moved.album_id
-    AND tracks.display_order BETWEEN
-        least(moved.display_order, @position::integer) AND greatest(moved.display_order, @position::integer)
-    AND @position::integer <= (SELECT count(*) FROM tracks AS t WHERE t.album_id = moved.album_id);
+SELECT *
+FROM changed
+WHERE changed.id = @id::bigint;
 
 -- name: DeleteTrack :one
--- DeleteTrack deletes a track of a locked album, closes the gap, and returns it; no row when there is none.
+-- DeleteTrack deletes a track of a locked album, closes the gap, and returns it, with how many tracks were behind it and
+-- how many of those were moved; no row when there is none.
 WITH gone AS (
     DELETE FROM tracks
     WHERE tracks.id = @id
@@ -76,6 +90,14 @@ WITH gone AS (
     SET display_order = tracks.display_order - 1
     FROM gone
     WHERE tracks.album_id = gone.album_id AND tracks.display_order > gone.display_order
+    RETURNING tracks.id
 )
-SELECT *
+SELECT
+    gone.*,
+    (
+        SELECT count(*)
+        FROM tracks AS t
+        WHERE t.album_id = gone.album_id AND t.display_order > gone.display_order
+    ) AS behind,
+    (SELECT count(*) FROM shifted) AS moved
 FROM gone;

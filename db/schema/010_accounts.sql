@@ -19,7 +19,9 @@ CREATE TABLE IF NOT EXISTS accounts (
     -- +error ErrEmailKeyInvalid: email must have one @ and no spaces
     CONSTRAINT accounts_email_key_check CHECK (email_key ~ '^[^\s@]+@[^\s@]+$' AND char_length(email_key) <= 320),
     -- +error ErrPasswordHashInvalid: password_hash must be in PHC string format
-    CONSTRAINT accounts_password_hash_check CHECK (password_hash ~ '^\$[a-z0-9-]{1,32}(\$[A-Za-z0-9/+.=,-]+){2,}$' AND char_length(password_hash) <= 512)
+    CONSTRAINT accounts_password_hash_check CHECK (password_hash COLLATE "C" ~ '^\$[a-z0-9-]{1,32}(\$[A-Za-z0-9/+.=,-]+){2,}$' AND char_length(password_hash) <= 512),
+    -- +error ErrAccountTimeInvalid: created_at must be of the years 1 to 9999
+    CONSTRAINT accounts_created_at_check CHECK (extract(year FROM created_at AT TIME ZONE 'UTC') BETWEEN 1 AND 9999)
 );
 
 -- Accounts by time of sign-up: the pages of ListAccounts, the days of DailyNewAccounts.

@@ -15,11 +15,18 @@ CREATE TABLE IF NOT EXISTS albums (
     CONSTRAINT albums_name_key UNIQUE (name),
     -- +error ErrAlbumURLTaken: album url already taken
     CONSTRAINT albums_url_key UNIQUE (url),
+    -- At least one character is no white space, as Unicode has it. The list and the collation are spelled out, because
+    -- what \s is differs from one locale to another.
     -- +error ErrAlbumNameInvalid: name must have 1 to 200 characters, and not spaces alone
-    CONSTRAINT albums_name_check CHECK (name ~ '\S' AND char_length(name) <= 200),
+    CONSTRAINT albums_name_check CHECK (
+        name COLLATE "C" ~ '[^\u0009-\u000d\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]'
+        AND char_length(name) <= 200
+    ),
     -- RFC 3986, section 2.3: the characters that need no escape in a path.
     -- +error ErrAlbumURLInvalid: url must have 1 to 200 of the characters A-Z a-z 0-9 . _ ~ -, and not be . or ..
-    CONSTRAINT albums_url_check CHECK (url ~ '^[A-Za-z0-9._~-]+$' AND url !~ '^\.{1,2}$' AND char_length(url) <= 200),
+    CONSTRAINT albums_url_check CHECK (
+        url COLLATE "C" ~ '^[A-Za-z0-9._~-]+$' AND url NOT IN ('.', '..') AND char_length(url) <= 200
+    ),
     -- +error ErrAlbumYearInvalid: year must be from 1860 to 2200
     CONSTRAINT albums_year_check CHECK (year BETWEEN 1860 AND 2200),
     -- +error ErrAlbumPriceInvalid: price_cents must be from 0 to 100000000

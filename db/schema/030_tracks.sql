@@ -17,7 +17,10 @@ CREATE TABLE IF NOT EXISTS tracks (
     -- +error ErrTrackPositionTaken: album has a track at this display_order already
     CONSTRAINT tracks_display_order_key UNIQUE (album_id, display_order) DEFERRABLE INITIALLY IMMEDIATE,
     -- +error ErrTrackNameInvalid: track name must have 1 to 200 characters, and not spaces alone
-    CONSTRAINT tracks_name_check CHECK (name ~ '\S' AND char_length(name) <= 200),
+    CONSTRAINT tracks_name_check CHECK (
+        name COLLATE "C" ~ '[^\u0009-\u000d\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]'
+        AND char_length(name) <= 200
+    ),
     -- +error ErrTrackLengthInvalid: length_seconds must be from 0 to 86400
     CONSTRAINT tracks_length_seconds_check CHECK (length_seconds BETWEEN 0 AND 86400),
     -- +error ErrTrackAudioURLInvalid: audio_url must have 1 to 2000 characters

@@ -19,11 +19,16 @@ CREATE TABLE IF NOT EXISTS purchases (
     -- +error ErrAlbumHasPurchases: album has purchases
     CONSTRAINT purchases_album_id_fkey FOREIGN KEY (album_id) REFERENCES albums (id) ON DELETE RESTRICT,
     -- +error ErrPaymentRefInvalid: payment_ref must have 1 to 200 characters, and not spaces alone
-    CONSTRAINT purchases_payment_ref_check CHECK (payment_ref ~ '\S' AND char_length(payment_ref) <= 200),
+    CONSTRAINT purchases_payment_ref_check CHECK (
+        payment_ref ~ '[^\u0009-\u000d\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]'
+        AND char_length(payment_ref) <= 200
+    ),
     -- +error ErrDescriptionInvalid: description must have 1000 characters at most
     CONSTRAINT purchases_description_check CHECK (char_length(description) <= 1000),
     -- +error ErrAmountPaidInvalid: amount_paid_cents must be from 0 to 100000000
-    CONSTRAINT purchases_amount_paid_cents_check CHECK (amount_paid_cents BETWEEN 0 AND 100000000)
+    CONSTRAINT purchases_amount_paid_cents_check CHECK (amount_paid_cents BETWEEN 0 AND 100000000),
+    -- +error ErrPurchaseTimeInvalid: created_at must be of the years 1 to 9999
+    CONSTRAINT purchases_created_at_check CHECK (extract(year FROM created_at AT TIME ZONE 'UTC') BETWEEN 1 AND 9999)
 );
 
 -- The purchases of an account, newest first; and the foreign key.

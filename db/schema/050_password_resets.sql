@@ -19,8 +19,12 @@ CREATE TABLE IF NOT EXISTS password_resets (
     CONSTRAINT password_resets_id_check CHECK (id ~ '^[0-9a-f]{32}$'),
     -- +error ErrResetTokenHashInvalid: token_hash must be a SHA-256
     CONSTRAINT password_resets_token_hash_check CHECK (octet_length(token_hash) = 32),
-    -- +error ErrResetExpiryInvalid: expires_at must be after created_at
-    CONSTRAINT password_resets_expires_at_check CHECK (expires_at > created_at),
+    -- +error ErrResetTimeInvalid: created_at must be of the years 1 to 9999
+    CONSTRAINT password_resets_created_at_check CHECK (extract(year FROM created_at AT TIME ZONE 'UTC') BETWEEN 1 AND 9999),
+    -- +error ErrResetExpiryInvalid: expires_at must be after created_at, and before the year 10000
+    CONSTRAINT password_resets_expires_at_check CHECK (
+        expires_at > created_at AND extract(year FROM expires_at AT TIME ZONE 'UTC') <= 9999
+    ),
     -- +error ErrResetUsedAtInvalid: used_at must be from created_at until before expires_at
     CONSTRAINT password_resets_used_at_check CHECK (used_at >= created_at AND used_at < expires_at),
     -- +error ErrResetUsedIPInvalid: used_ip must go with used_at

@@ -287,24 +287,35 @@ func (q *Queries) RevokeSuperUser(ctx context.Context, id string) (Account, erro
 const setPasswordHash = `-- name: SetPasswordHash :one
 WITH ended AS (
     DELETE FROM password_resets
-    WHERE account_id = $2 AND used_at IS NULL
+    WHERE account_id = $1 AND used_at IS NULL
     RETURNING account_id
+), accounts AS (
+    UPDATE accounts
+    SET password_hash = $2
+    WHERE accounts.id = $1 AND (SELECT count(*) FROM ended) >= 0
+    RETURNING id, email, email_key, password_hash, created_at, email_confirmed, is_super_user
 )
-UPDATE accounts
-SET password_hash = $1
-WHERE accounts.id = $2 AND (SELECT count(*) FROM ended) >= 0
-RETURNING id, email, email_key, password_hash, created_at, email_confirmed, is_super_user
+SELECT id, email, email_key, password_hash, created_at, email_confirmed, is_super_user
+FROM accounts
+WHERE (
+    SELECT CASE
+        WHEN EXISTS (SELECT FROM accounts) OR NOT EXISTS (SELECT FROM ended) THEN true
+        ELSE current_setting('musicstore.rows_not_kept')::boolean
+    END
+)
 `
 
 type SetPasswordHashParams struct {
-	PasswordHash private.PasswordHash `json:"password_hash"`
 	ID           string               `json:"id"`
+	PasswordHash private.PasswordHash `json:"password_hash"`
 }
 
 // SetPasswordHash replaces the account's password and ends its open reset, and returns the account; no row when
-// there is none. The reset goes first, as it does when one is redeemed, so that the two never lock each other out.
+// there is none. The reset goes first, as it does when one is redeemed, so that the two never lock each other out. When a
+// trigger dropped the new password of an account whose reset was ended, the statement fails and nothing is kept: no
+// setting has the name musicstore.rows_not_kept. The changed row has the name of its table, and so its types.
 func (q *Queries) SetPasswordHash(ctx context.Context, arg SetPasswordHashParams) (Account, error) {
-	row := q.db.QueryRow(ctx, setPasswordHash, arg.PasswordHash, arg.ID)
+	row := q.db.QueryRow(ctx, setPasswordHash, arg.ID, arg.PasswordHash)
 	var i Account
 	err := row.Scan(
 		&i.ID,

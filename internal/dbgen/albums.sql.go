@@ -12,31 +12,59 @@ import (
 const createAlbum = `-- name: CreateAlbum :one
 WITH album AS (
     INSERT INTO albums (name, url, year, price_cents, image_url, has_preview, is_published)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)
-    RETURNING id
+    VALUES ($5, $6, $7, $8, $9, $10, $11)
+    RETURNING id, name, url, year, price_cents, image_url, has_preview, is_published
 ), listed AS (
     SELECT
         t.display_order::integer AS display_order,
         t.name,
-        ($8::integer[])[t.display_order] AS length_seconds,
-        nullif(($9::text[])[t.display_order], '') AS audio_url,
-        nullif(($10::text[])[t.display_order], '') AS video_url
-    FROM unnest($11::text[]) WITH ORDINALITY AS t (name, display_order)
+        ($2::integer[])[t.display_order] AS length_seconds,
+        nullif(($3::text[])[t.display_order], '') AS audio_url,
+        nullif(($4::text[])[t.display_order], '') AS video_url
+    FROM unnest($1::text[]) WITH ORDINALITY AS t (name, display_order)
 ), inserted AS (
     INSERT INTO tracks (album_id, name, length_seconds, audio_url, video_url, display_order)
     SELECT album.id, listed.name, listed.length_seconds, listed.audio_url, listed.video_url, listed.display_order
     FROM album
     CROSS JOIN listed
     ORDER BY listed.display_order
-    RETURNING id, display_order
+    RETURNING id, album_id, name, length_seconds, audio_url, video_url, display_order
+), stored AS (
+    SELECT
+        coalesce(array_agg(t.id), '{}') AS ids,
+        array_agg(t.name) AS names,
+        array_agg(t.length_seconds) AS lengths,
+        array_agg(coalesce(t.audio_url, '')) AS audio_urls,
+        array_agg(coalesce(t.video_url, '')) AS video_urls,
+        array_agg(t.display_order) AS display_orders
+    FROM (
+        SELECT inserted.id, inserted.album_id, inserted.name, inserted.length_seconds, inserted.audio_url, inserted.video_url, inserted.display_order
+        FROM inserted
+        WHERE inserted.album_id = (SELECT album.id FROM album)
+        ORDER BY inserted.display_order
+    ) AS t
 )
 SELECT
-    album.id,
-    coalesce((SELECT array_agg(inserted.id ORDER BY inserted.display_order) FROM inserted), '{}')::bigint[] AS track_ids
+    CASE
+        WHEN cardinality(stored.ids) = coalesce(cardinality($1::text[]), 0) THEN album.id
+        ELSE current_setting('musicstore.rows_not_kept')::bigint
+    END::bigint AS id,
+    album.name, album.url, album.year, album.price_cents, album.image_url, album.has_preview, album.is_published,
+    stored.ids::bigint[] AS track_ids,
+    nullif(stored.names, $1::text[])::text[] AS track_names,
+    nullif(stored.lengths, $2::integer[])::integer[] AS track_lengths,
+    nullif(stored.audio_urls, $3::text[])::text[] AS track_audio_urls,
+    nullif(stored.video_urls, $4::text[])::text[] AS track_video_urls,
+    nullif(stored.display_orders, (SELECT array_agg(listed.display_order) FROM listed))::integer[] AS display_orders
 FROM album
+CROSS JOIN stored
 `
 
 type CreateAlbumParams struct {
+	TrackNames     []string `json:"track_names"`
+	TrackLengths   []int32  `json:"track_lengths"`
+	TrackAudioURLs []string `json:"track_audio_urls"`
+	TrackVideoURLs []string `json:"track_video_urls"`
 	Name           string   `json:"name"`
 	URL            string   `json:"url"`
 	Year           int32    `json:"year"`
@@ -44,22 +72,37 @@ type CreateAlbumParams struct {
 	ImageURL       *string  `json:"image_url"`
 	HasPreview     bool     `json:"has_preview"`
 	IsPublished    bool     `json:"is_published"`
-	TrackLengths   []int32  `json:"track_lengths"`
-	TrackAudioURLs []string `json:"track_audio_urls"`
-	TrackVideoURLs []string `json:"track_video_urls"`
-	TrackNames     []string `json:"track_names"`
 }
 
 type CreateAlbumRow struct {
-	ID       int64   `json:"id"`
-	TrackIDs []int64 `json:"track_ids"`
+	ID             int64    `json:"id"`
+	Name           string   `json:"name"`
+	URL            string   `json:"url"`
+	Year           int32    `json:"year"`
+	PriceCents     int64    `json:"price_cents"`
+	ImageURL       *string  `json:"image_url"`
+	HasPreview     bool     `json:"has_preview"`
+	IsPublished    bool     `json:"is_published"`
+	TrackIDs       []int64  `json:"track_ids"`
+	TrackNames     []string `json:"track_names"`
+	TrackLengths   []int32  `json:"track_lengths"`
+	TrackAudioURLs []string `json:"track_audio_urls"`
+	TrackVideoURLs []string `json:"track_video_urls"`
+	DisplayOrders  []int32  `json:"display_orders"`
 }
 
-// CreateAlbum inserts an album together with its tracks, in the order given, and returns the id of the album and
-// those of the tracks. An empty URL of a track stands for none. It is planned once, not at each call, because nothing in
-// it makes the planner expect many more tracks than there are, as generate_series would.
+// CreateAlbum inserts an album together with its tracks, in the order given, and returns the album as stored with the ids
+// of its tracks. A column of the tracks is NULL when it was stored as given; otherwise a trigger changed it, and it is
+// returned. An empty URL of a track stands for none. No row when a trigger dropped the album. When one dropped a track,
+// the statement fails and nothing is kept: no setting has the name musicstore.rows_not_kept. PostgreSQL plans the
+// statement once, not at each call, because nothing in it makes the planner expect many more tracks than there are, as
+// generate_series would.
 func (q *Queries) CreateAlbum(ctx context.Context, arg CreateAlbumParams) (CreateAlbumRow, error) {
 	row := q.db.QueryRow(ctx, createAlbum,
+		arg.TrackNames,
+		arg.TrackLengths,
+		arg.TrackAudioURLs,
+		arg.TrackVideoURLs,
 		arg.Name,
 		arg.URL,
 		arg.Year,
@@ -67,13 +110,24 @@ func (q *Queries) CreateAlbum(ctx context.Context, arg CreateAlbumParams) (Creat
 		arg.ImageURL,
 		arg.HasPreview,
 		arg.IsPublished,
-		arg.TrackLengths,
-		arg.TrackAudioURLs,
-		arg.TrackVideoURLs,
-		arg.TrackNames,
 	)
 	var i CreateAlbumRow
-	err := row.Scan(&i.ID, &i.TrackIDs)
+	err := row.Scan(
+		&i.ID,
+		&i.Name,
+		&i.URL,
+		&i.Year,
+		&i.PriceCents,
+		&i.ImageURL,
+		&i.HasPreview,
+		&i.IsPublished,
+		&i.TrackIDs,
+		&i.TrackNames,
+		&i.TrackLengths,
+		&i.TrackAudioURLs,
+		&i.TrackVideoURLs,
+		&i.DisplayOrders,
+	)
 	return i, err
 }
 
@@ -82,12 +136,12 @@ WITH listed AS (
     SELECT
         generate_series(1, cardinality($1::text[])) AS number,
         unnest($1::text[]) AS name,
-        unnest($2::text[]) AS url,
-        unnest($3::integer[]) AS year,
-        unnest($4::bigint[]) AS price_cents,
-        nullif(unnest($5::text[]), '') AS image_url,
-        unnest($6::boolean[]) AS has_preview,
-        unnest($7::boolean[]) AS is_published
+        unnest($3::text[]) AS url,
+        unnest($4::integer[]) AS year,
+        unnest($5::bigint[]) AS price_cents,
+        nullif(unnest($6::text[]), '') AS image_url,
+        unnest($7::boolean[]) AS has_preview,
+        unnest($8::boolean[]) AS is_published
 ), inserted AS (
     INSERT INTO albums (name, url, year, price_cents, image_url, has_preview, is_published)
     SELECT
@@ -98,25 +152,35 @@ WITH listed AS (
     RETURNING id, url
 ), listed_tracks AS (
     SELECT
-        unnest($8::integer[]) AS number,
-        unnest($9::integer[]) AS display_order,
-        unnest($10::text[]) AS name,
+        unnest($9::integer[]) AS number,
+        unnest($10::integer[]) AS display_order,
+        unnest($2::text[]) AS name,
         unnest($11::integer[]) AS length_seconds,
         nullif(unnest($12::text[]), '') AS audio_url,
         nullif(unnest($13::text[]), '') AS video_url
+), inserted_tracks AS (
+    INSERT INTO tracks (album_id, name, length_seconds, audio_url, video_url, display_order)
+    SELECT
+        inserted.id, listed_tracks.name, listed_tracks.length_seconds, listed_tracks.audio_url, listed_tracks.video_url,
+        listed_tracks.display_order
+    FROM listed_tracks
+    JOIN listed ON listed.number = listed_tracks.number
+    JOIN inserted ON inserted.url = listed.url
+    ORDER BY listed_tracks.number, listed_tracks.display_order
+    RETURNING id
 )
-INSERT INTO tracks (album_id, name, length_seconds, audio_url, video_url, display_order)
 SELECT
-    inserted.id, listed_tracks.name, listed_tracks.length_seconds, listed_tracks.audio_url, listed_tracks.video_url,
-    listed_tracks.display_order
-FROM listed_tracks
-JOIN listed ON listed.number = listed_tracks.number
-JOIN inserted ON inserted.url = listed.url
-ORDER BY listed_tracks.number, listed_tracks.display_order
+    CASE
+        WHEN (SELECT count(*) FROM inserted) = cardinality($1::text[])
+            AND (SELECT count(*) FROM inserted_tracks) = coalesce(cardinality($2::text[]), 0)
+            THEN true
+        ELSE current_setting('musicstore.rows_not_kept')::boolean
+    END::boolean
 `
 
 type CreateAlbumsParams struct {
 	Names          []string `json:"names"`
+	TrackNames     []string `json:"track_names"`
 	URLs           []string `json:"urls"`
 	Years          []int32  `json:"years"`
 	PricesCents    []int64  `json:"prices_cents"`
@@ -125,7 +189,6 @@ type CreateAlbumsParams struct {
 	ArePublished   []bool   `json:"are_published"`
 	TrackAlbums    []int32  `json:"track_albums"`
 	TrackOrders    []int32  `json:"track_orders"`
-	TrackNames     []string `json:"track_names"`
 	TrackLengths   []int32  `json:"track_lengths"`
 	TrackAudioURLs []string `json:"track_audio_urls"`
 	TrackVideoURLs []string `json:"track_video_urls"`
@@ -133,10 +196,12 @@ type CreateAlbumsParams struct {
 
 // CreateAlbums inserts albums together with their tracks, all in the order given. track_albums says of each track which
 // of the albums it belongs to, 1 being the first, and track_orders which of that album's tracks it is. An empty image or
-// track URL stands for none.
+// track URL stands for none. When a trigger dropped a row, or changed the URL by which an album finds its tracks, the
+// statement fails and nothing is kept: no setting has the name musicstore.rows_not_kept.
 func (q *Queries) CreateAlbums(ctx context.Context, arg CreateAlbumsParams) error {
 	_, err := q.db.Exec(ctx, createAlbums,
 		arg.Names,
+		arg.TrackNames,
 		arg.URLs,
 		arg.Years,
 		arg.PricesCents,
@@ -145,7 +210,6 @@ func (q *Queries) CreateAlbums(ctx context.Context, arg CreateAlbumsParams) erro
 		arg.ArePublished,
 		arg.TrackAlbums,
 		arg.TrackOrders,
-		arg.TrackNames,
 		arg.TrackLengths,
 		arg.TrackAudioURLs,
 		arg.TrackVideoURLs,

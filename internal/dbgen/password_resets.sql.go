@@ -14,41 +14,65 @@ import (
 
 const createPasswordReset = `-- name: CreatePasswordReset :one
 INSERT INTO password_resets (id, account_id, token_hash, created_at, expires_at)
-SELECT $1, $2, $3, $4, $5
+SELECT
+    $1, $2, $3, made.created_at,
+    coalesce($4::timestamptz, made.created_at + make_interval(secs => $5::float8))
+FROM (
+    SELECT coalesce($6::timestamptz, $7::timestamptz, statement_timestamp()) AS created_at
+) AS made
 WHERE NOT EXISTS (
     SELECT
     FROM password_resets AS used
-    WHERE used.account_id = $2 AND used.used_at IS NOT NULL AND used.created_at > $6::timestamptz
+    WHERE used.account_id = $2
+        AND used.used_at IS NOT NULL
+        AND abs(extract(epoch FROM used.created_at - coalesce($7::timestamptz, statement_timestamp())))
+            < $8::float8
 )
 ON CONFLICT (account_id) WHERE used_at IS NULL DO UPDATE
 SET
     id = EXCLUDED.id,
     token_hash = EXCLUDED.token_hash,
-    created_at = EXCLUDED.created_at,
-    expires_at = EXCLUDED.expires_at
-WHERE password_resets.created_at <= $6::timestamptz OR password_resets.id = EXCLUDED.id
+    created_at = CASE
+        WHEN password_resets.token_hash = EXCLUDED.token_hash THEN password_resets.created_at
+        ELSE EXCLUDED.created_at
+    END,
+    expires_at = CASE
+        WHEN password_resets.token_hash = EXCLUDED.token_hash THEN password_resets.expires_at
+        ELSE EXCLUDED.expires_at
+    END
+WHERE password_resets.token_hash = EXCLUDED.token_hash
+    OR abs(extract(epoch FROM password_resets.created_at - coalesce($7::timestamptz, statement_timestamp())))
+        >= $8::float8
 RETURNING id, account_id, token_hash, created_at, expires_at, used_at, used_ip
 `
 
 type CreatePasswordResetParams struct {
-	ID        string         `json:"id"`
-	AccountID string         `json:"account_id"`
-	TokenHash private.Digest `json:"token_hash"`
-	CreatedAt time.Time      `json:"created_at"`
-	ExpiresAt time.Time      `json:"expires_at"`
-	NoneAfter time.Time      `json:"none_after"`
+	ID              string         `json:"id"`
+	AccountID       string         `json:"account_id"`
+	TokenHash       private.Digest `json:"token_hash"`
+	ExpiresAt       *time.Time     `json:"expires_at"`
+	LifetimeSeconds float64        `json:"lifetime_seconds"`
+	CreatedAt       *time.Time     `json:"created_at"`
+	Now             *time.Time     `json:"now"`
+	IntervalSeconds float64        `json:"interval_seconds"`
 }
 
-// CreatePasswordReset inserts a reset and returns it. The account's open one, if any, gives up its place; no row when
-// the account has one, open or used, that was asked for after the given time. The same reset once more is returned.
+// CreatePasswordReset inserts a reset and returns it. The account's open one, if any, gives up its place. No row when the
+// account has one, open or used, that was created less than the interval from now, before or after: one that a clock far
+// ahead has made does not block the account until then. The same reset with the same token once more is returned as it
+// stands.
+//
+// Unless the caller says what time it is, the database does. Its clock is one; those of its clients may differ.
 func (q *Queries) CreatePasswordReset(ctx context.Context, arg CreatePasswordResetParams) (PasswordReset, error) {
 	row := q.db.QueryRow(ctx, createPasswordReset,
 		arg.ID,
 		arg.AccountID,
 		arg.TokenHash,
-		arg.CreatedAt,
 		arg.ExpiresAt,
-		arg.NoneAfter,
+		arg.LifetimeSeconds,
+		arg.CreatedAt,
+		arg.Now,
+		arg.IntervalSeconds,
 	)
 	var i PasswordReset
 	err := row.Scan(
@@ -65,12 +89,18 @@ func (q *Queries) CreatePasswordReset(ctx context.Context, arg CreatePasswordRes
 
 const deleteExpiredPasswordResets = `-- name: DeleteExpiredPasswordResets :execrows
 DELETE FROM password_resets
-WHERE expires_at < $1
+WHERE expires_at < least($1::timestamptz, coalesce($2::timestamptz, statement_timestamp()))
 `
 
+type DeleteExpiredPasswordResetsParams struct {
+	ExpiredBefore time.Time  `json:"expired_before"`
+	Now           *time.Time `json:"now"`
+}
+
 // DeleteExpiredPasswordResets deletes the resets, used or not, that expired before the given time, and returns how many.
-func (q *Queries) DeleteExpiredPasswordResets(ctx context.Context, expiredBefore time.Time) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteExpiredPasswordResets, expiredBefore)
+// It deletes none that is good now. Unless the caller says what time it is, the database does.
+func (q *Queries) DeleteExpiredPasswordResets(ctx context.Context, arg DeleteExpiredPasswordResetsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteExpiredPasswordResets, arg.ExpiredBefore, arg.Now)
 	if err != nil {
 		return 0, err
 	}
@@ -80,16 +110,18 @@ func (q *Queries) DeleteExpiredPasswordResets(ctx context.Context, expiredBefore
 const getPasswordReset = `-- name: GetPasswordReset :one
 SELECT id, account_id, token_hash, created_at, expires_at, used_at, used_ip
 FROM password_resets
-WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2::timestamptz
+WHERE token_hash = $1
+    AND used_at IS NULL
+    AND expires_at > coalesce($2::timestamptz, statement_timestamp())
 `
 
 type GetPasswordResetParams struct {
 	TokenHash private.Digest `json:"token_hash"`
-	Now       time.Time      `json:"now"`
+	Now       *time.Time     `json:"now"`
 }
 
 // GetPasswordReset returns the reset that a token opens, by the token's digest; no row when the token is unknown,
-// used, expired or superseded.
+// used, expired or superseded. Unless the caller says what time it is, the database does.
 func (q *Queries) GetPasswordReset(ctx context.Context, arg GetPasswordResetParams) (PasswordReset, error) {
 	row := q.db.QueryRow(ctx, getPasswordReset, arg.TokenHash, arg.Now)
 	var i PasswordReset
@@ -105,35 +137,76 @@ func (q *Queries) GetPasswordReset(ctx context.Context, arg GetPasswordResetPara
 	return i, err
 }
 
+const hasRecentPasswordReset = `-- name: HasRecentPasswordReset :one
+SELECT EXISTS (
+    SELECT
+    FROM password_resets
+    WHERE account_id = $1
+        AND abs(extract(epoch FROM created_at - coalesce($2::timestamptz, statement_timestamp())))
+            < $3::float8
+)
+`
+
+type HasRecentPasswordResetParams struct {
+	AccountID       string     `json:"account_id"`
+	Now             *time.Time `json:"now"`
+	IntervalSeconds float64    `json:"interval_seconds"`
+}
+
+// HasRecentPasswordReset says whether the account has a reset, open or used, that was created less than the interval
+// from now, before or after.
+func (q *Queries) HasRecentPasswordReset(ctx context.Context, arg HasRecentPasswordResetParams) (bool, error) {
+	row := q.db.QueryRow(ctx, hasRecentPasswordReset, arg.AccountID, arg.Now, arg.IntervalSeconds)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const redeemPasswordReset = `-- name: RedeemPasswordReset :one
 WITH redeemed AS (
     UPDATE password_resets
-    SET used_at = $2::timestamptz, used_ip = $3
-    WHERE token_hash = $4 AND used_at IS NULL AND expires_at > $2::timestamptz
+    SET
+        used_at = greatest(created_at, coalesce($1::timestamptz, statement_timestamp())),
+        used_ip = $2
+    WHERE token_hash = $3
+        AND used_at IS NULL
+        AND expires_at > coalesce($1::timestamptz, statement_timestamp())
     RETURNING account_id
+), accounts AS (
+    UPDATE accounts
+    SET password_hash = $4
+    FROM redeemed
+    WHERE accounts.id = redeemed.account_id
+    RETURNING accounts.id, accounts.email, accounts.email_key, accounts.password_hash, accounts.created_at, accounts.email_confirmed, accounts.is_super_user
 )
-UPDATE accounts
-SET password_hash = $1
-FROM redeemed
-WHERE accounts.id = redeemed.account_id
-RETURNING accounts.id, accounts.email, accounts.email_key, accounts.password_hash, accounts.created_at, accounts.email_confirmed, accounts.is_super_user
+SELECT id, email, email_key, password_hash, created_at, email_confirmed, is_super_user
+FROM accounts
+WHERE (
+    SELECT CASE
+        WHEN EXISTS (SELECT FROM accounts) OR NOT EXISTS (SELECT FROM redeemed) THEN true
+        ELSE current_setting('musicstore.rows_not_kept')::boolean
+    END
+)
 `
 
 type RedeemPasswordResetParams struct {
-	PasswordHash private.PasswordHash `json:"password_hash"`
-	UsedAt       time.Time            `json:"used_at"`
+	Now          *time.Time           `json:"now"`
 	UsedIP       *private.IP          `json:"used_ip"`
 	TokenHash    private.Digest       `json:"token_hash"`
+	PasswordHash private.PasswordHash `json:"password_hash"`
 }
 
 // RedeemPasswordReset uses up the reset that a token opens, sets the account's password, and returns the account; no
-// row when the token is unknown, used, expired or superseded.
+// row when the token is unknown, used, expired or superseded. Unless the caller says what time it is, the database does.
+// A reset is never used before it was created, whatever a clock says. When a trigger dropped the new password, the
+// statement fails and nothing is kept: no setting has the name musicstore.rows_not_kept. The changed row
+// has the name of its table, and so its types.
 func (q *Queries) RedeemPasswordReset(ctx context.Context, arg RedeemPasswordResetParams) (Account, error) {
 	row := q.db.QueryRow(ctx, redeemPasswordReset,
-		arg.PasswordHash,
-		arg.UsedAt,
+		arg.Now,
 		arg.UsedIP,
 		arg.TokenHash,
+		arg.PasswordHash,
 	)
 	var i Account
 	err := row.Scan(

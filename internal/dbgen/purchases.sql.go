@@ -82,6 +82,28 @@ func (q *Queries) GetPurchase(ctx context.Context, id int64) (Purchase, error) {
 	return i, err
 }
 
+const getPurchaseByPaymentRef = `-- name: GetPurchaseByPaymentRef :one
+SELECT id, account_id, album_id, payment_ref, description, amount_paid_cents, created_at
+FROM purchases
+WHERE payment_ref = $1
+`
+
+// GetPurchaseByPaymentRef returns the purchase with this payment reference; no row when there is none.
+func (q *Queries) GetPurchaseByPaymentRef(ctx context.Context, paymentRef string) (Purchase, error) {
+	row := q.db.QueryRow(ctx, getPurchaseByPaymentRef, paymentRef)
+	var i Purchase
+	err := row.Scan(
+		&i.ID,
+		&i.AccountID,
+		&i.AlbumID,
+		&i.PaymentRef,
+		&i.Description,
+		&i.AmountPaidCents,
+		&i.CreatedAt,
+	)
+	return i, err
+}
+
 const listBestSellers = `-- name: ListBestSellers :many
 SELECT
     albums.id AS album_id,

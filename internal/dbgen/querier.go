@@ -6,7 +6,6 @@ package dbgen
 
 import (
 	"context"
-	"time"
 
 	"musicstore/internal/private"
 )
@@ -20,16 +19,24 @@ type Querier interface {
 	// CreateAccount inserts an account and returns it. The same account under the same id once more is returned
 	// as it stands, so that a write whose reply was lost can be sent again; no row when the id belongs to another.
 	CreateAccount(ctx context.Context, arg CreateAccountParams) (Account, error)
-	// CreateAlbum inserts an album together with its tracks, in the order given, and returns the id of the album and
-	// those of the tracks. An empty URL of a track stands for none. It is planned once, not at each call, because nothing in
-	// it makes the planner expect many more tracks than there are, as generate_series would.
+	// CreateAlbum inserts an album together with its tracks, in the order given, and returns the album as stored with the ids
+	// of its tracks. A column of the tracks is NULL when it was stored as given; otherwise a trigger changed it, and it is
+	// returned. An empty URL of a track stands for none. No row when a trigger dropped the album. When one dropped a track,
+	// the statement fails and nothing is kept: no setting has the name musicstore.rows_not_kept. PostgreSQL plans the
+	// statement once, not at each call, because nothing in it makes the planner expect many more tracks than there are, as
+	// generate_series would.
 	CreateAlbum(ctx context.Context, arg CreateAlbumParams) (CreateAlbumRow, error)
 	// CreateAlbums inserts albums together with their tracks, all in the order given. track_albums says of each track which
 	// of the albums it belongs to, 1 being the first, and track_orders which of that album's tracks it is. An empty image or
-	// track URL stands for none.
+	// track URL stands for none. When a trigger dropped a row, or changed the URL by which an album finds its tracks, the
+	// statement fails and nothing is kept: no setting has the name musicstore.rows_not_kept.
 	CreateAlbums(ctx context.Context, arg CreateAlbumsParams) error
-	// CreatePasswordReset inserts a reset and returns it. The account's open one, if any, gives up its place; no row when
-	// the account has one, open or used, that was asked for after the given time. The same reset once more is returned.
+	// CreatePasswordReset inserts a reset and returns it. The account's open one, if any, gives up its place. No row when the
+	// account has one, open or used, that was created less than the interval from now, before or after: one that a clock far
+	// ahead has made does not block the account until then. The same reset with the same token once more is returned as it
+	// stands.
+	//
+	// Unless the caller says what time it is, the database does. Its clock is one; those of its clients may differ.
 	CreatePasswordReset(ctx context.Context, arg CreatePasswordResetParams) (PasswordReset, error)
 	// DailyNewAccounts counts the accounts of each day. The days come as their bounds: day n lasts from starts[n] until
 	// before ends[n]. One row a day, in order; a day without accounts counts 0. Behind a SELECT the planner does not see
@@ -46,8 +53,10 @@ type Querier interface {
 	// bought cannot be deleted.
 	DeleteAlbum(ctx context.Context, id int64) (Album, error)
 	// DeleteExpiredPasswordResets deletes the resets, used or not, that expired before the given time, and returns how many.
-	DeleteExpiredPasswordResets(ctx context.Context, expiredBefore time.Time) (int64, error)
-	// DeleteTrack deletes a track of a locked album, closes the gap, and returns it; no row when there is none.
+	// It deletes none that is good now. Unless the caller says what time it is, the database does.
+	DeleteExpiredPasswordResets(ctx context.Context, arg DeleteExpiredPasswordResetsParams) (int64, error)
+	// DeleteTrack deletes a track of a locked album, closes the gap, and returns it, with how many tracks were behind it and
+	// how many of those were moved; no row when there is none.
 	DeleteTrack(ctx context.Context, id int64) (DeleteTrackRow, error)
 	// GetAccount returns the account with this id; no row when there is none.
 	GetAccount(ctx context.Context, id string) (Account, error)
@@ -58,14 +67,19 @@ type Querier interface {
 	// GetAlbumByURL returns the album at this URL, without its tracks; no row when there is none.
 	GetAlbumByURL(ctx context.Context, url string) (Album, error)
 	// GetPasswordReset returns the reset that a token opens, by the token's digest; no row when the token is unknown,
-	// used, expired or superseded.
+	// used, expired or superseded. Unless the caller says what time it is, the database does.
 	GetPasswordReset(ctx context.Context, arg GetPasswordResetParams) (PasswordReset, error)
 	// GetPurchase returns the purchase with this id; no row when there is none.
 	GetPurchase(ctx context.Context, id int64) (Purchase, error)
+	// GetPurchaseByPaymentRef returns the purchase with this payment reference; no row when there is none.
+	GetPurchaseByPaymentRef(ctx context.Context, paymentRef string) (Purchase, error)
 	// GetTrack returns the track with this id; no row when there is none.
 	GetTrack(ctx context.Context, id int64) (Track, error)
 	// GrantSuperUser makes the account a super user, and returns it; no row when there is none.
 	GrantSuperUser(ctx context.Context, id string) (Account, error)
+	// HasRecentPasswordReset says whether the account has a reset, open or used, that was created less than the interval
+	// from now, before or after.
+	HasRecentPasswordReset(ctx context.Context, arg HasRecentPasswordResetParams) (bool, error)
 	// ListAccounts returns up to page_size accounts in the order of their sign-up, those after the given one;
 	// after the zero time and the empty id comes the first.
 	ListAccounts(ctx context.Context, arg ListAccountsParams) ([]Account, error)
@@ -76,6 +90,8 @@ type Querier interface {
 	// until, with how many purchases they had and what was paid for them: the most purchases first, then the most paid,
 	// then the oldest album.
 	ListBestSellers(ctx context.Context, arg ListBestSellersParams) ([]ListBestSellersRow, error)
+	// ListFirstTracksOfAlbums returns up to page_size tracks of these albums, album by album, in display order.
+	ListFirstTracksOfAlbums(ctx context.Context, arg ListFirstTracksOfAlbumsParams) ([]Track, error)
 	// ListPublishedAlbums returns up to page_size published albums without their tracks, newest year first, those
 	// before the given year and id.
 	ListPublishedAlbums(ctx context.Context, arg ListPublishedAlbumsParams) ([]Album, error)
@@ -93,16 +109,19 @@ type Querier interface {
 	// LockAlbum holds the album until the transaction ends, so that its tracks are renumbered by one at a time; no row
 	// when there is none.
 	LockAlbum(ctx context.Context, id int64) (int64, error)
-	// MoveTrack gives a track of a locked album another position, shifts those in between, and returns how many
-	// tracks have a new number: none when the position is the track's own or beyond the end.
-	MoveTrack(ctx context.Context, arg MoveTrackParams) (int64, error)
+	// MoveTrack gives a track of a locked album another position, shifts those in between, and returns it. No row when the
+	// position is beyond the end.
+	MoveTrack(ctx context.Context, arg MoveTrackParams) (MoveTrackRow, error)
 	// PublishAlbum puts the album on sale, and returns it; no row when there is none.
 	PublishAlbum(ctx context.Context, id int64) (Album, error)
 	// RecordPurchase inserts a purchase and returns it. The same payment reference once more returns the purchase that is
 	// there; no row when that is of another account, album or amount.
 	RecordPurchase(ctx context.Context, arg RecordPurchaseParams) (Purchase, error)
 	// RedeemPasswordReset uses up the reset that a token opens, sets the account's password, and returns the account; no
-	// row when the token is unknown, used, expired or superseded.
+	// row when the token is unknown, used, expired or superseded. Unless the caller says what time it is, the database does.
+	// A reset is never used before it was created, whatever a clock says. When a trigger dropped the new password, the
+	// statement fails and nothing is kept: no setting has the name musicstore.rows_not_kept. The changed row
+	// has the name of its table, and so its types.
 	RedeemPasswordReset(ctx context.Context, arg RedeemPasswordResetParams) (Account, error)
 	// RevokeSuperUser makes the account an ordinary one, and returns it; no row when there is none.
 	RevokeSuperUser(ctx context.Context, id string) (Account, error)
@@ -116,7 +135,9 @@ type Querier interface {
 	// does not know how many match: without it, it reads all albums for the join.
 	SearchCatalog(ctx context.Context, arg SearchCatalogParams) ([]SearchCatalogRow, error)
 	// SetPasswordHash replaces the account's password and ends its open reset, and returns the account; no row when
-	// there is none. The reset goes first, as it does when one is redeemed, so that the two never lock each other out.
+	// there is none. The reset goes first, as it does when one is redeemed, so that the two never lock each other out. When a
+	// trigger dropped the new password of an account whose reset was ended, the statement fails and nothing is kept: no
+	// setting has the name musicstore.rows_not_kept. The changed row has the name of its table, and so its types.
 	SetPasswordHash(ctx context.Context, arg SetPasswordHashParams) (Account, error)
 	// UnpublishAlbum takes the album off sale, and returns it; no row when there is none.
 	UnpublishAlbum(ctx context.Context, id int64) (Album, error)

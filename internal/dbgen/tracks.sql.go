@@ -72,8 +72,16 @@ WITH gone AS (
     SET display_order = tracks.display_order - 1
     FROM gone
     WHERE tracks.album_id = gone.album_id AND tracks.display_order > gone.display_order
+    RETURNING tracks.id
 )
-SELECT id, album_id, name, length_seconds, audio_url, video_url, display_order
+SELECT
+    gone.id, gone.album_id, gone.name, gone.length_seconds, gone.audio_url, gone.video_url, gone.display_order,
+    (
+        SELECT count(*)
+        FROM tracks AS t
+        WHERE t.album_id = gone.album_id AND t.display_order > gone.display_order
+    ) AS behind,
+    (SELECT count(*) FROM shifted) AS moved
 FROM gone
 `
 
@@ -85,9 +93,12 @@ type DeleteTrackRow struct {
 	AudioURL      *string `json:"audio_url"`
 	VideoURL      *string `json:"video_url"`
 	DisplayOrder  int32   `json:"display_order"`
+	Behind        int64   `json:"behind"`
+	Moved         int64   `json:"moved"`
 }
 
-// DeleteTrack deletes a track of a locked album, closes the gap, and returns it; no row when there is none.
+// DeleteTrack deletes a track of a locked album, closes the gap, and returns it, with how many tracks were behind it and
+// how many of those were moved; no row when there is none.
 func (q *Queries) DeleteTrack(ctx context.Context, id int64) (DeleteTrackRow, error) {
 	row := q.db.QueryRow(ctx, deleteTrack, id)
 	var i DeleteTrackRow
@@ -99,6 +110,8 @@ func (q *Queries) DeleteTrack(ctx context.Context, id int64) (DeleteTrackRow, er
 		&i.AudioURL,
 		&i.VideoURL,
 		&i.DisplayOrder,
+		&i.Behind,
+		&i.Moved,
 	)
 	return i, err
 }
@@ -123,6 +136,48 @@ func (q *Queries) GetTrack(ctx context.Context, id int64) (Track, error) {
 		&i.DisplayOrder,
 	)
 	return i, err
+}
+
+const listFirstTracksOfAlbums = `-- name: ListFirstTracksOfAlbums :many
+SELECT id, album_id, name, length_seconds, audio_url, video_url, display_order
+FROM tracks
+WHERE album_id = ANY($1::bigint[])
+ORDER BY album_id, display_order
+LIMIT $2
+`
+
+type ListFirstTracksOfAlbumsParams struct {
+	AlbumIDs []int64 `json:"album_ids"`
+	PageSize int32   `json:"page_size"`
+}
+
+// ListFirstTracksOfAlbums returns up to page_size tracks of these albums, album by album, in display order.
+func (q *Queries) ListFirstTracksOfAlbums(ctx context.Context, arg ListFirstTracksOfAlbumsParams) ([]Track, error) {
+	rows, err := q.db.Query(ctx, listFirstTracksOfAlbums, arg.AlbumIDs, arg.PageSize)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Track{}
+	for rows.Next() {
+		var i Track
+		if err := rows.Scan(
+			&i.ID,
+			&i.AlbumID,
+			&i.Name,
+			&i.LengthSeconds,
+			&i.AudioURL,
+			&i.VideoURL,
+			&i.DisplayOrder,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const listTracksOfAlbum = `-- name: ListTracksOfAlbum :many
@@ -206,36 +261,58 @@ type LoadTracksParams struct {
 	DisplayOrder  int32   `json:"display_order"`
 }
 
-const moveTrack = `-- name: MoveTrack :execrows
+const moveTrack = `-- name: MoveTrack :one
 WITH moved AS (
     SELECT tracks.id, tracks.album_id, tracks.display_order
     FROM tracks
-    WHERE tracks.id = $2
+    WHERE tracks.id = $1
+), changed AS (
+    UPDATE tracks
+    SET display_order = CASE
+        WHEN tracks.id = moved.id THEN $2::integer
+        WHEN moved.display_order < $2::integer THEN tracks.display_order - 1
+        ELSE tracks.display_order + 1
+    END
+    FROM moved
+    WHERE tracks.album_id = moved.album_id
+        AND tracks.display_order BETWEEN
+            least(moved.display_order, $2::integer) AND greatest(moved.display_order, $2::integer)
+        AND $2::integer <= (SELECT count(*) FROM tracks AS t WHERE t.album_id = moved.album_id)
+    RETURNING tracks.id, tracks.album_id, tracks.name, tracks.length_seconds, tracks.audio_url, tracks.video_url, tracks.display_order
 )
-UPDATE tracks
-SET display_order = CASE
-    WHEN tracks.id = moved.id THEN $1::integer
-    WHEN moved.display_order < $1::integer THEN tracks.display_order - 1
-    ELSE tracks.display_order + 1
-END
-FROM moved
-WHERE tracks.album_id = moved.album_id
-    AND tracks.display_order BETWEEN
-        least(moved.display_order, $1::integer) AND greatest(moved.display_order, $1::integer)
-    AND $1::integer <= (SELECT count(*) FROM tracks AS t WHERE t.album_id = moved.album_id)
+SELECT id, album_id, name, length_seconds, audio_url, video_url, display_order
+FROM changed
+WHERE changed.id = $1::bigint
 `
 
 type MoveTrackParams struct {
-	Position int32 `json:"position"`
 	ID       int64 `json:"id"`
+	Position int32 `json:"position"`
 }
 
-// MoveTrack gives a track of a locked album another position, shifts those in between, and returns how many
-// tracks have a new number: none when the position is the track's own or beyond the end.
-func (q *Queries) MoveTrack(ctx context.Context, arg MoveTrackParams) (int64, error) {
-	result, err := q.db.Exec(ctx, moveTrack, arg.Position, arg.ID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+type MoveTrackRow struct {
+	ID            int64   `json:"id"`
+	AlbumID       int64   `json:"album_id"`
+	Name          string  `json:"name"`
+	LengthSeconds int32   `json:"length_seconds"`
+	AudioURL      *string `json:"audio_url"`
+	VideoURL      *string `json:"video_url"`
+	DisplayOrder  int32   `json:"display_order"`
+}
+
+// MoveTrack gives a track of a locked album another position, shifts those in between, and returns it. No row when the
+// position is beyond the end.
+func (q *Queries) MoveTrack(ctx context.Context, arg MoveTrackParams) (MoveTrackRow, error) {
+	row := q.db.QueryRow(ctx, moveTrack, arg.ID, arg.Position)
+	var i MoveTrackRow
+	err := row.Scan(
+		&i.ID,
+		&i.AlbumID,
+		&i.Name,
+		&i.LengthSeconds,
+		&i.AudioURL,
+		&i.VideoURL,
+		&i.DisplayOrder,
+	)
+	return i, err
 }

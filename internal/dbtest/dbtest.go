@@ -234,8 +234,8 @@ type empty struct{}
 
 func (empty) Hash() (string, error) { return "empty, with public its owner's", nil }
 
-// Migrate makes the schema public that of the database's owner alone, as it is from PostgreSQL 15 on. Before, every role may
-// create in it, and a role that one test makes would be a danger in the database of another.
+// Migrate gives the schema public to the database's owner, who alone may create in it, as from PostgreSQL 15 on. Before,
+// every role may, and a role that one test makes would be a danger in the database of another.
 func (empty) Migrate(ctx context.Context, _ *sql.DB, c pgtestdb.Config) error {
 	_, config, err := admin()
 	if err != nil {
@@ -247,7 +247,7 @@ func (empty) Migrate(ctx context.Context, _ *sql.DB, c pgtestdb.Config) error {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	_, err = conn.Exec(ctx, "REVOKE CREATE ON SCHEMA public FROM PUBLIC; GRANT CREATE ON SCHEMA public TO "+
+	_, err = conn.Exec(ctx, "REVOKE CREATE ON SCHEMA public FROM PUBLIC; ALTER SCHEMA public OWNER TO "+
 		pgx.Identifier{c.User}.Sanitize())
 
 	return err

@@ -2,6 +2,7 @@ package repo
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"time"
 
@@ -13,8 +14,9 @@ import (
 type NewAccount = dbgen.CreateAccountParams
 
 // CreateAccount inserts an account and returns it as stored. ErrEmailTaken when the address, in any of its spellings,
-// has an account; ErrInvalid when something can't be; ErrAccountIDTaken when the id that the caller set is another
-// account's. The very same account, id, time and all, once more is returned as it stands.
+// has an account; ErrInvalid when a value is not allowed; ErrAccountIDTaken when the id that the caller set is another
+// account's; ErrRowsNotKept when a trigger dropped the account. The very same account, id, time and all, once more is
+// returned as it stands.
 func (r *Repo) CreateAccount(ctx context.Context, a NewAccount) (Account, error) {
 	const op = "create account"
 	if a.EmailKey != "" {
@@ -27,7 +29,16 @@ func (r *Repo) CreateAccount(ctx context.Context, a NewAccount) (Account, error)
 	a.ID = r.opts.idOr(a.ID)
 	a.CreatedAt = r.opts.timeOr(a.CreatedAt)
 
-	return r.Querier.CreateAccount(ctx, a)
+	account, err := r.Querier.CreateAccount(ctx, a)
+	if errors.Is(err, ErrAccountIDTaken) { // unless a trigger dropped the row
+		if _, found := r.GetAccount(ctx, a.ID); errors.Is(found, ErrNotFound) {
+			return Account{}, notKept(op)
+		} else if found != nil {
+			err = found
+		}
+	}
+
+	return account, err
 }
 
 // GetAccountByEmail returns the account that an address belongs to, however it is spelled; ErrNotFound when there is
@@ -42,7 +53,7 @@ func (r *Repo) GetAccountByEmail(ctx context.Context, email string) (Account, er
 }
 
 // SetPasswordHash replaces the account's password and ends its open reset, in one statement. ErrNotFound when there is
-// no such account, ErrInvalid when the hash is no PHC string.
+// no such account, ErrInvalid when the hash is no PHC string, ErrRowsNotKept when a trigger dropped the new password.
 func (r *Repo) SetPasswordHash(ctx context.Context, accountID string, hash PasswordHash) error {
 	_, err := r.Querier.SetPasswordHash(ctx, dbgen.SetPasswordHashParams{ID: accountID, PasswordHash: hash})
 

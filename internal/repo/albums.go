@@ -3,6 +3,7 @@ package repo
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"math"
@@ -45,28 +46,35 @@ type AlbumWithTracks struct {
 // MaxTracks is how many tracks an album can have.
 const MaxTracks = 999
 
-// CreateAlbum inserts an album with its tracks, in one statement, and returns them as stored. ErrAlbumNameTaken,
-// ErrAlbumURLTaken; ErrInvalid when something can't be. Two albums are never one: when the reply is lost, the error is
-// ErrOutcomeUnknown, and a second call returns ErrAlbumNameTaken if the first had been kept.
+// CreateAlbum inserts an album with its tracks, in one statement, and returns them as stored, with what a trigger changed.
+// It returns ErrAlbumNameTaken or ErrAlbumURLTaken when another album has the name or the URL, ErrInvalid when a value is
+// not allowed, and ErrRowsNotKept when a trigger dropped the album or a track; nothing is kept then. A second call never
+// returns the first one's album: when the reply is lost, the error is ErrOutcomeUnknown, and a second call returns
+// ErrAlbumNameTaken if the first had been kept.
 func (r *Repo) CreateAlbum(ctx context.Context, a NewAlbum) (AlbumWithTracks, error) {
+	const op = "create album"
 	var t trackColumns
-	if err := a.complete("create album", "", &t); err != nil {
+	if err := a.complete(op, "", &t); err != nil {
 		return AlbumWithTracks{}, err
 	}
-	ids, err := r.Querier.CreateAlbum(ctx, dbgen.CreateAlbumParams{
+	row, err := r.Querier.CreateAlbum(ctx, dbgen.CreateAlbumParams{
 		Name: a.Name, URL: a.URL, Year: a.Year, PriceCents: a.PriceCents, ImageURL: a.ImageURL,
 		HasPreview: a.HasPreview, IsPublished: a.IsPublished,
 		TrackNames: t.names, TrackLengths: t.lengths, TrackAudioURLs: t.audio, TrackVideoURLs: t.video,
 	})
+	if errors.Is(err, ErrNotFound) {
+		return AlbumWithTracks{}, notKept(op)
+	}
 	if err != nil {
 		return AlbumWithTracks{}, err
 	}
 
-	return a.stored(ids), nil
+	return a.stored(row), nil
 }
 
-// CreateAlbums inserts albums with their tracks, all of them or none, in one statement. What can't be is refused as by
-// CreateAlbum, but of a constraint the error does not say which album it was: CreateAlbum one by one does. No albums are
+// CreateAlbums inserts albums with their tracks, all of them or none, in one statement. It refuses what CreateAlbum
+// refuses, but the error of a constraint does not say which album it was: CreateAlbum one by one does. It returns
+// ErrRowsNotKept, too, when a trigger changed the URL of an album, by which its tracks are stored with it. No albums are
 // nothing to do. When the reply is lost, the error is ErrOutcomeUnknown, and a second call returns ErrAlbumNameTaken if
 // the first had been kept.
 func (r *Repo) CreateAlbums(ctx context.Context, albums []NewAlbum) error {
@@ -156,20 +164,46 @@ func (a *NewAlbum) complete(op, path string, t *trackColumns) error {
 	return nil
 }
 
-// stored is the album as the database holds it: what was sent, with the ids that came back.
-func (a NewAlbum) stored(ids dbgen.CreateAlbumRow) AlbumWithTracks {
+// stored returns the album as the database holds it. Of the tracks, the statement returned the ids, and those columns that
+// are not as they were sent.
+func (a NewAlbum) stored(row dbgen.CreateAlbumRow) AlbumWithTracks {
 	album := AlbumWithTracks{Tracks: make([]Track, len(a.Tracks)), Album: Album{
-		ID: ids.ID, Name: a.Name, URL: a.URL, Year: a.Year, PriceCents: a.PriceCents, ImageURL: a.ImageURL,
-		HasPreview: a.HasPreview, IsPublished: a.IsPublished,
+		ID: row.ID, Name: row.Name, URL: row.URL, Year: row.Year, PriceCents: row.PriceCents, ImageURL: row.ImageURL,
+		HasPreview: row.HasPreview, IsPublished: row.IsPublished,
 	}}
-	for i, t := range a.Tracks {
-		album.Tracks[i] = Track{
-			ID: ids.TrackIDs[i], AlbumID: ids.ID, Name: t.Name, LengthSeconds: t.LengthSeconds,
-			AudioURL: t.AudioURL, VideoURL: t.VideoURL, DisplayOrder: int32(i + 1),
+	for i, sent := range a.Tracks {
+		t := Track{
+			ID: row.TrackIDs[i], AlbumID: row.ID, Name: sent.Name, LengthSeconds: sent.LengthSeconds,
+			AudioURL: sent.AudioURL, VideoURL: sent.VideoURL, DisplayOrder: int32(i + 1),
 		}
+		if row.TrackNames != nil {
+			t.Name = row.TrackNames[i]
+		}
+		if row.TrackLengths != nil {
+			t.LengthSeconds = row.TrackLengths[i]
+		}
+		if row.TrackAudioURLs != nil {
+			t.AudioURL = urlOrNil(row.TrackAudioURLs[i])
+		}
+		if row.TrackVideoURLs != nil {
+			t.VideoURL = urlOrNil(row.TrackVideoURLs[i])
+		}
+		if row.DisplayOrders != nil {
+			t.DisplayOrder = row.DisplayOrders[i]
+		}
+		album.Tracks[i] = t
 	}
 
 	return album
+}
+
+// urlOrNil returns a URL as an album or track has it: nil is none.
+func urlOrNil(url string) *string {
+	if url == "" {
+		return nil
+	}
+
+	return &url
 }
 
 // AlbumURL makes the URL of an album from its name: lower-case ASCII letters, digits and hyphens, with other letters
@@ -202,6 +236,16 @@ func (r *Repo) GetAlbumByURL(ctx context.Context, url string) (AlbumWithTracks, 
 // ListPublishedAlbums returns a page of the published albums with their tracks, the newest year first, in two
 // statements. The page after it is at AfterPublishedAlbum(last).
 func (r *Repo) ListPublishedAlbums(ctx context.Context, page Page) ([]AlbumWithTracks, error) {
+	albums, err := r.publishedAlbums(ctx, page)
+	if err != nil {
+		return nil, err
+	}
+
+	return r.withTracks(ctx, albums)
+}
+
+// publishedAlbums is ListPublishedAlbums without the tracks.
+func (r *Repo) publishedAlbums(ctx context.Context, page Page) ([]Album, error) {
 	const op = "list published albums"
 	at, limit, err := page.read(op, position{math.MaxInt32, strconv.FormatInt(math.MaxInt64, 10)})
 	if err != nil {
@@ -211,14 +255,10 @@ func (r *Repo) ListPublishedAlbums(ctx context.Context, page Page) ([]AlbumWithT
 	if err != nil || at.order != int64(int32(at.order)) { //nolint:gosec // that is what is checked
 		return nil, badPlace(op)
 	}
-	albums, err := r.Querier.ListPublishedAlbums(ctx, dbgen.ListPublishedAlbumsParams{
+
+	return r.Querier.ListPublishedAlbums(ctx, dbgen.ListPublishedAlbumsParams{
 		BeforeYear: int32(at.order), BeforeID: id, PageSize: limit, //nolint:gosec // checked above
 	})
-	if err != nil {
-		return nil, err
-	}
-
-	return r.withTracks(ctx, albums)
 }
 
 // AfterPublishedAlbum is the place in ListPublishedAlbums behind an album.
@@ -226,22 +266,16 @@ func AfterPublishedAlbum(a AlbumWithTracks) string {
 	return position{int64(a.Year), strconv.FormatInt(a.ID, 10)}.String()
 }
 
-// AllPublishedAlbums walks all published albums, the newest year first, a page at a time. An error ends the walk, as
-// its last pair.
+// AllPublishedAlbums walks all published albums, the newest year first. However long their texts are, it holds no more
+// than about a thousand tracks at a time. An error ends the walk, as its last pair.
 func (r *Repo) AllPublishedAlbums(ctx context.Context) iter.Seq2[AlbumWithTracks, error] {
-	list := func(page Page) ([]AlbumWithTracks, error) { return r.ListPublishedAlbums(ctx, page) }
-
-	return walk(AfterPublishedAlbum, list)
+	return r.walkAlbums(ctx, AfterPublishedAlbum, r.publishedAlbums)
 }
 
 // ListAlbums returns a page of all albums with their tracks, published or not, in the order they were created, in two
 // statements. The page after it is at AfterAlbum(last).
 func (r *Repo) ListAlbums(ctx context.Context, page Page) ([]AlbumWithTracks, error) {
-	at, limit, err := page.read("list albums", position{math.MinInt64, ""})
-	if err != nil {
-		return nil, err
-	}
-	albums, err := r.Querier.ListAlbums(ctx, dbgen.ListAlbumsParams{AfterID: at.order, PageSize: limit})
+	albums, err := r.albums(ctx, page)
 	if err != nil {
 		return nil, err
 	}
@@ -249,13 +283,69 @@ func (r *Repo) ListAlbums(ctx context.Context, page Page) ([]AlbumWithTracks, er
 	return r.withTracks(ctx, albums)
 }
 
+// albums is ListAlbums without the tracks.
+func (r *Repo) albums(ctx context.Context, page Page) ([]Album, error) {
+	at, limit, err := page.read("list albums", position{math.MinInt64, ""})
+	if err != nil {
+		return nil, err
+	}
+
+	return r.Querier.ListAlbums(ctx, dbgen.ListAlbumsParams{AfterID: at.order, PageSize: limit})
+}
+
 // AfterAlbum is the place in ListAlbums behind an album.
 func AfterAlbum(a AlbumWithTracks) string { return position{a.ID, ""}.String() }
 
-// AllAlbums walks all albums in the order they were created, a page at a time. An error ends the walk, as its last
-// pair.
+// AllAlbums walks all albums in the order they were created. However long their texts are, it holds no more than about a
+// thousand tracks at a time. An error ends the walk, as its last pair.
 func (r *Repo) AllAlbums(ctx context.Context) iter.Seq2[AlbumWithTracks, error] {
-	return walk(AfterAlbum, func(page Page) ([]AlbumWithTracks, error) { return r.ListAlbums(ctx, page) })
+	return r.walkAlbums(ctx, AfterAlbum, r.albums)
+}
+
+// walkTracks is how many tracks a walk reads at a time, and walkPage how many albums. An album has MaxTracks at most, so a
+// page of one album always fits. A track has 16 kB of text at most.
+const (
+	walkTracks = MaxTracks + 1
+	walkPage   = 20
+)
+
+// walkAlbums goes through all pages of a list of albums. A page whose tracks are too many is read again, half as long.
+func (r *Repo) walkAlbums(
+	ctx context.Context, after func(AlbumWithTracks) string, list func(context.Context, Page) ([]Album, error),
+) iter.Seq2[AlbumWithTracks, error] {
+	return func(yield func(AlbumWithTracks, error) bool) {
+		for page := (Page{Limit: walkPage}); ; {
+			albums, err := list(ctx, page)
+			var tracks []Track
+			if err == nil {
+				tracks, err = r.ListFirstTracksOfAlbums(ctx, dbgen.ListFirstTracksOfAlbumsParams{
+					AlbumIDs: albumIDs(albums), PageSize: walkTracks,
+				})
+			}
+			if err != nil {
+				yield(AlbumWithTracks{}, err)
+
+				return
+			}
+			if len(tracks) == walkTracks && len(albums) > 1 {
+				page.Limit = len(albums) / 2
+
+				continue
+			}
+			for _, a := range albums {
+				full := AlbumWithTracks{Album: a, Tracks: tracksOf(a.ID, tracks)}
+				page.After = after(full)
+				if !yield(full, nil) {
+					return
+				}
+			}
+			if len(albums) < page.Limit {
+				return
+			}
+			// As many albums as will fit if they are like these.
+			page.Limit = max(1, min(len(albums)*MaxTracks/max(1, len(tracks)), walkPage))
+		}
+	}
 }
 
 func (r *Repo) withItsTracks(ctx context.Context, album Album, err error) (AlbumWithTracks, error) {
@@ -273,22 +363,33 @@ func (r *Repo) withTracks(ctx context.Context, albums []Album) ([]AlbumWithTrack
 	if len(albums) == 0 {
 		return full, nil
 	}
+	tracks, err := r.ListTracksOfAlbums(ctx, albumIDs(albums))
+	if err != nil {
+		return nil, err
+	}
+	for i, a := range albums {
+		full[i] = AlbumWithTracks{Album: a, Tracks: tracksOf(a.ID, tracks)}
+	}
+
+	return full, nil
+}
+
+func albumIDs(albums []Album) []int64 {
 	ids := make([]int64, len(albums))
 	for i, a := range albums {
 		ids[i] = a.ID
 	}
-	tracks, err := r.ListTracksOfAlbums(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	for i, a := range albums { // the tracks come album by album: each has a run of its own
-		first, _ := slices.BinarySearchFunc(tracks, a.ID, func(t Track, id int64) int { return cmp.Compare(t.AlbumID, id) })
-		end := first
-		for end < len(tracks) && tracks[end].AlbumID == a.ID {
-			end++
-		}
-		full[i] = AlbumWithTracks{Album: a, Tracks: tracks[first:end:end]}
+
+	return ids
+}
+
+// tracksOf returns the tracks of an album, out of those of many, which come album by album.
+func tracksOf(albumID int64, tracks []Track) []Track {
+	first, _ := slices.BinarySearchFunc(tracks, albumID, func(t Track, id int64) int { return cmp.Compare(t.AlbumID, id) })
+	end := first
+	for end < len(tracks) && tracks[end].AlbumID == albumID {
+		end++
 	}
 
-	return full, nil
+	return tracks[first:end:end]
 }

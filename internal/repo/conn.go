@@ -433,7 +433,8 @@ func (s *checkedSource) Err() error {
 	return s.err
 }
 
-// refuse is the error of a statement that is not to be sent: its context has ended, or it has text that can't be.
+// refuse is the error of a statement that is not to be sent: its context has ended, or it has a text or a time that can't
+// be.
 func refuse(ctx context.Context, sql string, args []any) error {
 	if err := ctx.Err(); err != nil {
 		return typed(ctx, operation(sql), err, sql, false)
@@ -442,7 +443,8 @@ func refuse(ctx context.Context, sql string, args []any) error {
 	return checkText(sql, args)
 }
 
-// checkText refuses what PostgreSQL would: text that is not UTF-8, or that has a NUL in it (SQLSTATE 22021).
+// checkText refuses text that PostgreSQL would refuse: what is not UTF-8, or has a NUL in it (SQLSTATE 22021). And it
+// refuses times that are not of the years 1 to 9999.
 // https://www.postgresql.org/docs/current/datatype-character.html
 func checkText(sql string, args []any) error {
 	for i, arg := range args {
@@ -482,6 +484,8 @@ func badText(arg any) string {
 				return reason
 			}
 		}
+	default:
+		return badTime(arg)
 	}
 
 	return ""

@@ -38,8 +38,14 @@ func (o *options) timeOr(t time.Time) time.Time {
 	return stored(t)
 }
 
-// endOfTime is later than any time that is stored.
-var endOfTime = time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC)
+// clock returns the time that WithClock's clock shows; nil for the database's own.
+func (o *options) clock() *time.Time {
+	if !o.ownClock {
+		return nil
+	}
+
+	return new(stored(o.now()))
+}
 
 // stored returns t in UTC and cut to the microseconds that PostgreSQL keeps, so that what the caller holds equals what
 // is stored.

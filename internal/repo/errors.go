@@ -37,6 +37,9 @@ var (
 	// under way, by another goroutine or before all rows were read. The later statement was not sent.
 	ErrConcurrentUse = errors.New("another statement is under way on the same transaction or connection")
 
+	// ErrRowsNotKept: a trigger or a rule of the database dropped a row of the write, or moved it. Nothing was written.
+	ErrRowsNotKept = errors.New("the database did not keep every row: a trigger or a rule dropped one")
+
 	// ErrReadOnly: the server is a standby, or the transaction or session was begun to read only. Nothing was written.
 	ErrReadOnly = errors.New("the server or the transaction takes no writes")
 )

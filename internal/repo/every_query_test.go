@@ -55,6 +55,12 @@ func everyQuery(ctx context.Context, store *repo.Repo) error {
 		func() error { _, err := store.GetAlbumByURL(ctx, b.URL); return err },
 		func() error { _, err := store.ListPublishedAlbums(ctx, repo.Page{}); return err },
 		func() error { _, err := store.ListAlbums(ctx, repo.Page{}); return err },
+		func() error {
+			p := repo.ListFirstTracksOfAlbumsParams{AlbumIDs: []int64{b.ID}, PageSize: 1}
+			_, err := store.ListFirstTracksOfAlbums(ctx, p)
+
+			return err
+		},
 		func() error { _, err := store.SearchCatalog(ctx, own, repo.Search{}); return err },
 		func() error { _, err := store.PublishAlbum(ctx, b.ID); return err },
 		func() error { _, err := store.UnpublishAlbum(ctx, b.ID); return err },
@@ -62,9 +68,15 @@ func everyQuery(ctx context.Context, store *repo.Repo) error {
 		func() error { _, err := store.MoveTrack(ctx, b.Tracks[0].ID, 2); return err },
 		func() error { _, err := store.DeleteTrack(ctx, added.ID); return err },
 		func() error { _, err := store.GetPurchase(ctx, p.ID); return err },
+		func() error { _, err := store.GetPurchaseByPaymentRef(ctx, p.PaymentRef); return err },
 		func() error { _, err := store.ListPurchases(ctx, a.ID, repo.Page{}); return err },
 		func() error { _, err := store.ListPurchasedAlbumIDs(ctx, a.ID); return err },
 		func() error { _, err := store.GetPasswordReset(ctx, token); return err },
+		func() error {
+			_, err := store.HasRecentPasswordReset(ctx, repo.HasRecentPasswordResetParams{AccountID: a.ID, IntervalSeconds: 60})
+
+			return err
+		},
 		func() error {
 			_, err := store.UpdateAlbum(ctx, repo.UpdateAlbumParams{ID: b.ID, Name: own + " II", URL: b.URL, Year: 1991})
 

@@ -363,3 +363,50 @@ func ExampleRepo_LoadTracks() {
 
 	// Output: 2 <nil>
 }
+
+// When the rule for keys has changed, the table's owner makes the keys of all accounts again. Two accounts that now have one
+// key need a decision: they are printed, and keep their keys. So is an address that is none any more.
+func ExampleEmailKey() {
+	ctx := context.Background()
+	store, done := example(ctx)
+	defer done()
+	// Two accounts from before domains were known by their A-labels.
+	for _, email := range []repo.Email{"a@bücher.example", "a@xn--bcher-kva.example", "b@Bücher.example."} {
+		old := strings.ToLower(string(email))
+		_, err := store.DB().Exec(ctx, `INSERT INTO accounts VALUES ($1, $2, $3, $4, now(), false, false)`,
+			repo.NewID(), string(email), old, "$argon2id$c2FsdA$aGFzaA")
+		if err != nil {
+			fmt.Println(err)
+		}
+	}
+
+	for a, err := range store.AllAccounts(ctx) {
+		if err != nil {
+			fmt.Println(err)
+
+			return
+		}
+		key, err := repo.EmailKey(string(a.Email))
+		if err != nil {
+			fmt.Println("no address any more:", a.Email, err)
+
+			continue
+		}
+		if key == string(a.EmailKey) {
+			continue
+		}
+		if other, err := store.GetAccountByEmail(ctx, key); err == nil {
+			fmt.Println("one address, two accounts:", a.Email, other.Email)
+
+			continue
+		}
+		if _, err := store.DB().Exec(ctx, "UPDATE accounts SET email_key = $1 WHERE id = $2", key, a.ID); err != nil {
+			fmt.Println(err)
+		}
+	}
+	b, err := store.GetAccountByEmail(ctx, "b@bücher.example")
+	fmt.Println(b.EmailKey, err)
+	// Output:
+	// one address, two accounts: a@bücher.example a@xn--bcher-kva.example
+	// b@xn--bcher-kva.example <nil>
+}

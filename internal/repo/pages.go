@@ -30,7 +30,7 @@ type position struct {
 // time reads the order of a list by time.
 func (p position) time(op string) (time.Time, error) {
 	t := time.UnixMicro(p.order).UTC()
-	if t.Before(time.Time{}) || t.After(endOfTime) {
+	if t.Before(firstTime) || t.After(endOfTime) {
 		return t, badPlace(op)
 	}
 

@@ -19,13 +19,27 @@ const ResetLifetime = time.Hour
 const ResetInterval = time.Minute
 
 // NewPasswordReset is what CreatePasswordReset takes. AccountID is needed. ID, CreatedAt and ExpiresAt have defaults: a
-// new id, the present time, ResetLifetime later. TokenHash and NoneAfter are made by the store and must be left zero.
-type NewPasswordReset = dbgen.CreatePasswordResetParams
+// new id, the present time of the database, ResetLifetime later. TokenHash is made by the store and must be left zero.
+type NewPasswordReset struct {
+	ID        string         `json:"id"`
+	AccountID string         `json:"account_id"`
+	TokenHash private.Digest `json:"token_hash"`
+	CreatedAt time.Time      `json:"created_at"`
+	ExpiresAt time.Time      `json:"expires_at"`
+
+	// Deprecated: it must be left zero. The reset interval is counted by the database.
+	NoneAfter time.Time `json:"none_after"`
+}
+
+// All about a reset is judged by one clock, that of the database: when it was created, whether it came too soon, whether it
+// has expired. The servers of a shop have clocks that differ. In a test, WithClock's clock takes its place.
 
 // CreatePasswordReset opens a way to set a new password, ends the one that was open before, and returns it with the
 // token that goes into the link. The token is a second random id, of 122 random bits; it is returned this once, and
-// stored only as its SHA-256. ErrResetTooSoon when less than the reset interval has gone by since the account's last
-// request; ErrResetAccountUnknown when there is no such account; ErrInvalid when something can't be.
+// stored only as its SHA-256. It returns ErrResetTooSoon when the account has a reset that was created less than the reset
+// interval ago, ErrResetAccountUnknown when there is no such account, ErrInvalid when a value is not allowed, and
+// ErrRowsNotKept when a trigger dropped the reset. A second call with the same id is a second reset: it returns
+// ErrResetTooSoon, and the first one's token stays good.
 //
 // The interval is kept by the statement itself, however many ask at once. A request that was ended by a change of the
 // password no longer counts.
@@ -37,49 +51,71 @@ func (r *Repo) CreatePasswordReset(ctx context.Context, p NewPasswordReset) (res
 	if !p.NoneAfter.IsZero() {
 		return PasswordReset{}, "", derived(op, "none_after")
 	}
-	p.ID = r.opts.idOr(p.ID)
-	p.CreatedAt = r.opts.timeOr(p.CreatedAt)
-	if p.ExpiresAt.IsZero() {
-		p.ExpiresAt = p.CreatedAt.Add(ResetLifetime)
-	}
-	p.ExpiresAt = stored(p.ExpiresAt)
-	p.NoneAfter = endOfTime
-	if r.opts.resetInterval > 0 {
-		p.NoneAfter = p.CreatedAt.Add(-r.opts.resetInterval)
-	}
 	token = NewID()
-	p.TokenHash = private.DigestOf(token)
-	if reset, err = r.Querier.CreatePasswordReset(ctx, p); err != nil {
-		return PasswordReset{}, "", noRow(op, err, ErrResetTooSoon)
+	now, interval := r.opts.clock(), r.opts.resetInterval.Seconds()
+	reset, err = r.Querier.CreatePasswordReset(ctx, dbgen.CreatePasswordResetParams{
+		ID: r.opts.idOr(p.ID), AccountID: p.AccountID, TokenHash: private.DigestOf(token),
+		CreatedAt: setTime(p.CreatedAt), ExpiresAt: setTime(p.ExpiresAt), LifetimeSeconds: ResetLifetime.Seconds(),
+		Now: now, IntervalSeconds: interval,
+	})
+	if errors.Is(err, ErrNotFound) { // it came too soon, or a trigger dropped the row
+		var recent bool
+		recent, err = r.HasRecentPasswordReset(ctx, dbgen.HasRecentPasswordResetParams{
+			AccountID: p.AccountID, Now: now, IntervalSeconds: interval,
+		})
+		switch {
+		case recent:
+			err = &opError{op: op, errs: []error{ErrResetTooSoon}, text: ErrResetTooSoon.Error()}
+		case err == nil:
+			err = notKept(op)
+		}
+	}
+	if err != nil {
+		return PasswordReset{}, "", err
 	}
 
 	return reset, token, nil
+}
+
+// setTime returns a time that the caller set as it will be stored, and nil for one that is not set.
+func setTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+
+	return new(stored(t))
 }
 
 // GetPasswordReset returns the open reset of a token; ErrResetInvalid when the token is unknown, used, expired or
 // superseded. It does not use the token up: what it says may have changed by the time the token is redeemed.
 func (r *Repo) GetPasswordReset(ctx context.Context, token string) (PasswordReset, error) {
 	reset, err := r.Querier.GetPasswordReset(ctx, dbgen.GetPasswordResetParams{
-		TokenHash: private.DigestOf(token), Now: r.opts.timeOr(time.Time{}),
+		TokenHash: private.DigestOf(token), Now: r.opts.clock(),
 	})
 
 	return reset, noRow("get password reset", err, ErrResetInvalid)
 }
 
 // RedeemPasswordReset uses the token up and sets the account's password, in one statement, and returns the account;
-// ErrResetInvalid when the token is unknown, used, expired or superseded, ErrInvalid when the hash is no PHC string, and
-// then the token stays good. from is where the request came from, kept with the reset; the zero Addr is unknown. Of any
-// number of calls with one token, one succeeds.
+// ErrResetInvalid when the token is unknown, used, expired or superseded, ErrInvalid when the hash is no PHC string,
+// ErrRowsNotKept when a trigger dropped the new password, and in these two cases the token stays good. from is where the
+// request came from, kept with the reset; the zero Addr is unknown. Of any number of calls with one token, one succeeds.
 func (r *Repo) RedeemPasswordReset(ctx context.Context, token string, hash PasswordHash, from netip.Addr) (Account, error) {
-	p := dbgen.RedeemPasswordResetParams{
-		TokenHash: private.DigestOf(token), PasswordHash: hash, UsedAt: r.opts.timeOr(time.Time{}),
-	}
+	p := dbgen.RedeemPasswordResetParams{TokenHash: private.DigestOf(token), PasswordHash: hash, Now: r.opts.clock()}
 	if from.IsValid() {
 		p.UsedIP = &private.IP{Addr: from}
 	}
 	account, err := r.Querier.RedeemPasswordReset(ctx, p)
 
 	return account, noRow("redeem password reset", err, ErrResetInvalid)
+}
+
+// DeleteExpiredPasswordResets deletes the resets, used or not, that expired before a time, and returns how many. It
+// deletes none that is good now. A second call returns 0.
+func (r *Repo) DeleteExpiredPasswordResets(ctx context.Context, expiredBefore time.Time) (int64, error) {
+	return r.Querier.DeleteExpiredPasswordResets(ctx, dbgen.DeleteExpiredPasswordResetsParams{
+		ExpiredBefore: expiredBefore, Now: r.opts.clock(),
+	})
 }
 
 // noRow is err, or what it means that the statement found no row.

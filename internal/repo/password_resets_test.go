@@ -330,16 +330,122 @@ func TestWithResetInterval(t *testing.T) {
 		})
 		require.Greater(t, succeeded(errs), 1)
 	})
-	t.Run("TakesTheSameResetTwiceAsOne", func(t *testing.T) {
+	t.Run("CountsTheSameIDTooAndItsTokenStays", func(t *testing.T) {
+		t.Parallel()
+		clock := newClock()
+		store := dbtest.New(t, repo.WithClock(clock.now))
+		a := newAccount(t, store, "a@x")
+		p := repo.NewPasswordReset{ID: repo.NewID(), AccountID: a.ID}
+		_, token, err := store.CreatePasswordReset(t.Context(), p)
+		require.NoError(t, err)
+		_, none, err := store.CreatePasswordReset(t.Context(), p)
+		require.ErrorIs(t, err, repo.ErrResetTooSoon)
+		require.Empty(t, none)
+		_, err = store.GetPasswordReset(t.Context(), token)
+		require.NoError(t, err)
+		clock.advance(time.Minute)
+		_, next, err := store.CreatePasswordReset(t.Context(), p)
+		require.NoError(t, err)
+		require.NotEqual(t, token, next)
+	})
+	t.Run("TakesTheSameStatementTwiceAsOne", func(t *testing.T) { // as a write that is sent again because its reply was lost
 		t.Parallel()
 		store := dbtest.New(t)
 		a := newAccount(t, store, "a@x")
-		p := repo.NewPasswordReset{ID: repo.NewID(), AccountID: a.ID}
-		_, _, err := store.CreatePasswordReset(t.Context(), p)
+		p := repo.CreatePasswordResetParams{
+			ID: repo.NewID(), AccountID: a.ID, TokenHash: private.DigestOf("t"), LifetimeSeconds: 60, IntervalSeconds: 60,
+		}
+		one, err := store.Querier.CreatePasswordReset(t.Context(), p)
 		require.NoError(t, err)
-		again, token, err := store.CreatePasswordReset(t.Context(), p)
-		require.NoError(t, err, "as a write that is sent again because its reply was lost")
-		require.Equal(t, p.ID, again.ID)
+		two, err := store.Querier.CreatePasswordReset(t.Context(), p)
+		require.NoError(t, err)
+		require.Equal(t, one, two)
+	})
+}
+
+func TestRepo_ResetsGoByOneClock(t *testing.T) {
+	t.Parallel()
+	at := func(d time.Duration) repo.Option {
+		return repo.WithClock(func() time.Time { return time.Now().Add(d) })
+	}
+
+	t.Run("ServersWhoseClocksDifferAgree", func(t *testing.T) {
+		t.Parallel()
+		for _, ahead := range []time.Duration{-5 * time.Minute, 5 * time.Minute} {
+			one := dbtest.New(t, at(ahead))
+			two := repo.New(one.DB())
+			for n, pair := range [][2]*repo.Repo{{one, two}, {two, one}} {
+				a := newAccount(t, one, repo.Email(rune('a'+n))+"@x")
+				reset, token, err := pair[0].CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
+				require.NoError(t, err)
+				read, err := pair[1].GetPasswordReset(t.Context(), token)
+				require.NoError(t, err)
+				require.Equal(t, reset, read)
+				_, err = pair[1].RedeemPasswordReset(t.Context(), token, hash2, from)
+				require.NoError(t, err, "what Get calls good, Redeem takes")
+			}
+			// The control: the time at which it is used, as one's clock has it, is no time at which it can be used.
+			reset, _, err := one.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: newAccount(t, one, "c@x").ID})
+			require.NoError(t, err)
+			if ahead > 0 {
+				_, err = one.DB().Exec(t.Context(), "UPDATE password_resets SET used_at = now() WHERE id = $1", reset.ID)
+				require.ErrorContains(t, err, "password_resets_used_at_check")
+			}
+		}
+	})
+	t.Run("WhichIsTheDatabases", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		a := newAccount(t, store, "a@x")
+		reset, _, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
+		require.NoError(t, err)
+		var seconds float64
+		require.NoError(t, store.DB().QueryRow(t.Context(),
+			"SELECT extract(epoch FROM clock_timestamp() - created_at)::float8 FROM password_resets").Scan(&seconds))
+		require.InDelta(t, 30, seconds, 30)
+		require.Equal(t, repo.ResetLifetime, reset.ExpiresAt.Sub(reset.CreatedAt))
+		_, _, err = store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
+		require.ErrorIs(t, err, repo.ErrResetTooSoon)
+	})
+	t.Run("AClockYearsAheadBlocksNothing", func(t *testing.T) {
+		t.Parallel()
+		const years = 10 * 365 * 24 * time.Hour
+		store := dbtest.New(t)
+		for n, ahead := range []*repo.Repo{repo.New(store.DB(), at(years)), repo.New(store.DB(), at(-years))} {
+			for _, use := range []bool{false, true} {
+				a := newAccount(t, store, repo.Email([]rune{rune('a' + n), 'x', '0'})+repo.Email(map[bool]string{true: "u"}[use])+"@x")
+				_, token, err := ahead.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
+				require.NoError(t, err)
+				if use {
+					_, err = ahead.RedeemPasswordReset(t.Context(), token, hash2, from)
+					require.NoError(t, err)
+				}
+				_, token, err = store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
+				require.NoError(t, err)
+				_, err = store.RedeemPasswordReset(t.Context(), token, hash2, from)
+				require.NoError(t, err)
+			}
+		}
+	})
+	t.Run("ACallersOwnTimeBlocksNothing", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		a := newAccount(t, store, "a@x")
+		_, _, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{
+			AccountID: a.ID, CreatedAt: time.Now().AddDate(10, 0, 0),
+		})
+		require.NoError(t, err)
+		_, _, err = store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
+		require.NoError(t, err)
+	})
+	t.Run("WhatIsGoodIsNotDeletedByAClockAhead", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		_, token, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: newAccount(t, store, "a@x").ID})
+		require.NoError(t, err)
+		n, err := store.DeleteExpiredPasswordResets(t.Context(), time.Now().AddDate(10, 0, 0))
+		require.NoError(t, err)
+		require.Zero(t, n)
 		_, err = store.GetPasswordReset(t.Context(), token)
 		require.NoError(t, err)
 	})

@@ -2,6 +2,7 @@ package repo
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"math"
 	"strconv"
@@ -15,11 +16,20 @@ type NewPurchase = dbgen.RecordPurchaseParams
 
 // RecordPurchase inserts a purchase and returns it as stored. The same payment reference once more returns the purchase
 // that is there, so it is safe to repeat; ErrPaymentRefTaken when that is of another account, album or amount.
-// ErrBuyerUnknown, ErrPurchaseAlbumUnknown; ErrInvalid when something can't be.
+// ErrBuyerUnknown, ErrPurchaseAlbumUnknown; ErrInvalid when a value is not allowed; ErrRowsNotKept when a trigger dropped
+// the purchase.
 func (r *Repo) RecordPurchase(ctx context.Context, p NewPurchase) (Purchase, error) {
 	p.CreatedAt = r.opts.timeOr(p.CreatedAt)
+	purchase, err := r.Querier.RecordPurchase(ctx, p)
+	if errors.Is(err, ErrPaymentRefTaken) { // unless a trigger dropped the row
+		if _, found := r.GetPurchaseByPaymentRef(ctx, p.PaymentRef); errors.Is(found, ErrNotFound) {
+			return Purchase{}, notKept("record purchase")
+		} else if found != nil {
+			err = found
+		}
+	}
 
-	return r.Querier.RecordPurchase(ctx, p)
+	return purchase, err
 }
 
 // ListPurchases returns a page of an account's purchases, the newest first; none when there is no such account. The

@@ -67,6 +67,7 @@ type options struct {
 	tracer pgx.QueryTracer
 	guard  *guard
 
+	ownClock      bool // now is WithClock's
 	resetInterval time.Duration
 	pipelining    bool
 	userMessages  bool
@@ -76,8 +77,11 @@ type options struct {
 // Option changes how a Repo behaves.
 type Option func(*options)
 
-// WithClock replaces time.Now as the source of the times that the caller leaves zero.
-func WithClock(now func() time.Time) Option { return func(o *options) { o.now = now } }
+// WithClock replaces time.Now as the source of the times that the caller leaves zero. Password resets go by it, too,
+// instead of by the database's clock.
+func WithClock(now func() time.Time) Option {
+	return func(o *options) { o.now, o.ownClock = now, true }
+}
 
 // WithIDs replaces NewID as the source of the ids that the caller leaves empty. The schema takes 32 lower-case
 // hexadecimal characters and nothing else. Reset tokens are always made by NewID: they must be secret.

@@ -16,7 +16,6 @@ import (
 
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
-	"musicstore/internal/schema"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
@@ -97,41 +96,7 @@ func TestRepo_SearchCatalog(t *testing.T) {
 	})
 	t.Run("FindsTheSameInEveryLocale", func(t *testing.T) {
 		t.Parallel()
-		admin, err := pgx.Connect(t.Context(), dbtest.AdminURL(t))
-		require.NoError(t, err)
-		defer admin.Close(t.Context())
-		// What this server can have: C everywhere, others of the system, those of ICU since PostgreSQL 15.
-		rows, err := admin.Query(t.Context(), `
-			SELECT 'LOCALE ''C'''
-			UNION
-			SELECT 'LOCALE ''' || collname || '''' FROM pg_collation WHERE collname IN ('C.UTF-8', 'en_US.UTF-8', 'tr_TR.UTF-8')
-			UNION
-			SELECT 'LOCALE_PROVIDER icu LOCALE ''C'' ICU_LOCALE ''' || locale || '''' FROM unnest(ARRAY['en', 'tr']) AS locale
-			WHERE current_setting('server_version_num')::int >= 150000 AND EXISTS (SELECT FROM pg_collation WHERE collname = 'und-x-icu')`)
-		require.NoError(t, err)
-		locales, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		require.NoError(t, err)
-		require.Contains(t, locales, "LOCALE 'C'")
-		for _, locale := range locales {
-			t.Log(locale)
-			name := "locale" + repo.NewID()
-			_, err := admin.Exec(t.Context(), "CREATE DATABASE "+name+" TEMPLATE template0 ENCODING UTF8 "+locale)
-			require.NoError(t, err)
-			func() {
-				defer func() {
-					_, err := admin.Exec(context.WithoutCancel(t.Context()), "DROP DATABASE "+name)
-					require.NoError(t, err)
-				}()
-				config := admin.Config().Copy()
-				config.Database = name
-				db, err := pgx.ConnectConfig(t.Context(), config)
-				require.NoError(t, err)
-				defer db.Close(context.WithoutCancel(t.Context()))
-				_, err = schema.Bootstrap(t.Context(), db)
-				require.NoError(t, err)
-				findsWords(t, repo.New(db))
-			}()
-		}
+		inEveryLocale(t, func(_ string, store *repo.Repo) { findsWords(t, store) })
 	})
 	t.Run("ReturnsTracksWithTheirAlbum", func(t *testing.T) {
 		t.Parallel()

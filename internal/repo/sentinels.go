@@ -17,6 +17,7 @@ const (
 	ErrEmailInvalid                   = Constraint("accounts_email_check")                   // email must have 3 to 320 characters
 	ErrEmailKeyInvalid                = Constraint("accounts_email_key_check")               // email must have one @ and no spaces
 	ErrPasswordHashInvalid            = Constraint("accounts_password_hash_check")           // password_hash must be in PHC string format
+	ErrAccountTimeInvalid             = Constraint("accounts_created_at_check")              // created_at must be of the years 1 to 9999
 	ErrAlbumIDMissing                 = Constraint("albums_id_not_null")                     // album id is missing
 	ErrAlbumNameMissing               = Constraint("albums_name_not_null")                   // album name is missing
 	ErrAlbumURLMissing                = Constraint("albums_url_not_null")                    // album url is missing
@@ -61,6 +62,7 @@ const (
 	ErrPaymentRefInvalid              = Constraint("purchases_payment_ref_check")            // payment_ref must have 1 to 200 characters, and not spaces alone
 	ErrDescriptionInvalid             = Constraint("purchases_description_check")            // description must have 1000 characters at most
 	ErrAmountPaidInvalid              = Constraint("purchases_amount_paid_cents_check")      // amount_paid_cents must be from 0 to 100000000
+	ErrPurchaseTimeInvalid            = Constraint("purchases_created_at_check")             // created_at must be of the years 1 to 9999
 	ErrPasswordResetIDMissing         = Constraint("password_resets_id_not_null")            // password reset id is missing
 	ErrPasswordResetAccountIDMissing  = Constraint("password_resets_account_id_not_null")    // password reset account_id is missing
 	ErrPasswordResetTokenHashMissing  = Constraint("password_resets_token_hash_not_null")    // password reset token_hash is missing
@@ -71,7 +73,8 @@ const (
 	ErrResetAccountUnknown            = Constraint("password_resets_account_id_fkey")        // account of the reset does not exist
 	ErrResetIDInvalid                 = Constraint("password_resets_id_check")               // id must be 32 lower-case hexadecimal characters
 	ErrResetTokenHashInvalid          = Constraint("password_resets_token_hash_check")       // token_hash must be a SHA-256
-	ErrResetExpiryInvalid             = Constraint("password_resets_expires_at_check")       // expires_at must be after created_at
+	ErrResetTimeInvalid               = Constraint("password_resets_created_at_check")       // created_at must be of the years 1 to 9999
+	ErrResetExpiryInvalid             = Constraint("password_resets_expires_at_check")       // expires_at must be after created_at, and before the year 10000
 	ErrResetUsedAtInvalid             = Constraint("password_resets_used_at_check")          // used_at must be from created_at until before expires_at
 	ErrResetUsedIPInvalid             = Constraint("password_resets_used_ip_check")          // used_ip must go with used_at
 	ErrResetOpen                      = Constraint("password_resets_account_id_key")         // account has an open reset already

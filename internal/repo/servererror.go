@@ -77,6 +77,9 @@ func serverError(op string, pg *pgconn.PgError, err error, sql string) error {
 	if connect, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		bare.Message = refusedConnection(pg, connect, bare.Message)
 	}
+	if refusedAsNotKept(pg) {
+		return notKept(op)
+	}
 	if pg.Code == codeReadOnly {
 		return &opError{op: op, errs: []error{ErrReadOnly, bare}, text: ErrReadOnly.Error()}
 	}

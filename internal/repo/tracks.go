@@ -12,8 +12,8 @@ import (
 // would not do: what it reads is from before it waited.
 
 // AddTrack puts a track into an album at a position, 1 being the first and 0 the end, moves those behind it on by one,
-// and returns it. ErrNotFound when there is no such album; ErrTrackPositionInvalid when the position is beyond the end,
-// or the album is full.
+// and returns it as stored. ErrNotFound when there is no such album; ErrTrackPositionInvalid when the position is beyond
+// the end, or the album is full; ErrRowsNotKept when a trigger dropped the track.
 func (r *Repo) AddTrack(ctx context.Context, albumID int64, t NewTrack, position int) (Track, error) {
 	const op = "add track"
 	to, err := displayOrder(op, position, 0)
@@ -21,17 +21,16 @@ func (r *Repo) AddTrack(ctx context.Context, albumID int64, t NewTrack, position
 		return Track{}, err
 	}
 	var added Track
-	err = r.InTx(ctx, func(tx *Repo) error {
-		if _, err := tx.LockAlbum(ctx, albumID); err != nil {
+	err = r.InTx(ctx, func(tx *Repo) (err error) {
+		if _, err = tx.LockAlbum(ctx, albumID); err != nil {
 			return err
 		}
-		var err error
 		added, err = tx.Querier.AddTrack(ctx, dbgen.AddTrackParams{
 			AlbumID: albumID, Position: to,
 			Name: t.Name, LengthSeconds: t.LengthSeconds, AudioURL: t.AudioURL, VideoURL: t.VideoURL,
 		})
 		if errors.Is(err, ErrNotFound) {
-			return beyondTheEnd(op)
+			return tx.unplaced(ctx, op, albumID, int(to), 1)
 		}
 
 		return err
@@ -44,7 +43,8 @@ func (r *Repo) AddTrack(ctx context.Context, albumID int64, t NewTrack, position
 }
 
 // MoveTrack gives a track of an album another position, 1 being the first, shifts those in between by one, and returns
-// it. ErrNotFound when there is no such track, ErrTrackPositionInvalid when the position is beyond the end.
+// it as stored. ErrNotFound when there is no such track, ErrTrackPositionInvalid when the position is beyond the end,
+// ErrRowsNotKept when a trigger dropped the change.
 func (r *Repo) MoveTrack(ctx context.Context, id int64, position int) (Track, error) {
 	const op = "move track"
 	to, err := displayOrder(op, position, 1)
@@ -53,19 +53,16 @@ func (r *Repo) MoveTrack(ctx context.Context, id int64, position int) (Track, er
 	}
 	var moved Track
 	err = r.withTrackLocked(ctx, id, func(tx *Repo, t Track) error {
-		if t.DisplayOrder != to {
-			n, err := tx.Querier.MoveTrack(ctx, dbgen.MoveTrackParams{ID: id, Position: to})
-			if err != nil {
-				return err
-			}
-			if n == 0 {
-				return beyondTheEnd(op)
-			}
+		if moved = t; t.DisplayOrder == to {
+			return nil
 		}
-		moved = t
-		moved.DisplayOrder = to
+		row, err := tx.Querier.MoveTrack(ctx, dbgen.MoveTrackParams{ID: id, Position: to})
+		if errors.Is(err, ErrNotFound) {
+			return tx.unplaced(ctx, op, t.AlbumID, int(to), 0)
+		}
+		moved = Track(row)
 
-		return nil
+		return err
 	})
 	if err != nil {
 		return Track{}, err
@@ -74,20 +71,55 @@ func (r *Repo) MoveTrack(ctx context.Context, id int64, position int) (Track, er
 	return moved, nil
 }
 
-// DeleteTrack deletes a track, closes the gap it leaves, and returns it; ErrNotFound when there is none.
+// DeleteTrack deletes a track, closes the gap it leaves, and returns it; ErrNotFound when there is none, ErrRowsNotKept
+// when a trigger kept a track behind it from moving up.
 func (r *Repo) DeleteTrack(ctx context.Context, id int64) (Track, error) {
 	var deleted Track
 	err := r.withTrackLocked(ctx, id, func(tx *Repo, _ Track) error {
 		row, err := tx.Querier.DeleteTrack(ctx, id)
-		deleted = Track(row)
+		if err != nil {
+			return err
+		}
+		if row.Moved != row.Behind {
+			return notKept("delete track")
+		}
+		deleted = Track{
+			ID: row.ID, AlbumID: row.AlbumID, Name: row.Name, LengthSeconds: row.LengthSeconds,
+			AudioURL: row.AudioURL, VideoURL: row.VideoURL, DisplayOrder: row.DisplayOrder,
+		}
 
-		return err
+		return nil
 	})
 	if err != nil {
 		return Track{}, err
 	}
 
 	return deleted, nil
+}
+
+// LoadTracks adds any number of tracks to albums that are there, all of them or none, by COPY, and returns how many. The
+// caller numbers those of each album, from 1 and without holes. ErrTrackAlbumUnknown when there is no such album,
+// ErrTrackPositionTaken when it has a track with that number, ErrInvalid when a value is not allowed, ErrRowsNotKept when
+// a trigger dropped a track. A second call with the same tracks returns ErrTrackPositionTaken.
+//
+// It is a transaction, because only the end of a COPY says how many rows were kept.
+func (r *Repo) LoadTracks(ctx context.Context, tracks []LoadTracksParams) (int64, error) {
+	if len(tracks) == 0 {
+		return 0, nil
+	}
+	err := r.InTx(ctx, func(tx *Repo) error {
+		n, err := tx.Querier.LoadTracks(ctx, tracks)
+		if err == nil && n != int64(len(tracks)) {
+			return notKept("load tracks")
+		}
+
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+
+	return int64(len(tracks)), nil
 }
 
 // withTrackLocked runs fn with a track whose album is held.
@@ -114,6 +146,20 @@ func displayOrder(op string, position, least int) (int32, error) {
 	}
 
 	return int32(position), nil //nolint:gosec // MaxTracks at most
+}
+
+// unplaced is the error of a track that got no place in a locked album: the position is more than that many places behind
+// the last track, or a trigger dropped the track.
+func (r *Repo) unplaced(ctx context.Context, op string, albumID int64, position, places int) error {
+	tracks, err := r.ListTracksOfAlbum(ctx, albumID)
+	switch {
+	case err != nil:
+		return err
+	case position > len(tracks)+places:
+		return beyondTheEnd(op)
+	default:
+		return notKept(op)
+	}
 }
 
 // beyondTheEnd is the error of a position that the album does not have.

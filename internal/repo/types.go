@@ -15,20 +15,21 @@ type (
 	CreateAccountParams    = dbgen.CreateAccountParams
 	DailyNewAccountsParams = dbgen.DailyNewAccountsParams
 	// Deprecated: use DayAccounts.
-	DailyNewAccountsRow       = dbgen.DailyNewAccountsRow
-	ListAccountsParams        = dbgen.ListAccountsParams
-	SetPasswordHashParams     = dbgen.SetPasswordHashParams
-	CreateAlbumParams         = dbgen.CreateAlbumParams
-	CreateAlbumRow            = dbgen.CreateAlbumRow
-	CreateAlbumsParams        = dbgen.CreateAlbumsParams
-	ListAlbumsParams          = dbgen.ListAlbumsParams
-	ListPublishedAlbumsParams = dbgen.ListPublishedAlbumsParams
-	UpdateAlbumParams         = dbgen.UpdateAlbumParams
-	// Deprecated: use NewPasswordReset.
-	CreatePasswordResetParams = dbgen.CreatePasswordResetParams
-	GetPasswordResetParams    = dbgen.GetPasswordResetParams
-	RedeemPasswordResetParams = dbgen.RedeemPasswordResetParams
-	DailySalesParams          = dbgen.DailySalesParams
+	DailyNewAccountsRow               = dbgen.DailyNewAccountsRow
+	ListAccountsParams                = dbgen.ListAccountsParams
+	SetPasswordHashParams             = dbgen.SetPasswordHashParams
+	CreateAlbumParams                 = dbgen.CreateAlbumParams
+	CreateAlbumRow                    = dbgen.CreateAlbumRow
+	CreateAlbumsParams                = dbgen.CreateAlbumsParams
+	ListAlbumsParams                  = dbgen.ListAlbumsParams
+	ListPublishedAlbumsParams         = dbgen.ListPublishedAlbumsParams
+	UpdateAlbumParams                 = dbgen.UpdateAlbumParams
+	CreatePasswordResetParams         = dbgen.CreatePasswordResetParams
+	DeleteExpiredPasswordResetsParams = dbgen.DeleteExpiredPasswordResetsParams
+	GetPasswordResetParams            = dbgen.GetPasswordResetParams
+	HasRecentPasswordResetParams      = dbgen.HasRecentPasswordResetParams
+	RedeemPasswordResetParams         = dbgen.RedeemPasswordResetParams
+	DailySalesParams                  = dbgen.DailySalesParams
 	// Deprecated: use DaySales.
 	DailySalesRow         = dbgen.DailySalesRow
 	ListBestSellersParams = dbgen.ListBestSellersParams
@@ -39,9 +40,11 @@ type (
 	RecordPurchaseParams = dbgen.RecordPurchaseParams
 	SearchCatalogParams  = dbgen.SearchCatalogParams
 	// Deprecated: use CatalogHit.
-	SearchCatalogRow = dbgen.SearchCatalogRow
-	AddTrackParams   = dbgen.AddTrackParams
-	DeleteTrackRow   = dbgen.DeleteTrackRow
-	LoadTracksParams = dbgen.LoadTracksParams
-	MoveTrackParams  = dbgen.MoveTrackParams
+	SearchCatalogRow              = dbgen.SearchCatalogRow
+	AddTrackParams                = dbgen.AddTrackParams
+	DeleteTrackRow                = dbgen.DeleteTrackRow
+	ListFirstTracksOfAlbumsParams = dbgen.ListFirstTracksOfAlbumsParams
+	LoadTracksParams              = dbgen.LoadTracksParams
+	MoveTrackParams               = dbgen.MoveTrackParams
+	MoveTrackRow                  = dbgen.MoveTrackRow
 )

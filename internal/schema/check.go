@@ -62,14 +62,23 @@ var ErrNoTemporaryTables = errors.New("can't make temporary tables")
 //
 //   - tables: whether they are ordinary ones, logged, and without inheritance and row security;
 //   - columns: type, collation, NOT NULL, default, identity with its sequence's options, generation; not their order;
-//   - constraints: definition, deferrable, validated, enforced; a NOT NULL is its column's, by whatever name;
+//   - constraints: definition, deferrable, validated, enforced, and whether the triggers that enforce them fire (ALTER
+//     TABLE … DISABLE TRIGGER); a NOT NULL is its column's, by whatever name;
 //   - indexes: definition, uniqueness, predicate, valid;
-//   - triggers and rules, and all views, tables and sequences in the schema: db/schema has none but its own. What an
-//     extension made is not looked at, nor any other schema.
+//   - triggers, with whether they fire, and rules, and all views, tables and sequences in the schema: db/schema has none
+//     but its own. What an extension made is not looked at, nor any other schema.
 //
-// Owners, privileges, comments, statistics and what only concerns storage are not. A renamed column is a missing and an
-// extra one, since nothing tells whether it is the same; a constraint or index that only has another name is one
-// difference, and renaming mends it. What belongs to a missing or extra table is not listed beside it.
+// An expression is compared by what PostgreSQL makes of it. PostgreSQL prints some in another way after a dump and a
+// restore: where the texts are different, it reads both sides again, and what is the same then is no difference. That
+// takes some more round trips, and waits for a table that is being altered, as a SELECT does.
+//
+// Owners, privileges, comments, statistics and what only concerns storage are not compared. Neither are policies (row
+// security itself is), the bounds of partitions, the triggers of single partitions, and settings of the server, the
+// database or a role, such as session_replication_role.
+//
+// A renamed column is a missing and an extra one, since nothing tells whether it is the same; a constraint or index that
+// only has another name is one difference, and renaming mends it. What belongs to a missing or extra table is not listed
+// beside it.
 //
 // A mending statement can fail on the rows that are there, when they break the rule that it restores: a NOT NULL without
 // a value, a key that is there twice. A statement that replaces a generated column takes the indexes and constraints on
@@ -132,7 +141,7 @@ func catalogues(ctx context.Context, db DB, files []File) (want, have *catalogue
 		return nil, nil, err
 	}
 
-	return want, have, nil
+	return want, have, reread(ctx, tx, path, want, have)
 }
 
 const sessionSQL = `
@@ -192,6 +201,7 @@ type object struct {
 	// Of a table.
 	Unlogged, RowSecurity, ForcedRowSecurity, Partition bool
 	Parents                                             []string
+	Children                                            []string // in other schemas; those of its own are extra tables
 
 	// Of a column.
 	Category, Collation, Default, Identity, Generated string
@@ -199,8 +209,15 @@ type object struct {
 	Sequence                                          []string // the options of the identity's
 	Serial                                            string   // the sequence that it owns otherwise
 
-	// Of an index, and of a column's NOT NULL.
+	// Of a column's NOT NULL.
 	NotValid bool
+
+	// Of a constraint, an index or a trigger: what keeps it from being in force. Empty: nothing does.
+	State string
+
+	// The expressions in Def, in their order. A column's are in Default and Generated.
+	Expressions []string
+	again       string // how PostgreSQL prints them after it has read them again
 
 	// Of a foreign key: the table that it refers to, if that is in the same schema, and the index there.
 	Target, Key string
@@ -217,6 +234,12 @@ WITH relation AS (
     JOIN pg_catalog.pg_namespace AS n ON n.oid = relnamespace
     WHERE (SELECT set_config('search_path', $2, true)) IS NOT NULL
         AND nspname = current_schema() AND ($1::text[] IS NULL OR relname = ANY ($1))
+), firing AS ( -- the triggers that do not fire as a trigger does
+    SELECT oid, tgconstraint, CASE tgenabled
+        WHEN 'D' THEN 'disabled' WHEN 'R' THEN 'enabled for replicas alone' WHEN 'A' THEN 'enabled for replicas, too'
+    END AS state
+    FROM pg_catalog.pg_trigger
+    WHERE tgenabled <> 'O'
 ), object (catalogue, oid, n, about) AS (
     SELECT 'pg_catalog.pg_class'::regclass, r.oid, 0, jsonb_build_object(
         'Kind', CASE relkind
@@ -232,9 +255,19 @@ WITH relation AS (
         'Partition', relispartition,
         'Parents', ARRAY(
             SELECT inhparent::regclass::text FROM pg_catalog.pg_inherits WHERE inhrelid = r.oid ORDER BY inhseqno
-        )
+        ),
+        'Children', ARRAY(
+            SELECT child.oid::regclass::text
+            FROM pg_catalog.pg_inherits
+            JOIN pg_catalog.pg_class AS child ON child.oid = inhrelid
+            WHERE inhparent = r.oid AND NOT child.relispartition AND child.relnamespace <> r.relnamespace
+                AND child.relpersistence <> 't'
+            ORDER BY 1
+        ),
+        'Expressions', CASE WHEN partexprs IS NOT NULL THEN ARRAY[pg_get_expr(partexprs, r.oid)] END
     )
     FROM relation AS r
+    LEFT JOIN pg_catalog.pg_partitioned_table ON partrelid = r.oid
     WHERE relkind IN ('r', 'p', 'v', 'm', 'f') OR relkind = 'S' AND NOT EXISTS (
         SELECT FROM pg_catalog.pg_depend
         WHERE classid = 'pg_catalog.pg_class'::regclass AND objid = r.oid
@@ -273,12 +306,30 @@ WITH relation AS (
         'Kind', 'constraint', 'Table', r.relname, 'Name', conname,
         'Def', pg_get_constraintdef(c.oid),
         'Target', CASE WHEN target.relnamespace = r.relnamespace THEN target.relname ELSE '' END,
-        'Key', CASE WHEN contype = 'f' THEN key.relname ELSE '' END
+        'Key', CASE WHEN contype = 'f' THEN key.relname ELSE '' END,
+        'State', concat_ws(
+            ', ',
+            CASE WHEN contype <> 'f' AND NOT (indisvalid AND indisready AND indislive) THEN 'invalid' END,
+            (
+                SELECT string_agg(DISTINCT 'triggers ' || state, ', ') FROM firing WHERE tgconstraint = c.oid
+            )
+        ),
+        'Expressions', CASE contype
+            WHEN 'c' THEN ARRAY[pg_get_expr(conbin, conrelid)]
+            WHEN 'x' THEN ARRAY(
+                SELECT pg_get_indexdef(indexrelid, n + 1, false)
+                FROM generate_series(0, indnkeyatts - 1) AS n
+                WHERE indkey[n] = 0
+                UNION ALL
+                SELECT pg_get_expr(indpred, indrelid) WHERE indpred IS NOT NULL
+            )
+        END
     )
     FROM relation AS r
     JOIN pg_catalog.pg_constraint AS c ON conrelid = r.oid
     LEFT JOIN pg_catalog.pg_class AS target ON target.oid = confrelid
     LEFT JOIN pg_catalog.pg_class AS key ON key.oid = conindid
+    LEFT JOIN pg_catalog.pg_index ON indexrelid = conindid
     WHERE contype IN ('c', 'f', 'p', 'u', 'x') AND conparentid = 0
     UNION ALL
     SELECT 'pg_catalog.pg_class'::regclass, i.oid, 0, jsonb_build_object(
@@ -288,7 +339,14 @@ WITH relation AS (
             ' INDEX ' || quote_ident(i.relname) || ' ON ',
             ' INDEX ON '
         ),
-        'NotValid', NOT (indisvalid AND indisready AND indislive)
+        'State', CASE WHEN NOT (indisvalid AND indisready AND indislive) THEN 'invalid' ELSE '' END,
+        'Expressions', ARRAY(
+            SELECT pg_get_indexdef(i.oid, n + 1, true)
+            FROM generate_series(0, indnkeyatts - 1) AS n
+            WHERE indkey[n] = 0
+            UNION ALL
+            SELECT pg_get_expr(indpred, indrelid, true) WHERE indpred IS NOT NULL
+        )
     )
     FROM relation AS r
     JOIN pg_catalog.pg_index ON indrelid = r.oid
@@ -299,7 +357,8 @@ WITH relation AS (
     )
     UNION ALL
     SELECT 'pg_catalog.pg_trigger'::regclass, t.oid, 0, jsonb_build_object(
-        'Kind', 'trigger', 'Table', relname, 'Name', tgname, 'Def', pg_get_triggerdef(t.oid, true)
+        'Kind', 'trigger', 'Table', relname, 'Name', tgname, 'Def', pg_get_triggerdef(t.oid, true),
+        'State', (SELECT state FROM firing WHERE firing.oid = t.oid)
     )
     FROM relation AS r
     JOIN pg_catalog.pg_trigger AS t ON tgrelid = r.oid

@@ -177,6 +177,10 @@ var changes = map[string]change{
 		"ALTER TABLE albums ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
 		[]string{"table albums is table, row security enabled, row security forced, not table"},
 	},
+	"a table is inherited by one of another schema": {
+		"CREATE SCHEMA other; CREATE TABLE other.mine () INHERITS (albums)",
+		[]string{"table albums is table, inherited by other.mine, not table"},
+	},
 	"views are extra": {
 		"CREATE VIEW cheap AS SELECT * FROM albums; CREATE MATERIALIZED VIEW cheaper AS SELECT * FROM cheap",
 		[]string{"materialized view cheaper is extra", "view cheap is extra"},
@@ -561,6 +565,151 @@ func TestCheck_FindsAnIndexWhoseBuildFailed(t *testing.T) {
 	}, inWords(differences))
 	mend(t, db, differences)
 	require.Empty(t, check(t, db))
+}
+
+// A rule whose trigger does not fire is not in force. The control: each statement of rows fails before.
+func TestCheck_FindsTriggersThatDoNotFire(t *testing.T) {
+	t.Parallel()
+	db := connectFive(t)
+	admin := connect(t, dbtest.AdminURL(t), func(c *pgx.ConnConfig) { c.Database = db.Config().Database })
+	const (
+		ofTracks    = "FOREIGN KEY (album_id) REFERENCES albums(id) ON DELETE CASCADE"
+		ofPurchases = "FOREIGN KEY (album_id) REFERENCES albums(id) ON DELETE RESTRICT"
+		album       = "INSERT INTO albums VALUES (1, 'a', 'a', 1991, 1, NULL, true, true)"
+		track       = "INSERT INTO tracks VALUES (%d, %d, 'a', 1, NULL, NULL, 1)"
+	)
+	run(t, db, album)
+	for name, test := range map[string]struct {
+		disable string
+		rows    string // what is refused before
+		code    string
+		want    []string
+	}{
+		"a foreign key's": {
+			"ALTER TABLE tracks DISABLE TRIGGER ALL", fmt.Sprintf(track, 1, 2), "23503", []string{
+				"constraint tracks.tracks_display_order_key is UNIQUE (album_id, display_order) DEFERRABLE (triggers disabled), " +
+					"not UNIQUE (album_id, display_order) DEFERRABLE",
+				"constraint tracks.tracks_album_id_fkey is " + ofTracks + " (triggers disabled), not " + ofTracks,
+			},
+		},
+		"a foreign key's, of the other table": {
+			"ALTER TABLE albums DISABLE TRIGGER ALL", "", "", []string{
+				"constraint tracks.tracks_album_id_fkey is " + ofTracks + " (triggers disabled), not " + ofTracks,
+				"constraint purchases.purchases_album_id_fkey is " + ofPurchases + " (triggers disabled), not " + ofPurchases,
+			},
+		},
+		"a deferrable key's": {
+			`DO $$ BEGIN EXECUTE (SELECT format('ALTER TABLE tracks DISABLE TRIGGER %I', tgname) FROM pg_trigger
+				JOIN pg_constraint AS c ON c.oid = tgconstraint WHERE conname = 'tracks_display_order_key'); END $$`,
+			fmt.Sprintf(track, 1, 1) + ";" + fmt.Sprintf(track, 2, 1), "23505", []string{
+				"constraint tracks.tracks_display_order_key is UNIQUE (album_id, display_order) DEFERRABLE (triggers disabled), " +
+					"not UNIQUE (album_id, display_order) DEFERRABLE",
+			},
+		},
+		"for replicas alone": {
+			`DO $$ DECLARE name text; BEGIN FOR name IN SELECT tgname FROM pg_trigger WHERE tgrelid = 'purchases'::regclass
+				LOOP EXECUTE format('ALTER TABLE purchases ENABLE REPLICA TRIGGER %I', name); END LOOP; END $$`,
+			"INSERT INTO purchases VALUES (1, 'a', 1, 'p', 'd', 1, now())", "23503", []string{
+				"constraint purchases.purchases_account_id_fkey is FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE RESTRICT " +
+					"(triggers enabled for replicas alone), not FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE RESTRICT",
+				"constraint purchases.purchases_album_id_fkey is " + ofPurchases + " (triggers enabled for replicas alone), not " + ofPurchases,
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inRollback := func(statements ...string) error {
+				tx, err := admin.Begin(t.Context())
+				require.NoError(t, err)
+				defer func() { require.NoError(t, tx.Rollback(t.Context())) }()
+				for _, sql := range statements {
+					if _, err := tx.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+						return err
+					}
+				}
+
+				return nil
+			}
+			if test.rows != "" {
+				require.Equal(t, test.code, sqlState(inRollback(test.rows)))
+				require.NoError(t, inRollback(test.disable, test.rows), "the rule is not in force")
+			}
+			run(t, admin, test.disable)
+			differences := checkFive(t, db)
+			require.Equal(t, test.want, inWords(differences))
+			mend(t, db, differences)
+			require.Empty(t, inWords(checkFive(t, db)))
+		})
+	}
+
+	run(t, db, `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+		CREATE TRIGGER mine BEFORE INSERT ON tracks FOR EACH ROW EXECUTE FUNCTION refuse();
+		ALTER TABLE tracks DISABLE TRIGGER mine`)
+	const trigger = "CREATE TRIGGER mine BEFORE INSERT ON tracks FOR EACH ROW EXECUTE FUNCTION refuse()"
+	require.Equal(t, []string{"trigger tracks.mine is extra: " + trigger + " (disabled)"}, inWords(checkFive(t, db)))
+	run(t, db, "ALTER TABLE tracks ENABLE ALWAYS TRIGGER mine")
+	require.Equal(t, []string{"trigger tracks.mine is extra: " + trigger + " (enabled for replicas, too)"}, inWords(checkFive(t, db)))
+	files := append(theFive(t), schema.File{Name: "schema/060_mine.sql", SQL: trigger})
+	differences, err := schema.CheckFiles(t.Context(), db, files)
+	require.NoError(t, err)
+	require.Equal(t, []string{"trigger tracks.mine is " + trigger + " (enabled for replicas, too), not " + trigger}, inWords(differences))
+	mend(t, db, differences)
+	differences, err = schema.CheckFiles(t.Context(), db, files)
+	require.NoError(t, err)
+	require.Empty(t, inWords(differences))
+}
+
+// A role that may not use the schema of a function cannot have its expression read again. The rest is read all the same.
+func TestCheck_ReadsAgainWhatItCan(t *testing.T) {
+	t.Parallel()
+	url := dbtest.EmptyURL(t)
+	db := connect(t, url)
+	files := []schema.File{{Name: "schema/010_readings.sql", SQL: `
+CREATE TABLE IF NOT EXISTS readings (
+    low integer, high integer, name varchar(9),
+    CONSTRAINT a CHECK (low BETWEEN 1 AND 9 AND high > low),
+    CONSTRAINT b CHECK (name IN ('a', 'b')),
+    CONSTRAINT c CHECK (low BETWEEN 1 AND 9 AND high > 3)
+);`}}
+	run(t, db, `CREATE SCHEMA hidden; CREATE FUNCTION hidden.three() RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 3';
+		CREATE TABLE readings (
+			low integer, high integer, name varchar(9),
+			CONSTRAINT a CHECK ((low >= 1 AND low <= 9) AND high > low),
+			CONSTRAINT b CHECK ((name)::text = ANY (ARRAY['a'::text, 'b'::text])),
+			CONSTRAINT renamed CHECK (((low >= 1) AND (low <= 9) AND (high > 3))),
+			CONSTRAINT c CHECK (((low >= 1) AND (low <= 9) AND (high > hidden.three())))
+		);
+		REVOKE ALL ON SCHEMA hidden FROM current_user`)
+	differences, err := schema.CheckFiles(t.Context(), db, files)
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		"constraint readings.renamed is extra: CHECK ((((low >= 1) AND (low <= 9)) AND (high > 3)))",
+		"constraint readings.b is CHECK (((name)::text = ANY (ARRAY['a'::text, 'b'::text]))), " +
+			"not CHECK (((name)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying])::text[])))",
+		"constraint readings.c is CHECK (((low >= 1) AND (low <= 9) AND (high > hidden.three()))), " +
+			"not CHECK ((((low >= 1) AND (low <= 9)) AND (high > 3)))",
+	}, inWords(differences))
+	run(t, db, "ALTER TABLE readings DROP CONSTRAINT c")
+	differences, err = schema.CheckFiles(t.Context(), db, files)
+	require.NoError(t, err)
+	require.Len(t, differences, 2)
+	require.Contains(t, inWords(differences),
+		"constraint readings.c is named renamed, not CHECK ((((low >= 1) AND (low <= 9)) AND (high > 3)))")
+}
+
+// Settings of the session hide no difference. The control: the texts that the session itself prints are the same.
+func TestCheck_FindsWhatTheSessionWouldPrintAlike(t *testing.T) {
+	t.Parallel()
+	db := connect(t, dbtest.EmptyURL(t), func(c *pgx.ConnConfig) {
+		c.RuntimeParams["extra_float_digits"], c.RuntimeParams["DateStyle"] = "-3", "SQL, DMY"
+	})
+	files := []schema.File{{Name: "schema/010_floats.sql", SQL: `
+CREATE TABLE IF NOT EXISTS floats (a double precision DEFAULT '0.1', at timestamptz DEFAULT '2020-07-01 00:00+00');`}}
+	run(t, db, `CREATE TABLE floats (a double precision DEFAULT '0.10000000000000002', at timestamptz DEFAULT '2020-07-01 00:00+00')`)
+	require.Contains(t, list(t, db, "SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef"), "'0.1'::double precision")
+	differences, err := schema.CheckFiles(t.Context(), db, files)
+	require.NoError(t, err)
+	require.Equal(t, []string{"column floats.a is double precision DEFAULT '0.10000000000000002'::double precision, " +
+		"not double precision DEFAULT '0.1'::double precision"}, inWords(differences))
 }
 
 func TestCheck_MendsAnEmptyDatabase(t *testing.T) {

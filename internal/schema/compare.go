@@ -182,6 +182,9 @@ func (o object) describe() string {
 	if len(o.Parents) > 0 {
 		text += ", inherits from " + strings.Join(o.Parents, ", ")
 	}
+	if len(o.Children) > 0 {
+		text += ", inherited by " + strings.Join(o.Children, ", ")
+	}
 
 	return text
 }
@@ -195,6 +198,9 @@ func mendTable(have object) []string {
 		} else {
 			statements = append(statements, alter+" NO INHERIT "+parent+";")
 		}
+	}
+	for _, child := range have.Children {
+		statements = append(statements, "ALTER TABLE "+child+" NO INHERIT "+quote(have.Name)+";")
 	}
 	if have.Unlogged {
 		statements = append(statements, alter+" SET LOGGED;")
@@ -229,7 +235,7 @@ func (c *comparison) comparePart(w object) {
 	case there && h.definition() == w.definition() && !c.keyGoes(h):
 	case there && h.definition() == w.definition():
 		c.add(when, w, w.Def+" by "+w.Key, h.Def+" by "+h.Key, false, c.replaced(w)...)
-	case there && h.Kind == "constraint" && h.Def == w.Def+" NOT VALID":
+	case there && h.Kind == "constraint" && h.Def == w.Def+" NOT VALID" && h.State == w.State:
 		c.add(when, w, w.Def, h.Def, false, "ALTER TABLE "+quote(w.Table)+" VALIDATE CONSTRAINT "+quote(w.Name)+";")
 	case there:
 		c.remade[h.id()] = true
@@ -267,8 +273,8 @@ func (c *comparison) keyGoes(h object) bool {
 
 // definition is what tells two objects of one name apart.
 func (o object) definition() string {
-	if o.NotValid {
-		return o.Def + " (invalid)"
+	if o.State != "" {
+		return o.Def + " (" + o.State + ")"
 	}
 
 	return o.Def
@@ -311,9 +317,9 @@ func (c *comparison) extraPart(h object) {
 	case h.Kind == "index":
 		c.add(indexGoes, h, "", h.definition(), false, append(c.withoutReferences(h.Table, h.Name), h.drop())...)
 	case h.Kind == "constraint" && h.Key == "":
-		c.add(constraintGoes, h, "", h.Def, false, append(c.withoutReferences(h.Table, h.Name), h.drop())...)
+		c.add(constraintGoes, h, "", h.definition(), false, append(c.withoutReferences(h.Table, h.Name), h.drop())...)
 	default:
-		c.add(linkGoes, h, "", h.Def, false, h.drop())
+		c.add(linkGoes, h, "", h.definition(), false, h.drop())
 	}
 }
 

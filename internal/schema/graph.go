@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"musicstore/internal/settings"
 
@@ -15,17 +16,25 @@ import (
 // types, the keys that they are part of (PK, FK) or that they are alone (UK), whether they can be null, and the foreign
 // keys with how many rows can be on either side. It is read from the catalogue, so the database says what is drawn, in
 // the order of names, and it needs no privilege on the tables. Tables of extensions and partitions are left out.
+//
+// Mermaid reads the diagram, whatever the names are. A table whose name Mermaid would read as something else is in
+// quotes, with characters that look alike for those that cannot stand there. A column's name has "_" for them.
 // https://mermaid.js.org/syntax/entityRelationshipDiagram.html
 func Graph(ctx context.Context, db DB) (string, error) {
 	columns, relations, err := graphed(ctx, db)
 	if err != nil {
 		return "", fmt.Errorf("graph: %w", err)
 	}
+	tables := make([]string, len(columns))
+	for i, c := range columns {
+		tables[i] = c.Table
+	}
+	names := entities(tables)
 	var b strings.Builder
 	b.WriteString("erDiagram\n")
 	for i, c := range columns {
 		if i == 0 || columns[i-1].Table != c.Table {
-			b.WriteString("    " + entity(c.Table) + " {\n")
+			b.WriteString("    " + names[c.Table] + " {\n")
 		}
 		if c.Name != "" {
 			b.WriteString("        " + c.String() + "\n")
@@ -35,7 +44,7 @@ func Graph(ctx context.Context, db DB) (string, error) {
 		}
 	}
 	for _, r := range relations {
-		b.WriteString("    " + r.String() + "\n")
+		b.WriteString("    " + r.in(names) + "\n")
 	}
 
 	return b.String(), nil
@@ -104,7 +113,8 @@ type graphRelation struct {
 	One                    bool // a parent has one row of the child at the most
 }
 
-func (r graphRelation) String() string {
+// in is the relation between the entities of those names.
+func (r graphRelation) in(names map[string]string) string {
 	parent, child := "||", "o{"
 	if r.Optional {
 		parent = "|o"
@@ -113,7 +123,7 @@ func (r graphRelation) String() string {
 		child = "o|"
 	}
 
-	return fmt.Sprintf("%s %s--%s %s : %s", entity(r.Parent), parent, child, entity(r.Child), quoted(r.Columns))
+	return fmt.Sprintf("%s %s--%s %s : %s", names[r.Parent], parent, child, names[r.Child], quoted(r.Columns))
 }
 
 // drawn are the tables: no partitions, and none that an extension made. It sets the search_path, by which names are
@@ -181,29 +191,61 @@ JOIN drawn AS child ON child.oid = f.conrelid
 WHERE f.contype = 'f'
 ORDER BY parent.relname::text COLLATE "C", child.relname::text COLLATE "C", f.conname::text COLLATE "C"`
 
+// What Mermaid's lexer reads as something else, in upper and lower case. The words of relations, such as "one" and
+// "to", are among them, and the statements of a diagram.
+var reserved = regexp.MustCompile(`^(?i:accdescr|acctitle|class|classdef|click|direction|end|erdiagram|fk|many|more|o|one|only|` +
+	`optionally|or|pk|style|subgraph|title|to|u|uk|zero)$`)
+
 var (
-	plain   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	keyword = regexp.MustCompile(`^[PFU]K$`)
-	unplain = regexp.MustCompile(`[^A-Za-z0-9_()\[\]]+`)
+	plain     = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	direction = regexp.MustCompile(`(?i)(direction)\s+(TB|BT|RL|LR)`) // turns the diagram, in quotes, too
+	unplain   = regexp.MustCompile(`[^A-Za-z0-9_()\[\]]+`)
+	first     = regexp.MustCompile(`^[A-Za-z_]`)
+	keyword   = regexp.MustCompile(`^(?i:[PFU]K)([^A-Za-z0-9_]|$)`)
 )
 
-// entity is the name of a table as Mermaid takes it.
-func entity(name string) string {
-	if plain.MatchString(name) {
-		return name
+// entities gives each table the name that it has in the diagram: its own where Mermaid reads that as a name, and
+// otherwise in quotes. No two have the same.
+func entities(tables []string) map[string]string {
+	names, taken := map[string]string{}, map[string]bool{}
+	for _, table := range tables {
+		if _, known := names[table]; known {
+			continue
+		}
+		name := table
+		if !plain.MatchString(table) || reserved.MatchString(table) {
+			name = quoted(table)
+		}
+		for n := 2; taken[name]; n++ {
+			name = quoted(fmt.Sprintf("%s (%d)", table, n))
+		}
+		names[table], taken[name] = name, true
 	}
 
-	return quoted(name)
+	return names
 }
 
+// quoted is a text in quotes. Characters that Mermaid does not take there, or takes for markup, are replaced by others
+// that look alike. Those that cannot be seen, such as an escape sequence for a terminal, become spaces.
 func quoted(text string) string {
-	return `"` + strings.NewReplacer(`"`, "'", "\n", " ").Replace(text) + `"`
+	text = strings.NewReplacer(
+		`"`, "'", "%", "％", `\`, "＼", "<", "＜", ">", "＞", "&", "＆", "#", "＃", "`", "'",
+	).Replace(text)
+	text = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+
+		return r
+	}, text)
+
+	return `"` + direction.ReplaceAllString(text, "${1}_$2") + `"`
 }
 
-// word is a type or the name of a column, of which Mermaid takes letters, digits and brackets.
+// word is a type or the name of a column, of which every version of Mermaid takes ASCII letters, digits and brackets.
 func word(text string) string {
 	text = unplain.ReplaceAllString(strings.ReplaceAll(text, "timestamp with time zone", "timestamptz"), "_")
-	if text != "" && (!plain.MatchString(text[:1]) || keyword.MatchString(text)) {
+	if !first.MatchString(text) || keyword.MatchString(text) {
 		text = "_" + text
 	}
 

@@ -1,7 +1,10 @@
 package schema_test
 
 import (
+	"fmt"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,6 +27,43 @@ func TestREADME_ShowsTheSchemaAsItIs(t *testing.T) {
 	graph, err := schema.Graph(t.Context(), connect(t, dbtest.URL(t)))
 	require.NoError(t, err)
 	require.Equal(t, graph, block, "the README's picture is out of date: put there what `musicstore graph` prints")
+}
+
+// mermaidLine is a line as the lexer of Mermaid 10 and 11 takes it: names that it knows, or in quotes without the
+// characters that end a quotation or begin a comment.
+//
+// Mermaid itself has read the diagram of hostileNames, each name alone and all together. Version 11.17.2 reads every one,
+// and as the name that it is. Version 10.9.1 reads all but __proto__, constructor and toString, in which its own code fails.
+var mermaidLine = regexp.MustCompile(`^    (?:` + entity + ` \{|\}|    [A-Za-z_][A-Za-z0-9_()\[\]]* [A-Za-z_][A-Za-z0-9_()\[\]]*` +
+	`( (PK|FK|UK)(, (PK|FK|UK))*)?( "null")?|` + entity + ` [|}][|o]--[|o][|{] ` + entity + ` : "[^"%\\<>#&\pC\x{2028}\x{2029}]+")\n$`)
+
+const entity = `([A-Za-z_][A-Za-z0-9_]*|"[^"%\\<>#&\pC\x{2028}\x{2029}]+")`
+
+// hostileNames are names of tables and columns that mean something to Mermaid, or to what draws its diagrams.
+func hostileNames() []string {
+	names := []string{
+		"%", "%%", "%% c", "%%{init: {}}%%", "a%%b", "a%b", `"`, `a"b`, "'", "`", "a`b", `\`, `a\b`, `\"`, " ", " a ", "a b", "\t", "\n", "a\nb", "\r\n",
+		"\x1b[31m", "\x7f", "\u0085", "\u00a0", "\u200b", "\u202e", "\u2028", "\u2029", "\ufeff", "[x]", "{x}", "(x)", "a[b", "a]b", "a{b", "a}b", "(", ")", "[]",
+		"{", "}", "|", "||", "||--o{", "o{", "o|", "}|", "--", "..", ".-", ":", "::", ":::", ";", "a;b", ",", "a,b", "#", "a#b", "#35;", "#quot;", "&", "&lt;", "&#35;",
+		"<", ">", "<b>", "<b=", "c>", "<script>alert(1)</script>", "=", "~", "a~b~", "*", "/", "?", "!", "@", "$", "^", "+", "-", "a-b", "_", "__", "__proto__",
+		"constructor", "toString", "prototype", "1", "1st", "1+", "0+", "1.5", "0", "é", "É", "日", "日本 語", "ß", "ø1", "🎺", "a🎺", "ﬂ°", "¶ß", "---", "---\ntitle: x\n---",
+		"direction", "direction TB", "direction LR", "a direction  rl b", "Direction Bt", "accTitle: x", "accDescr: x", "accDescr {", "title x", "style a fill:#f9f",
+		"class a b", "classDef a fill:#fff", "one or more", "only one", "zero or one", "many(0)", "many(1)", "optionally to", "erDiagram x", "a PK", "pk(1)", "pk[1]", "fk é",
+	}
+	for _, word := range []string{
+		"accDescr", "accTitle", "as", "class", "classDef", "click", "default", "direction", "end", "erDiagram", "flowchart", "graph", "href", "is", "fk", "linkStyle",
+		"many", "more", "null", "o", "of", "one", "only", "optionally", "or", "pk", "style", "subgraph", "title", "to", "u", "uk", "undefined", "zero", "TB", "BT", "RL", "LR",
+	} {
+		names = append(names, word, word+"s", word+"_x", word+"1", "x_"+word, word+" x", word+"-x", word+"é")
+		for _, other := range []string{strings.ToUpper(word), strings.ToLower(word), strings.ToUpper(word[:1]) + word[1:]} {
+			if other != word {
+				names = append(names, other)
+			}
+		}
+	}
+	slices.Sort(names)
+
+	return slices.Compact(names)
 }
 
 func TestGraph(t *testing.T) {
@@ -137,6 +177,61 @@ func TestGraph(t *testing.T) {
     }
     "an 'odd' one" ||--o{ "an 'odd' one" : "日"`,
 		},
+		"QuotesWhatMermaidReadsAsSomethingElse": {
+			`CREATE TABLE one (id int PRIMARY KEY, pk int NOT NULL, "Fk" int NOT NULL, "uk[1]" int NOT NULL, end_ int NOT NULL);
+			CREATE TABLE "accDescr" (id int NOT NULL REFERENCES one);
+			CREATE TABLE "Style" ();
+			CREATE TABLE styles ();
+			CREATE TABLE "a%%b" ();
+			CREATE TABLE "a\b" ();
+			CREATE TABLE "%%{init: {}}%%" ();
+			CREATE TABLE "from direction  lr on" ();
+			CREATE TABLE "<b=" ();
+			CREATE TABLE "1st" ()`, `
+    "％％{init: {}}％％" {
+    }
+    "1st" {
+    }
+    "＜b=" {
+    }
+    "Style" {
+    }
+    "a％％b" {
+    }
+    "a＼b" {
+    }
+    "accDescr" {
+        integer id FK
+    }
+    "from direction_lr on" {
+    }
+    "one" {
+        integer id PK
+        integer _pk
+        integer _Fk
+        integer _uk[1]
+        integer end_
+    }
+    styles {
+    }
+    "one" ||--o{ "accDescr" : "id"`,
+		},
+		"ShowsNoCharacterThatCannotBeSeen": {
+			"CREATE TABLE \"a\x1b[2J\u202e\u2028b\n\" (\"c\x1b[2J\" int NOT NULL)", `
+    "a [2J  b " {
+        integer c_[2J
+    }`,
+		},
+		"KeepsTablesApartThatAreQuotedAlike": {
+			`CREATE TABLE "a""b" (id int PRIMARY KEY); CREATE TABLE "a'b" (id int NOT NULL REFERENCES "a""b")`, `
+    "a'b" {
+        integer id PK
+    }
+    "a'b (2)" {
+        integer id FK
+    }
+    "a'b" ||--o{ "a'b (2)" : "id"`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -148,6 +243,22 @@ func TestGraph(t *testing.T) {
 		})
 	}
 
+	t.Run("IsReadByMermaid", func(t *testing.T) {
+		t.Parallel()
+		conn := connect(t, dbtest.EmptyURL(t))
+		for _, name := range hostileNames() {
+			id := pgx.Identifier{name}.Sanitize()
+			run(t, conn, fmt.Sprintf("CREATE TABLE %[1]s (%[1]s int PRIMARY KEY REFERENCES %[1]s)", id))
+		}
+		graph, err := schema.Graph(t.Context(), conn)
+		require.NoError(t, err)
+		for line := range strings.Lines(strings.TrimPrefix(graph, "erDiagram\n")) {
+			require.Regexp(t, mermaidLine, line)
+		}
+		if file := os.Getenv("MUSICSTORE_TEST_MERMAID"); file != "" { // to have it read by Mermaid itself
+			require.NoError(t, os.WriteFile(file, []byte(graph), 0o600))
+		}
+	})
 	t.Run("NeedsNoPrivilege", func(t *testing.T) {
 		t.Parallel()
 		conn := connect(t, dbtest.URL(t))

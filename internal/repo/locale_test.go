@@ -1,0 +1,97 @@
+package repo_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"unicode"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"musicstore/internal/dbtest"
+	"musicstore/internal/repo"
+	"musicstore/internal/schema"
+)
+
+// inEveryLocale calls fn with a store in a database of each kind of locale that the server can have: C everywhere, others
+// of the system, those of ICU since PostgreSQL 15, PostgreSQL's own since 17.
+func inEveryLocale(t *testing.T, fn func(locale string, store *repo.Repo)) {
+	t.Helper()
+	admin, err := pgx.Connect(t.Context(), dbtest.AdminURL(t))
+	require.NoError(t, err)
+	defer admin.Close(t.Context())
+	rows, err := admin.Query(t.Context(), `
+		SELECT 'LOCALE ''C'''
+		UNION
+		SELECT 'LOCALE ''' || collname || '''' FROM pg_collation
+		WHERE collname IN ('C.UTF-8', 'C.utf8', 'en_US.UTF-8', 'en_US.utf8', 'tr_TR.UTF-8', 'tr_TR.utf8')
+		UNION
+		SELECT 'LOCALE_PROVIDER icu LOCALE ''C'' ICU_LOCALE ''' || locale || '''' FROM unnest(ARRAY['en', 'tr']) AS locale
+		WHERE current_setting('server_version_num')::int >= 150000 AND EXISTS (SELECT FROM pg_collation WHERE collname = 'und-x-icu')
+		UNION
+		SELECT 'LOCALE_PROVIDER builtin LOCALE ''C'' BUILTIN_LOCALE ''C.UTF-8'''
+		WHERE current_setting('server_version_num')::int >= 170000`)
+	require.NoError(t, err)
+	locales, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	require.Contains(t, locales, "LOCALE 'C'")
+	for _, locale := range locales {
+		t.Log(locale)
+		name := "locale" + repo.NewID()
+		_, err := admin.Exec(t.Context(), "CREATE DATABASE "+name+" TEMPLATE template0 ENCODING UTF8 "+locale)
+		require.NoError(t, err)
+		func() {
+			defer func() {
+				_, err := admin.Exec(context.WithoutCancel(t.Context()), "DROP DATABASE "+name)
+				require.NoError(t, err)
+			}()
+			config := admin.Config().Copy()
+			config.Database = name
+			db, err := pgx.ConnectConfig(t.Context(), config)
+			require.NoError(t, err)
+			defer db.Close(context.WithoutCancel(t.Context()))
+			_, err = schema.Bootstrap(t.Context(), db)
+			require.NoError(t, err)
+			fn(locale, repo.New(db))
+		}()
+	}
+}
+
+// whiteSpace is all characters that Unicode calls white space.
+const whiteSpace = "\t\n\v\f\r \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+
+func TestSchema_IsOneRuleInEveryLocale(t *testing.T) {
+	t.Parallel()
+	inEveryLocale(t, func(locale string, store *repo.Repo) {
+		buyer, of := newAccount(t, store, "a@x"), newAlbum(t, store, "A", 1)
+		differ := 0
+		for _, r := range whiteSpace + "\u200b\u180e\u001c\u001f\u2800ıİſ\u212a٣é" {
+			blank := unicode.IsSpace(r)
+			name := string(r) + string(r)
+			a := album(name, 0)
+			a.URL = fmt.Sprintf("u%d", r)
+			_, err := store.CreateAlbum(t.Context(), a)
+			require.Equal(t, blank, isAny(err, repo.ErrAlbumNameInvalid), "%U %v", r, err)
+			_, err = store.AddTrack(t.Context(), of.ID, repo.NewTrack{Name: name}, 0)
+			require.Equal(t, blank, isAny(err, repo.ErrTrackNameInvalid), "%U %v", r, err)
+			_, err = store.RecordPurchase(t.Context(), repo.NewPurchase{AccountID: buyer.ID, AlbumID: of.ID, PaymentRef: name})
+			require.Equal(t, blank, isAny(err, repo.ErrPaymentRefInvalid), "%U %v", r, err)
+			a = album("U"+name, 0)
+			a.URL = "a" + string(r)
+			_, err = store.CreateAlbum(t.Context(), a)
+			require.ErrorIs(t, err, repo.ErrAlbumURLInvalid, "%U", r)
+			_, err = store.DB().Exec(t.Context(), "UPDATE accounts SET password_hash = password_hash || $1", string(r))
+			require.ErrorContains(t, err, "accounts_password_hash_check", "%U", r)
+			var bySpace bool // the control: what the locale calls white space
+			require.NoError(t, store.DB().QueryRow(t.Context(), `SELECT $1::text !~ '\S'`, name).Scan(&bySpace))
+			if blank != bySpace {
+				differ++
+			}
+		}
+		if locale == "LOCALE 'C'" {
+			require.Positive(t, differ)
+		}
+		t.Logf(`%s: \S differs for %d characters`, locale, differ)
+	})
+}
