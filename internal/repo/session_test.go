@@ -125,7 +125,7 @@ func TestRepo_InTx_ACallThatOutlivesItsContextEndsTheTransaction(t *testing.T) {
 					if _, err := tx.CreateAlbum(t.Context(), album("A", 1)); err != nil {
 						return err
 					}
-					short, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+					short, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
 					defer cancel()
 					err := call(short, tx, a.ID)
 					require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -149,7 +149,7 @@ func TestRepo_InTx_ACallThatOutlivesItsContextEndsTheTransaction(t *testing.T) {
 		t.Parallel()
 		tx, err := store.DB().Begin(t.Context())
 		require.NoError(t, err)
-		short, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+		short, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
 		defer cancel()
 		_, err = tx.Exec(short, "SELECT pg_sleep(10)")
 		require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -210,7 +210,7 @@ func TestRepo_ASingleConnectionThatACallOutlivedIsNoOutage(t *testing.T) {
 	conn, err := pgx.Connect(t.Context(), dbtest.URL(t))
 	require.NoError(t, err)
 	store := repo.New(conn)
-	short, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	short, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
 	defer cancel()
 	_, err = repo.Conn(store).Exec(short, "SELECT pg_sleep(10)")
 	require.EqualError(t, err, "select: context deadline exceeded, and so the connection is closed")
