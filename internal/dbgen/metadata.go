@@ -36,7 +36,7 @@ var Metadata = dbtx.Metadata{
 		},
 		{Name: "albums", File: "db/schema/020_albums.sql:2",
 			Columns: []dbtx.Column{
-				{Name: "id", Type: "int8", NotNull: true},
+				{Name: "id", Type: "int8", NotNull: true, Sequence: "albums_id_seq"},
 				{Name: "name", Type: "text", NotNull: true},
 				{Name: "url", Type: "text", NotNull: true},
 				{Name: "year", Type: "int4", NotNull: true},
@@ -65,7 +65,7 @@ var Metadata = dbtx.Metadata{
 		},
 		{Name: "tracks", File: "db/schema/030_tracks.sql:2",
 			Columns: []dbtx.Column{
-				{Name: "id", Type: "int8", NotNull: true},
+				{Name: "id", Type: "int8", NotNull: true, Sequence: "tracks_id_seq"},
 				{Name: "album_id", Type: "int8", NotNull: true},
 				{Name: "name", Type: "text", NotNull: true},
 				{Name: "length_seconds", Type: "int4", NotNull: true},
@@ -91,7 +91,7 @@ var Metadata = dbtx.Metadata{
 		},
 		{Name: "purchases", File: "db/schema/040_purchases.sql:2",
 			Columns: []dbtx.Column{
-				{Name: "id", Type: "int8", NotNull: true},
+				{Name: "id", Type: "int8", NotNull: true, Sequence: "purchases_id_seq"},
 				{Name: "account_id", Type: "text", NotNull: true},
 				{Name: "album_id", Type: "int8", NotNull: true},
 				{Name: "payment_ref", Type: "text", NotNull: true},

@@ -171,6 +171,10 @@ type Column struct {
 	Array     bool
 	NotNull   bool
 	Sensitive bool // its Go type hides the value
+
+	// Sequence is the one that an identity, a serial or a nextval default takes the values from; "" when there is none.
+	// Its schema stands before it, and a dot, where that is not the default one.
+	Sequence string
 }
 
 // The kinds of constraints.

@@ -45,9 +45,11 @@ type scope struct {
 type rel struct {
 	name    string
 	table   *table
-	of      *table // of EXCLUDED: to read it needs the same rights as to read the table
+	renamed []*pgquery.Node // the names that an alias gives to the first columns of the table
+	of      *table          // of EXCLUDED: to read it needs the same rights as to read the table
 	columns []output
-	open    bool // it has columns that are not known here
+	open    bool   // it has columns that are not known here
+	within  *scope // of a subquery: what it reads from
 }
 
 // output is a column that a query returns. It has an expression for each row of VALUES and each arm of UNION.
@@ -67,6 +69,7 @@ type analysis struct {
 	at     func(location int32) place
 
 	uses    map[string]*dbtx.Use
+	scopes  map[*pgquery.SelectStmt]*scope
 	params  []dbtx.Param
 	write   bool
 	locks   bool
@@ -124,6 +127,10 @@ func (a *analysis) query(node *pgquery.Node, parent *scope) []output {
 		a.write = true
 
 		return a.del(node.GetDeleteStmt(), parent)
+	case node.GetMergeStmt() != nil:
+		a.write = true
+
+		return a.merge(node.GetMergeStmt(), parent)
 	default:
 		a.write = true
 		if node != nil {
@@ -164,6 +171,10 @@ func renamed(columns []output, names []*pgquery.Node) []output {
 
 func (a *analysis) sel(s *pgquery.SelectStmt, parent *scope) []output {
 	sc := &scope{parent: parent}
+	if a.scopes == nil {
+		a.scopes = map[*pgquery.SelectStmt]*scope{}
+	}
+	a.scopes[s] = sc
 	a.with(s.GetWithClause(), sc)
 	var outs []output
 	switch {
@@ -223,8 +234,20 @@ func (a *analysis) lock(l *pgquery.LockingClause, sc *scope) {
 	a.locks = true
 	for _, r := range sc.rels {
 		named := slices.ContainsFunc(l.GetLockedRels(), func(n *pgquery.Node) bool { return n.GetRangeVar().GetRelname() == r.name })
-		if r.table != nil && (named || len(l.GetLockedRels()) == 0) {
-			a.use(r.table).Lock = true
+		if named || len(l.GetLockedRels()) == 0 {
+			a.lockAll(r)
+		}
+	}
+}
+
+// lockAll notes that the rows of a rel are locked: of a subquery, those that it reads.
+func (a *analysis) lockAll(r *rel) {
+	if r.table != nil {
+		a.use(r.table).Lock = true
+	}
+	if r.within != nil {
+		for _, inner := range r.within.rels {
+			a.lockAll(inner)
 		}
 	}
 }
@@ -236,10 +259,11 @@ func (a *analysis) targets(list []*pgquery.Node, sc *scope) []output {
 		target := node.GetResTarget()
 		fields := target.GetVal().GetColumnRef().GetFields()
 		if n := len(fields); n > 0 && fields[n-1].GetAStar() != nil {
-			for _, r := range sc.rels {
-				if n > 1 && fields[n-2].GetString_().GetSval() != r.name {
-					continue
-				}
+			rels := sc.rels
+			if n > 1 {
+				rels = sc.named(fields[n-2].GetString_().GetSval())
+			}
+			for _, r := range rels {
 				a.all(r)
 				outs = append(outs, r.outputs()...)
 			}
@@ -253,9 +277,29 @@ func (a *analysis) targets(list []*pgquery.Node, sc *scope) []output {
 	return outs
 }
 
+// named returns the rels of a name, of the nearest scope that has one. The tables of a join share the name of its alias.
+func (s *scope) named(name string) (rels []*rel) {
+	for ; s != nil && len(rels) == 0; s = s.parent {
+		for _, r := range s.rels {
+			if r.name == name {
+				rels = append(rels, r)
+			}
+		}
+	}
+
+	return rels
+}
+
+// others is the name of an output that stands for columns which are not known here.
+const others = "*"
+
 // outputs returns the columns of a rel. Those of a table have no expression: they are what is stored.
 func (r *rel) outputs() []output {
 	if r.table == nil {
+		if r.open {
+			return append(slices.Clone(r.columns), output{name: others})
+		}
+
 		return r.columns
 	}
 	var outs []output
@@ -263,13 +307,34 @@ func (r *rel) outputs() []output {
 		outs = append(outs, output{name: c.name})
 	}
 
-	return outs
+	return renamed(outs, r.renamed)
+}
+
+// stored returns the name of a table's column by the name that the alias of the table gives it; "" when there is none.
+func (r *rel) stored(name string) string {
+	for i, c := range r.table.columns {
+		if i < len(r.renamed) {
+			if r.renamed[i].GetString_().GetSval() == name {
+				return c.name
+			}
+		} else if c.name == name {
+			return name
+		}
+	}
+	if slices.Contains(systemColumns, name) {
+		return name
+	}
+
+	return ""
 }
 
 func (a *analysis) all(r *rel) {
-	if r.table != nil {
-		for _, c := range r.table.columns {
-			include(&a.use(r.table).Select, c.name)
+	for _, t := range []*table{r.table, r.of} {
+		if t == nil {
+			continue
+		}
+		for _, c := range t.columns {
+			include(&a.use(t).Select, c.name)
 		}
 	}
 }
@@ -308,7 +373,7 @@ func (a *analysis) from(item *pgquery.Node, sc *scope) {
 	case item.GetRangeVar() != nil:
 		sc.rels = append(sc.rels, a.relation(item.GetRangeVar(), sc))
 	case item.GetJoinExpr() != nil:
-		join := item.GetJoinExpr()
+		join, first := item.GetJoinExpr(), len(sc.rels)
 		a.from(join.GetLarg(), sc)
 		a.from(join.GetRarg(), sc)
 		for _, name := range join.GetUsingClause() {
@@ -324,10 +389,21 @@ func (a *analysis) from(item *pgquery.Node, sc *scope) {
 		if join.GetQuals() != nil {
 			a.expr(join.GetQuals(), sc)
 		}
+		if alias := join.GetAlias(); alias != nil { // it hides the names within, and may rename any column
+			for _, r := range sc.rels[first:] {
+				r.name = alias.GetAliasname()
+				if len(alias.GetColnames()) > 0 {
+					a.all(r)
+				}
+			}
+		}
 	case item.GetRangeSubselect() != nil:
 		sub := item.GetRangeSubselect()
 		columns := renamed(a.query(sub.GetSubquery(), sc), sub.GetAlias().GetColnames())
-		sc.rels = append(sc.rels, &rel{name: sub.GetAlias().GetAliasname(), columns: columns})
+		sc.rels = append(sc.rels, &rel{
+			name: sub.GetAlias().GetAliasname(), columns: columns, within: a.scopes[sub.GetSubquery().GetSelectStmt()],
+			open: slices.ContainsFunc(columns, func(o output) bool { return o.name == others }),
+		})
 	case item.GetRangeFunction() != nil:
 		f := item.GetRangeFunction()
 		a.expr(item, sc)
@@ -382,7 +458,7 @@ func (a *analysis) relation(v *pgquery.RangeVar, sc *scope) *rel {
 	a.use(t).Read = true
 	a.write = a.write || t.volatile
 
-	return &rel{name: name, table: t}
+	return &rel{name: name, table: t, renamed: v.GetAlias().GetColnames()}
 }
 
 // The columns that every table has. https://www.postgresql.org/docs/current/ddl-system-columns.html
@@ -391,19 +467,19 @@ var systemColumns = []string{"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"}
 // read notes that a column of a rel is read, and reports whether the rel has it.
 func (a *analysis) read(r *rel, name string) (output, bool) {
 	if r.table != nil {
-		if r.table.column(name) == nil && !slices.Contains(systemColumns, name) {
+		if name = r.stored(name); name == "" {
 			return output{}, false
 		}
 		include(&a.use(r.table).Select, name)
 
 		return output{name: name}, true
 	}
+	if r.of != nil && r.of.column(name) != nil {
+		include(&a.use(r.of).Select, name)
+	}
 	at := slices.IndexFunc(r.columns, func(o output) bool { return o.name == name })
 	if at < 0 {
-		return output{}, false
-	}
-	if r.of != nil {
-		include(&a.use(r.of).Select, name)
+		return output{name: name}, r.of != nil && r.of.column(name) != nil
 	}
 
 	return r.columns[at], true
@@ -671,6 +747,13 @@ func (a *analysis) insert(s *pgquery.InsertStmt, parent *scope) []output {
 	var outs []output
 	if s.GetSelectStmt() != nil {
 		outs = a.query(s.GetSelectStmt(), sc)
+	} else { // DEFAULT VALUES, which needs the right to any column
+		include(&use.Insert, t.columns[0].name)
+	}
+	if open := slices.IndexFunc(outs, func(o output) bool { return o.name == others }); open >= 0 {
+		outs = outs[:open]
+	} else if len(s.GetCols()) == 0 {
+		c.names = c.names[:min(len(outs), len(c.names))]
 	}
 	fresh := &rel{name: excluded, of: t}
 	for i, name := range c.names {
@@ -679,9 +762,6 @@ func (a *analysis) insert(s *pgquery.InsertStmt, parent *scope) []output {
 			c.values[name] = a.trace(outs[i].exprs)
 			fresh.columns = append(fresh.columns, output{name: name, exprs: outs[i].exprs})
 		}
-	}
-	if len(s.GetCols()) == 0 && len(outs) < len(c.names) {
-		c.names = c.names[:len(outs)]
 	}
 	a.changes = append(a.changes, c)
 	name := s.GetRelation().GetAlias().GetAliasname()
@@ -699,8 +779,12 @@ func (a *analysis) insert(s *pgquery.InsertStmt, parent *scope) []output {
 			}
 		}
 		if conflict.GetInfer().GetConname() != "" {
-			for _, name := range arbiter(conflict, t) {
+			key := arbiter(conflict, t)
+			for _, name := range key {
 				include(&use.Select, name)
+			}
+			if len(key) == 0 { // a constraint that is not known here
+				a.all(target)
 			}
 		}
 		if where := conflict.GetInfer().GetWhereClause(); where != nil {
@@ -714,7 +798,14 @@ func (a *analysis) insert(s *pgquery.InsertStmt, parent *scope) []output {
 		}
 	}
 
-	return a.targets(s.GetReturningList(), &scope{parent: sc, rels: []*rel{target}})
+	return a.returning(s.GetReturningList(), &scope{parent: sc, rels: []*rel{target}}, target)
+}
+
+// returning analyses what a RETURNING lists. It may name the target OLD and NEW, too.
+func (a *analysis) returning(list []*pgquery.Node, sc *scope, target *rel) []output {
+	named := &scope{parent: sc.parent, rels: []*rel{{name: "old", table: target.table}, {name: "new", table: target.table}}}
+
+	return a.targets(list, &scope{parent: named, rels: sc.rels, ctes: sc.ctes})
 }
 
 // set analyses the assignments of an UPDATE.
@@ -750,7 +841,7 @@ func (a *analysis) update(s *pgquery.UpdateStmt, parent *scope) []output {
 		a.expr(s.GetWhereClause(), sc)
 	}
 
-	return a.targets(s.GetReturningList(), sc)
+	return a.returning(s.GetReturningList(), sc, target)
 }
 
 func (a *analysis) target(v *pgquery.RangeVar) *rel {
@@ -782,5 +873,62 @@ func (a *analysis) del(s *pgquery.DeleteStmt, parent *scope) []output {
 		a.expr(s.GetWhereClause(), sc)
 	}
 
-	return a.targets(s.GetReturningList(), sc)
+	return a.returning(s.GetReturningList(), sc, target)
+}
+
+func (a *analysis) merge(s *pgquery.MergeStmt, parent *scope) []output {
+	sc := &scope{parent: parent}
+	a.with(s.GetWithClause(), sc)
+	target := a.target(s.GetRelation())
+	if target == nil {
+		return nil
+	}
+	a.use(target.table)
+	sc.rels = append(sc.rels, target)
+	a.from(s.GetSourceRelation(), sc)
+	a.expr(s.GetJoinCondition(), sc)
+	for _, node := range s.GetMergeWhenClauses() {
+		when := node.GetMergeWhenClause()
+		if when.GetCondition() != nil {
+			a.expr(when.GetCondition(), sc)
+		}
+		c := &change{table: target.table, at: a.at(s.GetRelation().GetLocation())}
+		switch when.GetCommandType() {
+		case pgquery.CmdType_CMD_UPDATE:
+			c.kind = "update"
+			a.set(when.GetTargetList(), sc, c)
+		case pgquery.CmdType_CMD_DELETE:
+			a.use(target.table).Delete = true
+		case pgquery.CmdType_CMD_INSERT:
+			c.kind = "insert"
+			a.mergeInsert(when, sc, c)
+		default:
+		}
+	}
+
+	return a.returning(s.GetReturningList(), sc, target)
+}
+
+func (a *analysis) mergeInsert(when *pgquery.MergeWhenClause, sc *scope, c *change) {
+	use := a.use(c.table)
+	for _, node := range when.GetTargetList() {
+		c.names = append(c.names, node.GetResTarget().GetName())
+	}
+	for _, col := range c.table.columns[:min(len(when.GetValues()), len(c.table.columns))] {
+		if len(when.GetTargetList()) == 0 {
+			c.names = append(c.names, col.name)
+		}
+	}
+	c.values = map[string]value{}
+	for i, node := range when.GetValues() {
+		a.expr(node, sc)
+		if i < len(c.names) {
+			include(&use.Insert, c.names[i])
+			c.values[c.names[i]] = a.traceOne(expr{node, sc}, 0)
+		}
+	}
+	if len(when.GetValues()) == 0 { // DEFAULT VALUES, which needs the right to any column
+		include(&use.Insert, c.table.columns[0].name)
+	}
+	a.changes = append(a.changes, c)
 }

@@ -68,7 +68,7 @@ func (t *table) metadata() dbtx.Table {
 	m := dbtx.Table{Name: t.name, View: t.view, File: t.at.String()}
 	for _, c := range t.columns {
 		m.Columns = append(m.Columns, dbtx.Column{
-			Name: c.name, Type: c.typ, Array: c.array, NotNull: c.notNull, Sensitive: c.sensitive,
+			Name: c.name, Type: c.typ, Array: c.array, NotNull: c.notNull, Sensitive: c.sensitive, Sequence: c.sequence,
 		})
 	}
 	for _, c := range t.constraints {

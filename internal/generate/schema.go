@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 	"google.golang.org/protobuf/proto"
@@ -46,6 +47,7 @@ type column struct {
 	notNull   bool
 	sensitive bool
 	generated bool // by the database: an identity, a sequence, an expression
+	sequence  string
 	rule      *rule
 }
 
@@ -185,6 +187,10 @@ func (s *schema) readStatement(file *source, st statement) {
 		for _, cmd := range alter.GetCmds() {
 			def := cmd.GetAlterTableCmd().GetDef()
 			switch cmd.GetAlterTableCmd().GetSubtype() {
+			case pgquery.AlterTableType_AT_ColumnDefault, pgquery.AlterTableType_AT_AddIdentity, pgquery.AlterTableType_AT_DropIdentity:
+				if col := t.column(cmd.GetAlterTableCmd().GetName()); col != nil {
+					col.sequence = s.sequence(t, col, def)
+				}
 			case pgquery.AlterTableType_AT_DropConstraint:
 				t.constraints = slices.DeleteFunc(t.constraints, func(c *constraint) bool {
 					return c.name == cmd.GetAlterTableCmd().GetName()
@@ -270,9 +276,16 @@ func (s *schema) tableElement(file *source, t *table, node *pgquery.Node, at pla
 	col := t.column(def.GetColname())
 	if col != nil {
 		name := strings.ToLower(lastName(def.GetTypeName().GetNames()))
-		col.generated = strings.HasSuffix(name, "serial") || def.GetIdentity() != "" || def.GetGenerated() != ""
+		serial := slices.Contains(serialTypes, name)
+		col.generated = serial || def.GetIdentity() != "" || def.GetGenerated() != ""
+		if serial {
+			col.sequence = s.impliedSequence(t, col)
+		}
 	}
 	for _, c := range def.GetConstraints() {
+		if name := s.sequence(t, col, c); name != "" {
+			col.sequence = name
+		}
 		switch c.GetConstraint().GetContype() {
 		case pgquery.ConstrType_CONSTR_IDENTITY, pgquery.ConstrType_CONSTR_GENERATED:
 			if col != nil {
@@ -284,6 +297,87 @@ func (s *schema) tableElement(file *source, t *table, node *pgquery.Node, at pla
 	}
 
 	return elements
+}
+
+// https://www.postgresql.org/docs/current/datatype-numeric.html#DATATYPE-SERIAL
+var serialTypes = []string{"serial", "bigserial", "smallserial", "serial2", "serial4", "serial8"}
+
+// sequence returns the sequence that an identity or a default takes its values from; "" when there is none.
+func (s *schema) sequence(t *table, col *column, node *pgquery.Node) string {
+	if col == nil || node == nil {
+		return ""
+	}
+	if c := node.GetConstraint(); c.GetContype() == pgquery.ConstrType_CONSTR_IDENTITY {
+		for _, option := range c.GetOptions() {
+			if names := option.GetDefElem().GetArg().GetList().GetItems(); option.GetDefElem().GetDefname() == "sequence_name" {
+				of := ""
+				if len(names) > 1 {
+					of = names[len(names)-2].GetString_().GetSval()
+				}
+
+				return tableName("public", of, lastName(names))
+			}
+		}
+
+		return s.impliedSequence(t, col)
+	}
+	name := ""
+	walk(node.ProtoReflect(), func(m proto.Message) bool {
+		call, ok := m.(*pgquery.FuncCall)
+		if !ok || lastName(call.GetFuncname()) != "nextval" || len(call.GetArgs()) != 1 {
+			return true
+		}
+		text := uncast(call.GetArgs()[0]).GetAConst().GetSval().GetSval()
+		if tree, err := parseSQL("TABLE " + text); err == nil && len(tree.GetStmts()) == 1 {
+			if from := tree.GetStmts()[0].GetStmt().GetSelectStmt().GetFromClause(); len(from) == 1 {
+				name = nameOf(from[0].GetRangeVar())
+			}
+		}
+
+		return true
+	})
+
+	return name
+}
+
+// impliedSequence returns what PostgreSQL calls a column's sequence: it cuts the names of the table and the column where
+// the whole is too long, the longer one first, and takes the first number that makes it free.
+func (s *schema) impliedSequence(t *table, col *column) string {
+	bare := t.name[strings.LastIndexByte(t.name, '.')+1:]
+	of := t.name[:len(t.name)-len(bare)]
+	for n := 0; ; n++ {
+		rest := "_seq"
+		if n > 0 {
+			rest += strconv.Itoa(n)
+		}
+		x, y := len(bare), len(col.name)
+		for x+y+len("_")+len(rest) > longestName {
+			if x > y {
+				x--
+			} else {
+				y--
+			}
+		}
+		name := of + wholeRunes(bare[:x]) + "_" + wholeRunes(col.name[:y]) + rest
+		taken := slices.ContainsFunc(s.tables, func(t *table) bool {
+			return t.name == name || slices.ContainsFunc(t.columns, func(c *column) bool { return c != col && c.sequence == name })
+		})
+		if !taken {
+			return name
+		}
+	}
+}
+
+// longestName is how many bytes of a name PostgreSQL takes.
+const longestName = 63
+
+// wholeRunes cuts off a part of a character at the end.
+func wholeRunes(s string) string {
+	for !utf8.ValidString(s) {
+		s = s[:len(s)-1]
+	}
+
+	return s
 }
 
 func (s *schema) addConstraint(file *source, t *table, c *pgquery.Constraint, column string, at place) []element {

@@ -93,7 +93,7 @@ func TestGrants(t *testing.T) {
 	require.NoError(t, everyQuery(ctx, store))
 	require.NoError(t, store.InTx(ctx, func(tx *repo.Repo) error { return everyQuery(ctx, tx) }))
 
-	// None is too much: without any one of them something is refused. That each of its columns is needed, TestAccess of
+	// None is too much: without any one of them something is refused. That each of its columns is needed, TestUses of
 	// schema shows.
 	taken := 0
 	for _, grant := range grants {

@@ -7,11 +7,7 @@ var (
 	CheckFiles = check
 	// Creations is what Bootstrap takes the files to create.
 	Creations = creations
-	// AccessOf reads what a query does.
-	AccessOf = accessOf
-	// TablesOf returns the tables that files create.
-	TablesOf = tablesOf
-	// GrantsFor is Grants for other files and queries than those of db.
+	// GrantsFor is Grants for other tables and queries than those of db.
 	GrantsFor = grants
 )
 

@@ -4,13 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"musicstore/db"
+	"musicstore/internal/dbgen"
+	"musicstore/internal/dbtx"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -26,16 +27,8 @@ func Grants(role, schema string) ([]string, error) {
 	if err := checkNames(role, schema); err != nil {
 		return nil, fmt.Errorf("grants: %w", err)
 	}
-	files, err := Files()
-	if err != nil {
-		return nil, fmt.Errorf("grants: %w", err)
-	}
-	queries, err := Queries()
-	if err != nil {
-		return nil, fmt.Errorf("grants: %w", err)
-	}
 
-	return grants(role, schema, files, queries), nil
+	return grants(role, schema, &dbgen.Metadata), nil
 }
 
 // Queries returns the text of each query of db/queries, from its name on: "GetAlbum :one", comments, SQL.
@@ -56,67 +49,88 @@ func Queries() ([]string, error) {
 	return all, nil
 }
 
-func grants(role, schema string, files []File, queries []string) []string {
-	tables := tablesOf(files)
-	did := make([]Access, len(queries))
-	for i, query := range queries {
-		did[i] = accessOf(query, tables)
-	}
-
-	return grantsOf(role, schema, tables, did)
-}
-
-// grantsOf returns the statements that grant what the queries do. Foreign keys need no grant on the table that they refer
+// grants returns the statements that grant what the queries do. Foreign keys need no grant on the table that they refer
 // to, because the server looks there as its owner. The sequence of an identity column needs none on PostgreSQL, but it
 // does on Citus.
-func grantsOf(role, schema string, tables []table, did []Access) []string {
+func grants(role, schema string, m *dbtx.Metadata) []string {
 	to := " TO " + quote(role) + ";"
-	statements := []string{"GRANT USAGE ON SCHEMA " + quote(schema) + to}
-	var sequences []string
-	for _, t := range tables {
-		all := Access{}.of(t.name)
-		for _, access := range did {
-			if a := access[t.name]; a != nil {
-				maps.Copy(all.Reads, a.Reads)
-				maps.Copy(all.Inserts, a.Inserts)
-				maps.Copy(all.Updates, a.Updates)
-				all.Deletes, all.Locks = all.Deletes || a.Deletes, all.Locks || a.Locks
-			}
-		}
-		if all.Locks && len(all.Updates) == 0 && len(t.columns) > 0 {
-			all.Updates[t.columns[0]] = true // to lock a row is to have the right to update some column
-		}
+	usage := []string{"GRANT USAGE ON SCHEMA " + quote(schema) + to}
+	var tables, sequences []string
+	for _, t := range m.Tables {
+		all := usesOf(m, t)
 		var granted []string
 		for _, privilege := range []struct {
 			name    string
-			columns Columns
-		}{{"SELECT", all.Reads}, {"INSERT", all.Inserts}, {"UPDATE", all.Updates}} {
+			columns []string
+		}{{"SELECT", all.Select}, {"INSERT", all.Insert}, {"UPDATE", all.Update}} {
 			if len(privilege.columns) > 0 {
-				granted = append(granted, privilege.name+" ("+t.list(privilege.columns)+")")
+				granted = append(granted, privilege.name+" ("+columnList(t, privilege.columns)+")")
 			}
 		}
-		if all.Deletes {
+		if all.Delete {
 			granted = append(granted, "DELETE")
 		}
-		if len(granted) > 0 {
-			on := pgx.Identifier{schema, t.name}.Sanitize()
-			statements = append(statements, "GRANT "+strings.Join(granted, ", ")+" ON TABLE "+on+to)
+		if len(granted) == 0 {
+			continue
 		}
-		if len(all.Inserts) > 0 {
-			for _, name := range t.sequences {
-				sequences = append(sequences, "GRANT USAGE ON SEQUENCE "+pgx.Identifier{schema, name}.Sanitize()+to)
+		on := named(schema, t.Name)
+		tables = append(tables, "GRANT "+strings.Join(granted, ", ")+" ON TABLE "+on.Sanitize()+to)
+		if grant := "GRANT USAGE ON SCHEMA " + quote(on[0]) + to; !slices.Contains(usage, grant) {
+			usage = append(usage, grant)
+		}
+		for _, c := range t.Columns {
+			if c.Sequence != "" && len(all.Insert) > 0 {
+				sequences = append(sequences, "GRANT USAGE ON SEQUENCE "+named(schema, c.Sequence).Sanitize()+to)
 			}
 		}
 	}
 
-	return append(statements, sequences...)
+	return slices.Concat(usage, tables, sequences)
 }
 
-// list returns names of columns in the order of the table.
-func (t table) list(columns Columns) string {
+// usesOf returns what all queries together do with a table.
+func usesOf(m *dbtx.Metadata, t *dbtx.Table) dbtx.Use {
+	all := dbtx.Use{Table: t.Name}
+	for _, q := range m.Queries {
+		for _, u := range q.Uses {
+			if u.Table != t.Name {
+				continue
+			}
+			all.Select, all.Insert = append(all.Select, u.Select...), append(all.Insert, u.Insert...)
+			all.Update = append(all.Update, u.Update...)
+			all.Read, all.Delete, all.Lock = all.Read || u.Read, all.Delete || u.Delete, all.Lock || u.Lock
+		}
+	}
+	if all.Read && len(all.Select) == 0 { // to count rows is to have the right to read some column
+		all.Select = []string{t.Columns[0].Name}
+	}
+	if all.Lock && len(all.Update) == 0 { // to lock a row is to have the right to update some column
+		all.Update = []string{t.Columns[0].Name}
+	}
+
+	return all
+}
+
+// named returns the name of a table or a sequence of the metadata, which has its schema where that is not the default
+// one.
+func named(schema, name string) pgx.Identifier {
+	if of, bare, ok := strings.Cut(name, "."); ok {
+		return pgx.Identifier{of, bare}
+	}
+
+	return pgx.Identifier{schema, name}
+}
+
+// columnList returns names of columns in the order of the table, and behind them those that every table has.
+func columnList(t *dbtx.Table, columns []string) string {
 	var names []string
-	for _, name := range slices.Concat(t.columns, systemColumns) {
-		if columns[name] {
+	for _, c := range t.Columns {
+		if slices.Contains(columns, c.Name) {
+			names = append(names, quote(c.Name))
+		}
+	}
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(columns))) {
+		if !slices.ContainsFunc(t.Columns, func(c dbtx.Column) bool { return c.Name == name }) {
 			names = append(names, quote(name))
 		}
 	}
