@@ -5,9 +5,9 @@
 -- stands.
 --
 -- Unless the caller says what time it is, the database does. Its clock is one; those of its clients may differ.
--- +keyed the token's digest is found in its own place, and its row returned as it stands
--- +plan filters password_resets: an account's used resets are few, as each has set its password.
+-- +keyed a reset of the same id and token takes its own place, and is returned with the times that it has already
 -- +default created_at: the database's clock says it, unless the caller does.
+-- +plan filters password_resets: an account's used resets are few, as each has set its password.
 INSERT INTO password_resets (id, account_id, token_hash, created_at, expires_at)
 SELECT
     @id, @account_id, @token_hash, made.created_at,

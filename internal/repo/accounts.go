@@ -30,11 +30,9 @@ func (r *Repo) CreateAccount(ctx context.Context, a NewAccount) (Account, error)
 	a.CreatedAt = r.opts.timeOr(a.CreatedAt)
 
 	account, err := r.Querier.CreateAccount(ctx, a)
-	if errors.Is(err, ErrAccountIDTaken) { // unless a trigger dropped the row
-		if _, found := r.GetAccount(ctx, a.ID); errors.Is(found, ErrNotFound) {
+	if errors.Is(err, ErrAccountIDTaken) { // or a trigger dropped the row
+		if _, look := r.GetAccount(ctx, a.ID); errors.Is(look, ErrNotFound) {
 			return Account{}, notKept(op)
-		} else if found != nil {
-			err = found
 		}
 	}
 

@@ -195,7 +195,8 @@ func TestWithPipelining(t *testing.T) {
 		}))
 		require.Empty(t, g.wrong)
 		require.Subset(t, []string{
-			"GetAccount", "GetAccountByEmail", "GetAlbum", "GetAlbumByURL", "GetPasswordReset", "GetPurchase", "GetTrack",
+			"GetAccount", "GetAccountByEmail", "GetAlbum", "GetAlbumByURL", "GetPasswordReset", "GetPurchase",
+			"GetPurchaseByPaymentRef", "GetTrack", "HasRecentPasswordReset",
 		}, slices.Collect(maps.Keys(g.gathered)))
 		require.NotContains(t, g.gathered, "LockAlbum")
 		require.Positive(t, g.count(""))

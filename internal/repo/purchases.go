@@ -20,12 +20,11 @@ type NewPurchase = dbgen.RecordPurchaseParams
 // the purchase.
 func (r *Repo) RecordPurchase(ctx context.Context, p NewPurchase) (Purchase, error) {
 	p.CreatedAt = r.opts.timeOr(p.CreatedAt)
+
 	purchase, err := r.Querier.RecordPurchase(ctx, p)
-	if errors.Is(err, ErrPaymentRefTaken) { // unless a trigger dropped the row
-		if _, found := r.GetPurchaseByPaymentRef(ctx, p.PaymentRef); errors.Is(found, ErrNotFound) {
+	if errors.Is(err, ErrPaymentRefTaken) { // or a trigger dropped the row
+		if _, look := r.GetPurchaseByPaymentRef(ctx, p.PaymentRef); errors.Is(look, ErrNotFound) {
 			return Purchase{}, notKept("record purchase")
-		} else if found != nil {
-			err = found
 		}
 	}
 

@@ -144,10 +144,12 @@ func TestRepo_TimesAreOfTheYears1To9999(t *testing.T) {
 			_, err := conn.Exec(t.Context(), "SELECT $1", arg)
 			require.ErrorIs(t, err, repo.ErrInvalid, "%T", arg)
 		}
-		for _, arg := range []any{(*time.Time)(nil), pgtype.Timestamptz{}, sql.NullTime{}, last, []time.Time{first, last}, in(last)} {
-			_, err := conn.Exec(t.Context(), "SELECT ($1::timestamptz[])[1]", arg)
-			require.NotErrorIs(t, err, repo.ErrInvalid, "%T", arg)
+		for _, arg := range []any{(*time.Time)(nil), pgtype.Timestamptz{}, sql.NullTime{}, last, in(last)} {
+			_, err := conn.Exec(t.Context(), "SELECT $1::timestamptz", arg)
+			require.NoError(t, err, "%T", arg)
 		}
+		_, err := conn.Exec(t.Context(), "SELECT $1::timestamptz[]", []time.Time{first, last})
+		require.NoError(t, err)
 		// The control: pgx writes a far year as another.
 		var year int
 		require.NoError(t, store.DB().QueryRow(t.Context(), "SELECT extract(year FROM $1::timestamptz)::int", beyond[4]).Scan(&year))
