@@ -9,11 +9,22 @@ var (
 	Creations = creations
 	// AccessOf reads what a query does.
 	AccessOf = accessOf
+	// Known returns what is known of a generated query.
+	Known = known
 	// TablesOf returns the tables that files create.
 	TablesOf = tablesOf
-	// GrantsFor is Grants for other files and queries than those of db.
-	GrantsFor = grants
 )
+
+// GrantsFor is Grants for other files and queries than those of db.
+func GrantsFor(role, schema string, files []File, queries []string) []string {
+	tables := tablesOf(files)
+	did := make([]Access, len(queries))
+	for i, query := range queries {
+		did[i] = accessOf(query, tables)
+	}
+
+	return grantsOf(role, schema, tables, did)
+}
 
 // LockKey is the advisory lock that Bootstrap takes.
 const LockKey = lockKey

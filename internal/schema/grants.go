@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"musicstore/db"
+	"musicstore/internal/dbgen"
+	"musicstore/internal/dbtx"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -30,12 +32,12 @@ func Grants(role, schema string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("grants: %w", err)
 	}
-	queries, err := Queries()
-	if err != nil {
-		return nil, fmt.Errorf("grants: %w", err)
+	var did []Access
+	for _, q := range dbgen.Metadata.Queries {
+		did = append(did, known(q))
 	}
 
-	return grants(role, schema, files, queries), nil
+	return grantsOf(role, schema, tablesOf(files), did), nil
 }
 
 // Queries returns the text of each query of db/queries, from its name on: "GetAlbum :one", comments, SQL.
@@ -56,14 +58,23 @@ func Queries() ([]string, error) {
 	return all, nil
 }
 
-func grants(role, schema string, files []File, queries []string) []string {
-	tables := tablesOf(files)
-	did := make([]Access, len(queries))
-	for i, query := range queries {
-		did[i] = accessOf(query, tables)
+// known returns what a generated query does.
+func known(q *dbtx.Query) Access {
+	a := Access{}
+	for _, use := range q.Uses {
+		t := a.of(use.Table)
+		t.Deletes, t.Locks = use.Delete, use.Lock
+		for to, columns := range map[*Columns][]string{&t.Reads: use.Select, &t.Inserts: use.Insert, &t.Updates: use.Update} {
+			for _, column := range columns {
+				(*to)[column] = true
+			}
+		}
+		if of := dbgen.Metadata.Table(use.Table); use.Read && len(t.Reads) == 0 && len(of.Columns) > 0 {
+			t.Reads[of.Columns[0].Name] = true // to count rows is to have the right to read some column
+		}
 	}
 
-	return grantsOf(role, schema, tables, did)
+	return a
 }
 
 // grantsOf returns the statements that grant what the queries do. Foreign keys need no grant on the table that they refer
