@@ -137,7 +137,7 @@ func (c *config) write(root, made, module string, s *schema, queries []*query, p
 	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(made, metadataFile), text, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(made, metadataFile), text, 0o644); err != nil { //nolint:gosec // it is code, which others read
 		return nil, err
 	}
 	moves := []move{{made, out}}
@@ -158,7 +158,7 @@ func (c *config) write(root, made, module string, s *schema, queries []*query, p
 		from := made + "." + name
 		if emitted[name] == nil {
 			from = ""
-		} else if err := os.WriteFile(from, emitted[name], 0o644); err != nil {
+		} else if err := os.WriteFile(from, emitted[name], 0o644); err != nil { //nolint:gosec // as above
 			return nil, err
 		}
 		moves = append(moves, move{from, filepath.Join(root, c.store, name)})
@@ -217,16 +217,16 @@ func filePermissions(entry fs.DirEntry) fs.FileMode {
 func (c *config) refuseDoubles(g *golang, s *schema, queries []*query, ps *problems) {
 	for _, name := range g.doubles {
 		p := c.origin(name, s, queries)
-		ps.add(p.file, p.line, "sqlc makes two things called %s: call one otherwise, or rename it in %s", name, sqlcFile)
+		ps.addf(p.file, p.line, "sqlc makes two things called %s: call one otherwise, or rename it in %s", name, sqlcFile)
 	}
 	if _, ok := g.names[metadataName]; ok {
 		p := c.origin(metadataName, s, queries)
-		ps.add(p.file, p.line, "%s is the name of what is known of the queries: rename it in %s", metadataName, sqlcFile)
+		ps.addf(p.file, p.line, "%s is the name of what is known of the queries: rename it in %s", metadataName, sqlcFile)
 	}
 	for _, q := range queries {
 		lower := strings.ToLower(q.Name[:1]) + q.Name[1:]
 		if g.imports[lower] && g.constants[q.Name] != "" {
-			ps.add(q.written.at.file, q.written.at.line,
+			ps.addf(q.written.at.file, q.written.at.line,
 				"query %s can't have this name: sqlc calls a constant %s, which is a package that the code imports", q.Name, lower)
 		}
 	}
@@ -245,13 +245,13 @@ func (c *config) refuseCollisions(root string, g, store *golang, s *schema, quer
 			continue
 		}
 		p := c.origin(name, s, queries)
-		ps.add(p.file, p.line, "%s is a name of package %s already (%s): rename what is here, or say rename in %s",
+		ps.addf(p.file, p.line, "%s is a name of package %s already (%s): rename what is here, or say rename in %s",
 			name, path.Base(c.store), store.at(root, pos), sqlcFile)
 	}
 	for _, q := range queries {
 		pos, ok := store.methods["Repo."+q.Name]
 		if ok && !store.overrides(q.Name) {
-			ps.add(q.written.at.file, q.written.at.line, "query %s can't have this name: Repo has a method %s already (%s), which hides it",
+			ps.addf(q.written.at.file, q.written.at.line, "query %s can't have this name: Repo has a method %s already (%s), which hides it",
 				q.Name, q.Name, store.at(root, pos))
 		}
 	}
