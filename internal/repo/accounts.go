@@ -9,14 +9,14 @@ import (
 	"musicstore/internal/dbgen"
 )
 
-// NewAccount is what CreateAccount takes. Email and PasswordHash, a PHC string such as "$argon2id$…", are needed. ID and
-// CreatedAt have defaults: a new id, the present time. EmailKey is made of Email and must be left empty.
+// NewAccount is what CreateAccount takes. Email and PasswordHash, a PHC string such as "$argon2id$…", are needed. ID
+// and CreatedAt have defaults: a new id, the present time. The store makes EmailKey of Email; it must be left empty.
 type NewAccount = dbgen.CreateAccountParams
 
-// CreateAccount inserts an account and returns it as stored. ErrEmailTaken when the address, in any of its spellings,
-// has an account; ErrInvalid when a value is not allowed; ErrAccountIDTaken when the id that the caller set is another
-// account's; ErrRowsNotKept when a trigger dropped the account. The very same account, id, time and all, once more is
-// returned as it stands.
+// CreateAccount inserts an account and returns it as stored. It returns ErrEmailTaken when the address, in any of its
+// spellings, has an account; ErrInvalid when a value is not allowed; ErrAccountIDTaken when the id that the caller set
+// is another account's; and ErrRowsNotKept when a trigger dropped the account. A second call with the very same
+// account, its id and time included, returns the stored one.
 func (r *Repo) CreateAccount(ctx context.Context, a NewAccount) (Account, error) {
 	const op = "create account"
 	if a.EmailKey != "" {

@@ -46,11 +46,12 @@ type AlbumWithTracks struct {
 // MaxTracks is how many tracks an album can have.
 const MaxTracks = 999
 
-// CreateAlbum inserts an album with its tracks, in one statement, and returns them as stored, with what a trigger changed.
-// It returns ErrAlbumNameTaken or ErrAlbumURLTaken when another album has the name or the URL, ErrInvalid when a value is
-// not allowed, and ErrRowsNotKept when a trigger dropped the album or a track; nothing is kept then. A second call never
-// returns the first one's album: when the reply is lost, the error is ErrOutcomeUnknown, and a second call returns
-// ErrAlbumNameTaken if the first had been kept.
+// CreateAlbum inserts an album with its tracks, in one statement, and returns them as stored, with what a trigger
+// changed. It returns ErrAlbumNameTaken or ErrAlbumURLTaken when another album has the name or the URL, ErrInvalid when
+// a value is not allowed, and ErrRowsNotKept when a trigger dropped the album or a track; nothing is kept then.
+//
+// A second call with the same album returns ErrAlbumNameTaken. When the reply is lost, the error is ErrOutcomeUnknown:
+// a second call then returns ErrAlbumNameTaken if the first one was kept.
 func (r *Repo) CreateAlbum(ctx context.Context, a NewAlbum) (AlbumWithTracks, error) {
 	const op = "create album"
 	var t trackColumns
@@ -72,11 +73,13 @@ func (r *Repo) CreateAlbum(ctx context.Context, a NewAlbum) (AlbumWithTracks, er
 	return a.stored(row), nil
 }
 
-// CreateAlbums inserts albums with their tracks, all of them or none, in one statement. It refuses what CreateAlbum
-// refuses, but the error of a constraint does not say which album it was: CreateAlbum one by one does. It returns
-// ErrRowsNotKept, too, when a trigger changed the URL of an album, by which its tracks are stored with it. No albums are
-// nothing to do. When the reply is lost, the error is ErrOutcomeUnknown, and a second call returns ErrAlbumNameTaken if
-// the first had been kept.
+// CreateAlbums inserts albums with their tracks, all of them or none, in one statement. It returns the errors of
+// CreateAlbum, but that of a constraint does not say which album it was: call CreateAlbum for each to learn it. It
+// returns ErrRowsNotKept also when a trigger changed the URL of an album, because the statement finds the album of its
+// tracks by the URL. Without albums it does nothing.
+//
+// A second call with the same albums returns ErrAlbumNameTaken. When the reply is lost, the error is ErrOutcomeUnknown:
+// a second call then returns ErrAlbumNameTaken if the first one was kept.
 func (r *Repo) CreateAlbums(ctx context.Context, albums []NewAlbum) error {
 	const op = "create albums"
 	if len(albums) == 0 {
@@ -296,8 +299,8 @@ func (r *Repo) albums(ctx context.Context, page Page) ([]Album, error) {
 // AfterAlbum is the place in ListAlbums behind an album.
 func AfterAlbum(a AlbumWithTracks) string { return position{a.ID, ""}.String() }
 
-// AllAlbums walks all albums in the order they were created. However long their texts are, it holds no more than about a
-// thousand tracks at a time. An error ends the walk, as its last pair.
+// AllAlbums walks all albums in the order they were created. However long their texts are, it holds no more than about
+// a thousand tracks at a time. An error ends the walk, as its last pair.
 func (r *Repo) AllAlbums(ctx context.Context) iter.Seq2[AlbumWithTracks, error] {
 	return r.walkAlbums(ctx, AfterAlbum, r.albums)
 }

@@ -89,8 +89,8 @@ func (c *conn) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	return r
 }
 
-// CopyFrom loads rows by COPY, all of them or none. It is tried again like any other statement, if the source can be read
-// again: a statement without a key when it did not leave, or gave way to another transaction.
+// CopyFrom loads rows by COPY, all of them or none. It is tried again like any other statement, if the source can be
+// read again: a statement without a key when it did not leave, or gave way to another transaction.
 func (c *conn) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
 	cl := call{c: c, ctx: ctx, sql: copySQL(table, columns)}
 	defer cl.done(nil)
@@ -201,8 +201,8 @@ func learnTypes(ctx context.Context, db DB, sql string) error {
 	return err
 }
 
-// SendBatch sends several statements in one round trip. It is never tried again, not even after a deadlock: its caller may
-// have acted on the results of its first statements.
+// SendBatch sends several statements in one round trip. It is never tried again, not even after a deadlock: its caller
+// may have acted on the results of its first statements.
 func (c *conn) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	cl := call{c: c, ctx: ctx, try: lastTry, batch: true}
 	for i, q := range b.QueuedQueries {

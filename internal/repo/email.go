@@ -16,22 +16,22 @@ import (
 // https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1
 const longestEmail = 320
 
-// EmailKey returns what an address is known by: all spellings that a person or a mail server takes for the same have
-// the same key, and a key is its own key. It trims spaces and applies NFKC. The part before the @ is then folded by full
-// case folding until nothing changes (Unicode, section 3.13, D146: compatibility caseless matching). The domain becomes
-// its A-labels as of IDNA2008, without the dot of the root: bücher.example and xn--bcher-kva.example are one domain,
-// straße.example and strasse.example are two. Letters that only look alike, as the dotless i or the Cyrillic а, stay
-// different.
+// EmailKey returns the key by which an address is found. All spellings that a person or a mail server takes for the
+// same address have the same key. The key of a key is itself, so a second call changes nothing. It trims spaces and
+// applies NFKC. The part before the @ is then folded by full case folding until nothing changes (Unicode, section 3.13,
+// D146: compatibility caseless matching). The domain becomes its A-labels as of IDNA2008, without the dot of the root:
+// bücher.example and xn--bcher-kva.example are one domain, straße.example and strasse.example are two. Letters that
+// only look alike, as the dotless i or the Cyrillic а, stay different.
 //
-// It returns ErrInvalid when the text is no address: no @ or several, nothing before or behind it, a space, a control or
-// other invisible character, a domain that IDNA does not allow, or more than 320 characters.
+// It returns ErrInvalid when the text is no address: no @ or several, nothing before or behind it, a space, a control
+// or other invisible character, a domain that IDNA does not allow, or more than 320 characters.
 //
 // The key is made here and not in SQL, because lower(), ILIKE and citext disagree with each other, and from one
 // locale and version to another; an account looked up by one rule and written to by another is how reset mails get to
 // the wrong person.
 //
-// When the rule has changed, the keys of the accounts that are there must be made again; the example shows how. Two
-// accounts then collide if their addresses have one key.
+// When the rule has changed, the keys of existing accounts must be made again; the example shows how. Two accounts
+// collide then if their addresses have one key, and need a decision.
 func EmailKey(email string) (string, error) {
 	_, key, err := emailAndKey("email key", Email(email))
 

@@ -8,12 +8,13 @@ import (
 )
 
 // What the methods of a Repo return beside the errors of the context, which stay themselves: errors.Is tells these
-// apart. Constraints have sentinels of their own, in constraints.go.
+// apart. Constraints have sentinels of their own, in sentinels.go.
 var (
 	// ErrNotFound: there is no such row.
 	ErrNotFound = errors.New("not found")
 
-	// ErrInvalid: something that the caller gave can't be; an *InvalidError or a *ConstraintError says what and why.
+	// ErrInvalid: a value that the caller gave is not allowed; an *InvalidError or a *ConstraintError says which and
+	// why.
 	ErrInvalid = errors.New("invalid")
 
 	// ErrResetInvalid: the reset token is unknown, used, expired or superseded. Which one it is, is not said.
@@ -22,9 +23,10 @@ var (
 	// ErrResetTooSoon: the account's last reset was asked for less than the reset interval ago.
 	ErrResetTooSoon = errors.New("a reset was asked for a moment ago")
 
-	// ErrOutcomeUnknown: the connection was lost, the server ended the session (FATAL or PANIC) or said that it does not
-	// know (SQLSTATE 40003 and 08007), or the context ended, while a write was on its way. It may have happened or not, and
-	// it was not sent again, because twice could be wrong: look before you repeat it.
+	// ErrOutcomeUnknown: a write may have happened or not. While it was on its way, the connection was lost, the
+	// context ended, or the server ended the session (FATAL or PANIC) or said that it does not know the outcome
+	// (SQLSTATE 40003 and 08007). The write was not sent again, because that could do it twice: look before you repeat
+	// it.
 	ErrOutcomeUnknown = errors.New("the outcome is unknown")
 
 	// ErrTimeout: a time limit of the server, statement_timeout or lock_timeout, ended the statement.
@@ -49,14 +51,14 @@ var (
 	ErrUnique     = errors.New("unique constraint")      // such a row is there already
 	ErrForeignKey = errors.New("foreign key")            // the row that is referred to is not there
 	ErrReferenced = errors.New("foreign key from a row") // another row refers to this one
-	ErrCheck      = errors.New("check constraint")       // the value can't be
+	ErrCheck      = errors.New("check constraint")       // the value is not allowed
 	ErrNotNull    = errors.New("not-null constraint")    // the value is missing
 	ErrExclusion  = errors.New("exclusion constraint")   // the row conflicts with another
 )
 
-// InvalidError is input that was refused: before it was sent, by the driver, which can't send it as the type that the
-// statement wants, or by the server (SQLSTATE class 22: too long, out of range, malformed and the like). It is
-// ErrInvalid.
+// InvalidError is input that was refused. The store refused it before it was sent, or the driver could not send it as
+// the type that the statement wants, or the server refused it (SQLSTATE class 22: too long, out of range, malformed and
+// the like). It is ErrInvalid.
 type InvalidError struct {
 	Op     string // the operation, in words
 	Field  string // the column or parameter; "" when the server does not say which, and then Reason says so
@@ -88,7 +90,7 @@ func (e *InvalidError) Unwrap() error {
 func (*InvalidError) ours() {}
 
 // ConstraintError is a write that a constraint of the database refused; nothing of it was kept. It is its Kind (say
-// ErrUnique), its constraint's sentinel (say ErrEmailTaken) and, when the value itself can't be, ErrInvalid.
+// ErrUnique), its constraint's sentinel (say ErrEmailTaken) and, when the value is not allowed, ErrInvalid.
 type ConstraintError struct {
 	Op         string // the operation, in words
 	Kind       error  // ErrUnique, ErrForeignKey, ErrReferenced, ErrCheck, ErrNotNull or ErrExclusion

@@ -36,8 +36,8 @@ type NewPasswordReset struct {
 
 // CreatePasswordReset opens a way to set a new password, ends the one that was open before, and returns it with the
 // token that goes into the link. The token is a second random id, of 122 random bits; it is returned this once, and
-// stored only as its SHA-256. It returns ErrResetTooSoon when the account has a reset that was created less than the reset
-// interval ago, ErrResetAccountUnknown when there is no such account, ErrInvalid when a value is not allowed, and
+// stored only as its SHA-256. It returns ErrResetTooSoon when the account has a reset that was created less than the
+// reset interval ago, ErrResetAccountUnknown when there is no such account, ErrInvalid when a value is not allowed, and
 // ErrRowsNotKept when a trigger dropped the reset. A second call with the same id is a second reset: it returns
 // ErrResetTooSoon, and the first one's token stays good.
 //
@@ -96,10 +96,11 @@ func (r *Repo) GetPasswordReset(ctx context.Context, token string) (PasswordRese
 	return reset, noRow("get password reset", err, ErrResetInvalid)
 }
 
-// RedeemPasswordReset uses the token up and sets the account's password, in one statement, and returns the account;
-// ErrResetInvalid when the token is unknown, used, expired or superseded, ErrInvalid when the hash is no PHC string,
-// ErrRowsNotKept when a trigger dropped the new password, and in these two cases the token stays good. from is where the
-// request came from, kept with the reset; the zero Addr is unknown. Of any number of calls with one token, one succeeds.
+// RedeemPasswordReset uses the token up and sets the account's password, in one statement, and returns the account. It
+// returns ErrResetInvalid when the token is unknown, used, expired or superseded. It returns ErrInvalid when the hash
+// is no PHC string, and ErrRowsNotKept when a trigger dropped the new password; in these two cases the token stays
+// good. from is where the request came from, and is kept with the reset; the zero Addr is unknown. Of any number of
+// calls with one token, one succeeds.
 func (r *Repo) RedeemPasswordReset(ctx context.Context, token string, hash PasswordHash, from netip.Addr) (Account, error) {
 	p := dbgen.RedeemPasswordResetParams{TokenHash: private.DigestOf(token), PasswordHash: hash, Now: r.opts.clock()}
 	if from.IsValid() {

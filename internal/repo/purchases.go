@@ -14,10 +14,10 @@ import (
 // is recorded under it is recorded once. CreatedAt defaults to the present time.
 type NewPurchase = dbgen.RecordPurchaseParams
 
-// RecordPurchase inserts a purchase and returns it as stored. The same payment reference once more returns the purchase
-// that is there, so it is safe to repeat; ErrPaymentRefTaken when that is of another account, album or amount.
-// ErrBuyerUnknown, ErrPurchaseAlbumUnknown; ErrInvalid when a value is not allowed; ErrRowsNotKept when a trigger dropped
-// the purchase.
+// RecordPurchase inserts a purchase and returns it as stored. A second call with the same payment reference returns the
+// purchase that is there, so it is safe to repeat; it returns ErrPaymentRefTaken when that purchase is of another
+// account, album or amount. It returns ErrBuyerUnknown or ErrPurchaseAlbumUnknown when there is no such account or
+// album, ErrInvalid when a value is not allowed, and ErrRowsNotKept when a trigger dropped the purchase.
 func (r *Repo) RecordPurchase(ctx context.Context, p NewPurchase) (Purchase, error) {
 	p.CreatedAt = r.opts.timeOr(p.CreatedAt)
 	purchase, err := r.Querier.RecordPurchase(ctx, p)

@@ -28,13 +28,13 @@ import (
 type (
 	// Email is an e-mail address. It prints as it is, but not in a log.
 	Email = private.Email
-	// PasswordHash is a password's hash as a PHC string. Nothing prints it; its method Reveal returns it. Two are compared
-	// with Equal.
+	// PasswordHash is a password's hash as a PHC string. Nothing prints it; its method Reveal returns it. Two are
+	// compared with Equal.
 	PasswordHash = private.PasswordHash
 )
 
-// NewPasswordHash returns the hash of a PHC string, such as "$argon2id$…". It checks nothing: a text that is no PHC string
-// is refused with ErrInvalid by the operation that it is given to.
+// NewPasswordHash returns the hash of a PHC string, such as "$argon2id$…". It checks nothing: a text that is no PHC
+// string is refused with ErrInvalid by the operation that it is given to.
 func NewPasswordHash(phc string) PasswordHash { return private.NewPasswordHash(phc) }
 
 // DB is what a Repo can stand on: a *pgxpool.Pool, a *pgx.Conn or a pgx.Tx.
@@ -95,8 +95,8 @@ func WithResetInterval(d time.Duration) Option { return func(o *options) { o.res
 // arguments, how many rows, how long, and the error if any. Secrets and personal data are not shown. Lines of
 // concurrent statements do not mix. A nil w is no echo.
 //
-// A statement waits until its line is written, but not beyond the end of its context. A line that w can't take, because it
-// fails, panics or blocks, is lost; the statement is not.
+// A statement waits until its line is written, but not beyond the end of its context. A line is lost when w fails,
+// panics or blocks. The statement goes on.
 func WithEcho(w io.Writer) Option {
 	return func(o *options) {
 		o.echo = nil
@@ -109,8 +109,8 @@ func WithEcho(w io.Writer) Option {
 // WithTracer has pgx report to t, which may implement its other tracer interfaces too; otelpgx does. It is for Open. A
 // pool or connection that is handed to New has its tracer in its own configuration already, so New panics on it.
 //
-// When t panics about a statement, so does the statement's caller, and its connection goes back to the pool. When t panics
-// about a connection that is made, acquired or released, nothing happens.
+// When t panics about a statement, so does the statement's caller, and its connection goes back to the pool. When t
+// panics about a connection that is made, acquired or released, nothing happens.
 func WithTracer(t pgx.QueryTracer) Option { return func(o *options) { o.tracer = t } }
 
 // WithPipelining gathers look-ups, the queries of db/queries that only read and are ":one", of callers that run at the
@@ -128,10 +128,10 @@ func WithTracer(t pgx.QueryTracer) Option { return func(o *options) { o.tracer =
 // look-up by another goroutine than the caller's, with the caller's context.
 func WithPipelining() Option { return func(o *options) { o.pipelining = true } }
 
-// WithUserMessages lets through the words that the database's functions have for people: the message of an error
-// that a function raises without a code of its own (RAISE EXCEPTION, SQLSTATE P0001) is the error's text then, as the
-// function wrote it. Use it only if no function puts into such a message what must not be shown: it is not known here
-// what is in it. Without it the error says that a function raised it, and no more, as for every other code.
+// WithUserMessages shows the messages that functions of the database raise for people. When a function raises an error
+// without a code of its own (RAISE EXCEPTION, SQLSTATE P0001), its message is the error's text, as the function wrote
+// it. Use it only if no function puts into such a message what must not be shown, because the store does not know what
+// is in it. Without the option the error says only that a function raised it, as for every other code.
 func WithUserMessages() Option { return func(o *options) { o.userMessages = true } }
 
 // minConns is the least size that Open gives a pool whose URL does not say pool_max_conns: with fewer, concurrent
@@ -139,9 +139,12 @@ func WithUserMessages() Option { return func(o *options) { o.userMessages = true
 const minConns = 16
 
 // Open connects to the database that url names, a PostgreSQL URL or key=value string with pgxpool's parameters, and
-// returns a store on a pool of its own, which Close ends. Its query modes exec and simple_protocol are taken as
-// cache_describe, which works behind a pooler like them and depends on no setting of the server. It fails when the server does not answer, with an error that
-// shows no password.
+// returns a store on a pool of its own, which Close ends. It returns ErrUnavailable when the server
+// can't be reached, and the context's error when that has ended. No error shows the password. A second call opens a
+// second pool.
+//
+// The query modes exec and simple_protocol send statements as cache_describe, which works behind a pooler like them and
+// depends on no setting of the server. A proxy must speak the extended protocol, in simple_protocol too.
 //
 // Every connection starts with the settings that SQL is written for: client_encoding UTF8, standard_conforming_strings
 // on, DateStyle ISO, and the TimeZone of the URL or UTC. They win over those of the database, the role and PGOPTIONS. A
@@ -212,8 +215,10 @@ func leaveEnded(config *pgx.ConnConfig) {
 // New returns a store over a pool, a connection or a transaction that is and stays the caller's. Close does nothing to
 // it. In a transaction, InTx makes savepoints.
 //
-// A connection whose client_encoding or standard_conforming_strings gives SQL another meaning, or whose database is not
-// UTF8, gets no statement: each call on it returns ErrSettings. It is looked at before every statement, at no cost.
+// New changes no setting of a connection. When its client_encoding or standard_conforming_strings gives SQL another
+// meaning, or its database is not UTF8, each call returns ErrSettings and sends nothing. The check before each
+// statement costs nothing, because the server reports these settings. A superuser's session that another role could
+// make use of gets ErrUntrusted.
 func New(db DB, opts ...Option) *Repo {
 	o := newOptions(opts)
 	if o.tracer != nil {
@@ -255,8 +260,9 @@ const (
 
 // DB is the pool, connection or transaction that r stands on: for schema.Bootstrap, and for what no query does.
 //
-// In a closure of InTx it is the transaction, a pgx.Tx. It returns pgx's own errors, ErrConcurrentUse while another
-// statement of the transaction is under way, and how the transaction ended if the context of an earlier call ended it.
+// In a closure of InTx it is the transaction, a pgx.Tx. Its methods return pgx's own errors. They return
+// ErrConcurrentUse while another statement of the transaction is under way. When the context of an earlier call has
+// ended the transaction, they return that context's error.
 func (r *Repo) DB() DB {
 	if r.begun {
 		return &sessionTx{tx: r.conn.db.(pgx.Tx), s: r.conn.session} //nolint:forcetypeassert // InTx made it so

@@ -121,9 +121,9 @@ func (r *rows) query() (err error) {
 	return err
 }
 
-// Next moves to the next row. A statement that was lost is tried again where that is safe, also in the midst of the rows
-// of a read: those that the caller has seen are passed over, if they are the same as before. What the caller gets is so
-// always the result of one try, and where that can't be, an error.
+// Next moves to the next row. A statement that was lost is tried again where that is safe, also in the midst of the
+// rows of a read: those that the caller has seen are passed over, if they are the same as before. What the caller gets
+// is so always the result of one try, and where that can't be, an error.
 func (r *rows) Next() bool {
 	for {
 		for r.Rows.Next() {

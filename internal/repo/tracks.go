@@ -12,8 +12,9 @@ import (
 // would not do: what it reads is from before it waited.
 
 // AddTrack puts a track into an album at a position, 1 being the first and 0 the end, moves those behind it on by one,
-// and returns it as stored. ErrNotFound when there is no such album; ErrTrackPositionInvalid when the position is beyond
-// the end, or the album is full; ErrRowsNotKept when a trigger dropped the track.
+// and returns it as stored. It returns ErrNotFound when there is no such album, ErrTrackPositionInvalid when the
+// position is beyond the end or the album is full, and ErrRowsNotKept when a trigger dropped the track. A second call
+// adds a second track.
 func (r *Repo) AddTrack(ctx context.Context, albumID int64, t NewTrack, position int) (Track, error) {
 	const op = "add track"
 	to, err := displayOrder(op, position, 0)
@@ -97,10 +98,11 @@ func (r *Repo) DeleteTrack(ctx context.Context, id int64) (Track, error) {
 	return deleted, nil
 }
 
-// LoadTracks adds any number of tracks to albums that are there, all of them or none, by COPY, and returns how many. The
-// caller numbers those of each album, from 1 and without holes. ErrTrackAlbumUnknown when there is no such album,
-// ErrTrackPositionTaken when it has a track with that number, ErrInvalid when a value is not allowed, ErrRowsNotKept when
-// a trigger dropped a track. A second call with the same tracks returns ErrTrackPositionTaken.
+// LoadTracks adds any number of tracks to existing albums by COPY, all of them or none, and returns how many. The
+// caller numbers the tracks of each album, from 1 and without holes. It returns ErrTrackAlbumUnknown when there is no
+// such album, ErrTrackPositionTaken when the album has a track with that number, ErrInvalid when a value is not
+// allowed, and ErrRowsNotKept when a trigger dropped a track. A second call with the same tracks returns
+// ErrTrackPositionTaken.
 //
 // It is a transaction, because only the end of a COPY says how many rows were kept.
 func (r *Repo) LoadTracks(ctx context.Context, tracks []LoadTracksParams) (int64, error) {

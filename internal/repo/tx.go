@@ -16,16 +16,16 @@ import (
 // fn runs again, whole and in a new transaction, after a serialization failure or a deadlock, wherever it shows (at
 // COMMIT, too), when the connection is lost before COMMIT was sent, and when a change of the schema made a cached plan
 // invalid; a pool gets new connections then, so that once is enough. So it should do nothing outside the database that
-// must not be done twice. Lost connections are followed for four seconds from the first; then the error is ErrUnavailable.
+// must not be done twice. After a lost connection InTx tries for four seconds; then the error is ErrUnavailable.
 // When the connection is lost with COMMIT on its way, the error is ErrOutcomeUnknown.
 //
-// What our own side did is no reason to run again. If the context of a call in fn ends while its statement is under way,
-// the driver closes the connection: the transaction has ended, and that call, all later ones and COMMIT return the
-// context's error. A transaction is for one goroutine at a time: a statement that is sent while another is under way fails
-// with ErrConcurrentUse.
+// fn does not run again because of what the caller did. If the context of a call in fn ends during its statement, the
+// driver closes the connection: the transaction has ended, and that call, all later ones and COMMIT return the
+// context's error. A transaction is for one goroutine at a time: a statement that is sent while another is under way
+// returns ErrConcurrentUse.
 //
-// When ctx has ended, the transaction is rolled back all the same. A deadline of ctx bounds that too: InTx returns a tenth
-// of a second after it at the latest, unless fn itself takes longer.
+// When ctx has ended, the transaction is still rolled back. A deadline of ctx bounds the rollback too: InTx returns at
+// most a tenth of a second after the deadline, unless fn itself takes longer.
 //
 // In a Repo that stands on a transaction already, InTx makes a savepoint: fn's error undoes what fn did, and the
 // transaction goes on.
