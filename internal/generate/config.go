@@ -206,7 +206,7 @@ func readDefaults(root string, blocks []*config) error {
 	return pairs(file.Content[0], func(out, block *yaml.Node) error {
 		at := slices.IndexFunc(blocks, func(c *config) bool { return c.out == path.Clean(out.Value) })
 		if at < 0 {
-			return refusal(defaultsFile, out.Line, "%s is the out of no block of %s", out.Value, sqlcFile)
+			return refusal(out.Line, "%s is the out of no block of %s", out.Value, sqlcFile)
 		}
 		c := blocks[at]
 
@@ -224,7 +224,7 @@ func readDefaults(root string, blocks []*config) error {
 					return err
 				})
 			default:
-				return refusal(defaultsFile, key.Line, "%s is not known here: store and defaults are", key.Value)
+				return refusal(key.Line, "%s is not known here: store and defaults are", key.Value)
 			}
 		})
 	})
@@ -232,7 +232,7 @@ func readDefaults(root string, blocks []*config) error {
 
 func pairs(node *yaml.Node, do func(key, value *yaml.Node) error) error {
 	if node.Kind != yaml.MappingNode {
-		return refusal(defaultsFile, node.Line, "here must be a name, a colon, and what it has")
+		return refusal(node.Line, "here must be a name, a colon, and what it has")
 	}
 	for i := 0; i < len(node.Content); i += 2 {
 		if err := do(node.Content[i], node.Content[i+1]); err != nil {
@@ -248,7 +248,7 @@ func readRule(column, how *yaml.Node) (rule, error) {
 	var ok bool
 	r.table, r.column, ok = strings.Cut(column.Value, ".")
 	if !ok || r.table == "" || r.column == "" || r.column == "*" {
-		return r, refusal(defaultsFile, column.Line, "%s is no column: write table.column or *.column", column.Value)
+		return r, refusal(column.Line, "%s is no column: write table.column or *.column", column.Value)
 	}
 	r.exact = r.table != "*"
 	if how.Kind == yaml.ScalarNode && how.Value == none {
@@ -264,7 +264,7 @@ func readRule(column, how *yaml.Node) (rule, error) {
 	known := []string{"on", "value", "derived", "from", "always"}
 	if err := pairs(how, func(key, _ *yaml.Node) error {
 		if !slices.Contains(known, key.Value) {
-			return refusal(defaultsFile, key.Line, "%s is not known here: %s are", key.Value, strings.Join(known, ", "))
+			return refusal(key.Line, "%s is not known here: %s are", key.Value, strings.Join(known, ", "))
 		}
 
 		return nil
@@ -272,19 +272,19 @@ func readRule(column, how *yaml.Node) (rule, error) {
 		return r, err
 	}
 	if err := how.Decode(&said); err != nil {
-		return r, refusal(defaultsFile, how.Line, "%s can't be read", column.Value)
+		return r, refusal(how.Line, "%s can't be read", column.Value)
 	}
 	r.update, r.function, r.from, r.always = said.On == "insert and update", said.Derived, said.From, said.Always
 	switch {
 	case said.Derived != "" && said.Value == "" && said.On == "" && len(said.From) > 0 && r.exact:
 		r.by = dbtx.Derived
 	case said.Derived != "":
-		return r, refusal(defaultsFile, column.Line,
+		return r, refusal(column.Line,
 			"a derived column is named without *, and has from, and neither on nor value")
 	case (said.On == "insert" || r.update) && (said.Value == dbtx.ID || said.Value == dbtx.Now) && !said.Always && len(said.From) == 0:
 		r.by = said.Value
 	default:
-		return r, refusal(defaultsFile, column.Line,
+		return r, refusal(column.Line,
 			"%s needs { on: insert, value: id }, { on: insert and update, value: now }, "+
 				"{ derived: function, from: column } or none", column.Value)
 	}

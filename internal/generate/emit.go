@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"go/format"
 	"path"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -234,5 +233,3 @@ func emitDerived(c *config) ([]byte, error) {
 
 	return gofmt(derivedFile, b.String())
 }
-
-func slashed(parts ...string) string { return filepath.ToSlash(filepath.Join(parts...)) }

@@ -17,14 +17,15 @@ type problem struct {
 
 func (p *problem) Error() string { return fmt.Sprintf("%s:%d: %s", p.file, p.line, p.text) }
 
-func refusal(file string, line int, format string, args ...any) error {
-	return &problem{file: file, line: line, text: fmt.Sprintf(format, args...)}
+// refusal returns a problem of the file of defaults.
+func refusal(line int, format string, args ...any) error {
+	return &problem{file: defaultsFile, line: line, text: fmt.Sprintf(format, args...)}
 }
 
 // problems are collected, so that all are seen at once.
 type problems struct{ all []*problem }
 
-func (p *problems) add(file string, line int, format string, args ...any) {
+func (p *problems) addf(file string, line int, format string, args ...any) {
 	added := &problem{file: file, line: line, text: fmt.Sprintf(format, args...)}
 	if !slices.ContainsFunc(p.all, func(q *problem) bool { return *q == *added }) {
 		p.all = append(p.all, added)

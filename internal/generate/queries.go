@@ -45,7 +45,7 @@ func readWritten(file *source, ps *problems) []*written {
 			}
 		}
 		if w.name == "" {
-			ps.add(file.name, w.at.line, "this statement has no name, and sqlc would leave it out: write -- name: … above it")
+			ps.addf(file.name, w.at.line, "this statement has no name, and sqlc would leave it out: write -- name: … above it")
 
 			continue
 		}
@@ -77,7 +77,7 @@ func (s *source) linesOf(st statement) []int {
 	for text := range strings.SplitSeq(s.text[from:st.end], "\n") {
 		text = strings.TrimRight(text, "\r")
 		comment := strings.HasPrefix(text, "--") || strings.HasPrefix(text, "/*") && strings.HasSuffix(text, "*/")
-		if !comment && !(markSyntax.MatchString(strings.TrimSpace(text))) {
+		if !comment && !markSyntax.MatchString(strings.TrimSpace(text)) {
 			lines = append(lines, line)
 		}
 		line++
@@ -94,20 +94,20 @@ var unusedFunctions = []string{
 // check refuses what sqlc accepts and PostgreSQL could not run.
 func (w *written) check(ps *problems) {
 	if w.command == "execlastid" {
-		ps.add(w.file.name, w.at.line, "%s: PostgreSQL has no last id: write :one and RETURNING id", w.name)
+		ps.addf(w.file.name, w.at.line, "%s: PostgreSQL has no last id: write :one and RETURNING id", w.name)
 	}
 	lower := strings.ToLower(w.name[:1]) + w.name[1:]
 	if token.IsKeyword(lower) || types.Universe.Lookup(lower) != nil && !slices.Contains(unusedFunctions, lower) {
-		ps.add(w.file.name, w.at.line, "query %s can't have this name: sqlc calls a constant %s, which is a word of Go", w.name, lower)
+		ps.addf(w.file.name, w.at.line, "query %s can't have this name: sqlc calls a constant %s, which is a word of Go", w.name, lower)
 	}
 	walk(w.statement.node.ProtoReflect(), func(m proto.Message) bool {
 		switch n := m.(type) {
 		case *pgquery.MergeStmt:
-			ps.add(w.file.name, w.at.line,
+			ps.addf(w.file.name, w.at.line,
 				"%s: sqlc loses the parameters of MERGE: write INSERT … ON CONFLICT, or UPDATE and INSERT in one WITH", w.name)
 		case *pgquery.ResTarget:
 			if n.GetVal().GetMultiAssignRef() != nil {
-				ps.add(w.file.name, w.file.line(int(n.GetLocation())),
+				ps.addf(w.file.name, w.file.line(int(n.GetLocation())),
 					"%s: sqlc loses the parameters of SET (a, b) = (…): write SET a = …, b = …", w.name)
 			}
 		case *pgquery.FuncCall:
@@ -127,7 +127,7 @@ func (w *written) function(f *pgquery.FuncCall, ps *problems) {
 	}
 	switch lastName(names) {
 	case "slice":
-		ps.add(w.file.name, w.file.line(int(f.GetLocation())),
+		ps.addf(w.file.name, w.file.line(int(f.GetLocation())),
 			"%s: PostgreSQL has no sqlc.slice: write = ANY(@ids::bigint[])", w.name)
 	case "arg", "narg":
 		if len(f.GetArgs()) == 1 {
@@ -161,7 +161,7 @@ func (w *written) operator(e *pgquery.A_Expr, ps *problems) {
 		return
 	}
 	if word.MatchString(text[at+len(op):]) {
-		ps.add(w.file.name, w.file.line(at), "%s: PostgreSQL reads %s as one operator, and sqlc loses the parameter behind it: "+
+		ps.addf(w.file.name, w.file.line(at), "%s: PostgreSQL reads %s as one operator, and sqlc loses the parameter behind it: "+
 			"write a space before the @", w.name, op)
 	}
 }
@@ -191,7 +191,7 @@ func readQueries(c *config, r request, s *schema, all []*written, ps *problems) 
 		}}
 		tree, err := parseSQL(from.Text)
 		if err != nil || len(tree.GetStmts()) != 1 {
-			ps.add(w.at.file, w.at.line, "%s: what sqlc makes of it can't be read: %v", w.name, err)
+			ps.addf(w.at.file, w.at.line, "%s: what sqlc makes of it can't be read: %v", w.name, err)
 
 			continue
 		}
@@ -260,7 +260,7 @@ func (q *query) lost(tree *pgquery.ParseResult, params []dbtx.Param, ps *problem
 		return true
 	})
 	if missing != "" {
-		ps.add(q.written.at.file, q.written.at.line, "%s: sqlc loses the parameter %s: put it where a plain expression stands", q.Name, missing)
+		ps.addf(q.written.at.file, q.written.at.line, "%s: sqlc loses the parameter %s: put it where a plain expression stands", q.Name, missing)
 	}
 
 	return missing != ""
@@ -280,9 +280,9 @@ func (q *query) assign(a *analysis) {
 
 // inWords returns a query's name as errors begin with it: create account, list purchased album IDs.
 func inWords(name string, initialisms []string) string {
-	var upper []string
-	for _, i := range initialisms {
-		upper = append(upper, strings.ToUpper(i))
+	upper := make([]string, len(initialisms))
+	for i, word := range initialisms {
+		upper[i] = strings.ToUpper(word)
 	}
 	var out []string
 	for at := 0; at < len(name); {
@@ -335,7 +335,7 @@ func (q *query) excuses(ps *problems) []*excuse {
 		}
 		match := excuseSyntax.FindStringSubmatch(m.text)
 		if match == nil {
-			ps.add(q.written.file.name, m.line, "+default needs columns and a reason: -- +default updated_at: a visit is no change")
+			ps.addf(q.written.file.name, m.line, "+default needs columns and a reason: -- +default updated_at: a visit is no change")
 
 			continue
 		}
@@ -371,14 +371,14 @@ func (q *query) applyDefaults(a *analysis, ps *problems) {
 				}
 			}
 			if !excused {
-				ps.add(c.at.file, c.at.line, "%s: %s (-- +default %s: … above the query excuses it)", q.Name, why, col.name)
+				ps.addf(c.at.file, c.at.line, "%s: %s (-- +default %s: … above the query excuses it)", q.Name, why, col.name)
 			}
 		}
 	}
 	for _, e := range excuses {
 		for _, name := range e.columns {
 			if !e.used[name] {
-				ps.add(q.written.file.name, e.mark.line, "%s: +default %s excuses nothing: take it out", q.Name, name)
+				ps.addf(q.written.file.name, e.mark.line, "%s: +default %s excuses nothing: take it out", q.Name, name)
 			}
 		}
 	}
@@ -432,7 +432,7 @@ func (q *query) fill(c *change, col *column, ps *problems) string {
 			continue
 		}
 		if other.By != f.By || other.Func != f.Func || !slices.Equal(other.From, f.From) {
-			ps.add(c.at.file, c.at.line, "%s: @%s has two different defaults, that of %s and another: use two parameters",
+			ps.addf(c.at.file, c.at.line, "%s: @%s has two different defaults, that of %s and another: use two parameters",
 				q.Name, q.Params[f.Param].Name, name)
 		}
 
@@ -500,12 +500,12 @@ func (q *query) applyMarks(a *analysis, top *pgquery.Node, ps *problems) {
 		switch m.word {
 		case "plan":
 			if m.text == "" {
-				ps.add(q.written.file.name, m.line, "+plan needs what it excuses and why: -- +plan filters jobs: few are due")
+				ps.addf(q.written.file.name, m.line, "+plan needs what it excuses and why: -- +plan filters jobs: few are due")
 			}
 			q.Plans = append(q.Plans, m.text)
 		case "keyed":
 			refuse := func(format string, args ...any) {
-				ps.add(q.written.file.name, m.line, q.Name+": "+format, args...)
+				ps.addf(q.written.file.name, m.line, q.Name+": "+format, args...)
 			}
 			taken, why := q.keyedForm(a, top)
 			switch {
@@ -563,7 +563,7 @@ func (q *query) keyedForm(a *analysis, top *pgquery.Node) (taken, why string) {
 		return "", "its DO UPDATE changes more than SET " + key[0] + " = EXCLUDED." + key[0] +
 			", which counts twice or overwrites a newer row when it is sent twice"
 	}
-	same := sameValues(conflict.GetWhereClause(), s.GetRelation())
+	same := sameValues(conflict.GetWhereClause())
 	if len(same) == 0 {
 		return "", "its DO UPDATE has no WHERE that compares columns of the row with EXCLUDED, so that another's row is returned as this one"
 	}
@@ -602,14 +602,14 @@ func bare(node *pgquery.Node) *pgquery.Node {
 
 // sameValues returns the columns that a WHERE compares with EXCLUDED, all of them for equality; nil when it has anything
 // else.
-func sameValues(where *pgquery.Node, rel *pgquery.RangeVar) []string {
+func sameValues(where *pgquery.Node) []string {
 	if b := where.GetBoolExpr(); b != nil {
 		if b.GetBoolop() != pgquery.BoolExprType_AND_EXPR {
 			return nil
 		}
 		var all []string
 		for _, arg := range b.GetArgs() {
-			columns := sameValues(arg, rel)
+			columns := sameValues(arg)
 			if columns == nil {
 				return nil
 			}

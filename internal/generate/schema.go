@@ -362,7 +362,7 @@ func (s *schema) complete() {
 				c.name = s.free(bare, impliedName(c))
 			}
 			if len(c.name) > 63 {
-				s.problems.add(c.at.file, c.at.line,
+				s.problems.addf(c.at.file, c.at.line,
 					"the name of constraint %s has more than 63 bytes, which PostgreSQL cuts: give it a shorter one", c.name)
 			}
 		}
@@ -387,8 +387,8 @@ func impliedName(c *constraint) string {
 	columns := strings.Join(c.columns, "_")
 	switch {
 	case c.index:
-		var parts []string
-		for _, e := range c.elements {
+		parts := make([]string, len(c.elements))
+		for i, e := range c.elements {
 			elem := e.GetIndexElem()
 			part := elem.GetName()
 			if part == "" {
@@ -397,7 +397,7 @@ func impliedName(c *constraint) string {
 					part = lastName(f.GetFuncname())
 				}
 			}
-			parts = append(parts, part)
+			parts[i] = part
 		}
 
 		return strings.Join(parts, "_") + "_idx"
@@ -493,7 +493,7 @@ var (
 )
 
 func (s *schema) take(file *source, m *mark, candidates []element) {
-	refuse := func(format string, args ...any) { s.problems.add(file.name, m.line, format, args...) }
+	refuse := func(format string, args ...any) { s.problems.addf(file.name, m.line, format, args...) }
 	switch m.word {
 	case "error":
 		var at []*constraint
@@ -549,20 +549,20 @@ func (s *schema) matchRules() {
 				case found == nil || r.exact && !found.exact:
 					found = r
 				case r.exact == found.exact:
-					s.problems.add(defaultsFile, r.line, "%s.%s has a default in line %d already", t.name, col.name, found.line)
+					s.problems.addf(defaultsFile, r.line, "%s.%s has a default in line %d already", t.name, col.name, found.line)
 				}
 			}
 			if found == nil || found.by == none {
 				continue
 			}
 			if !found.suits(col) {
-				s.problems.add(defaultsFile, found.line, "%s.%s is of type %s, which %s is no value of", t.name, col.name, col.typ, found.by)
+				s.problems.addf(defaultsFile, found.line, "%s.%s is of type %s, which %s is no value of", t.name, col.name, col.typ, found.by)
 
 				continue
 			}
 			for _, from := range found.from {
 				if t.column(from) == nil {
-					s.problems.add(defaultsFile, found.line, "%s has no column %s to derive %s from", t.name, from, col.name)
+					s.problems.addf(defaultsFile, found.line, "%s has no column %s to derive %s from", t.name, from, col.name)
 				}
 			}
 			col.rule = found
@@ -570,7 +570,7 @@ func (s *schema) matchRules() {
 	}
 	for _, r := range s.config.defaults {
 		if r.exact && !r.used {
-			s.problems.add(defaultsFile, r.line, "there is no column %s.%s", r.table, r.column)
+			s.problems.addf(defaultsFile, r.line, "there is no column %s.%s", r.table, r.column)
 		}
 	}
 }

@@ -60,13 +60,13 @@ func readSource(root, name string, ps *problems) (*source, error) {
 	s := &source{name: name, text: string(text)}
 	tree, err := parseSQL(s.text)
 	if err != nil {
-		ps.add(name, s.line(cursor(err)), "%s", err.Error())
+		ps.addf(name, s.line(cursor(err)), "%s", err.Error())
 
 		return s, nil
 	}
 	scanned, err := scanSQL(s.text)
 	if err != nil {
-		ps.add(name, s.line(cursor(err)), "%s", err.Error())
+		ps.addf(name, s.line(cursor(err)), "%s", err.Error())
 
 		return s, nil
 	}
@@ -116,7 +116,7 @@ func (s *source) readMark(c span, ps *problems) {
 	}
 	line := s.line(c.start)
 	if markPlaces[match[1]] == "" {
-		ps.add(s.name, line, "+%s is no mark: +error, +was, +fill, +keyed, +plan and +default are", match[1])
+		ps.addf(s.name, line, "+%s is no mark: +error, +was, +fill, +keyed, +plan and +default are", match[1])
 
 		return
 	}
@@ -130,7 +130,7 @@ func (s *source) readMark(c span, ps *problems) {
 func (s *source) misplaced(ps *problems) {
 	for _, m := range s.marks {
 		if !m.used {
-			ps.add(s.name, m.line, "+%s is misplaced: it belongs %s", m.word, markPlaces[m.word])
+			ps.addf(s.name, m.line, "+%s is misplaced: it belongs %s", m.word, markPlaces[m.word])
 		}
 	}
 }

@@ -11,7 +11,10 @@ import (
 )
 
 // move puts a file or a folder in the place of another. From "" takes away what is there.
-type move struct{ From, To string }
+type move struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
 
 // journal is the file that says that everything is made and which moves are left. A run that was killed in between is
 // finished by the next.

@@ -21,9 +21,9 @@ func (s *schema) nameConstraints(taken map[string]bool) {
 		for _, c := range t.constraints {
 			for i, m := range c.marks {
 				if at, ok := own[m.name]; ok {
-					s.problems.add(c.at.file, c.at.line, "%s is the error of the constraint at %s already", m.name, at)
+					s.problems.addf(c.at.file, c.at.line, "%s is the error of the constraint at %s already", m.name, at)
 				} else if taken[m.name] {
-					s.problems.add(c.at.file, c.at.line, "%s is a name of package %s already", m.name, s.config.store)
+					s.problems.addf(c.at.file, c.at.line, "%s is a name of package %s already", m.name, s.config.store)
 				}
 				own[m.name] = c.at
 				c.sentinels[i], c.words[i] = m.name, m.words
@@ -46,7 +46,7 @@ func (s *schema) nameConstraints(taken map[string]bool) {
 					n = "Err" + s.goName(c.name) + map[int]string{1: "Referenced"}[i]
 				}
 				if at, ok := own[n]; ok || taken[n] {
-					s.problems.add(c.at.file, c.at.line, "the error of constraint %s would be %s, which is that of %s already: "+
+					s.problems.addf(c.at.file, c.at.line, "the error of constraint %s would be %s, which is that of %s already: "+
 						"give it a mark, -- +error ErrName: words", c.name, n, at)
 				}
 				own[n] = c.at
