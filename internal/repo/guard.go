@@ -13,13 +13,13 @@ import (
 // What a connection must be before a statement is sent on it.
 
 var (
-	// ErrSettings: a setting of the session, or the encoding of the database, gives SQL another meaning. A *SettingError
-	// says which. Nothing was sent.
+	// ErrSettings means that a setting of the session, or the encoding of the database, gives SQL another meaning.
+	// A *SettingError says which. Nothing was sent.
 	ErrSettings = settings.ErrSettings
 
-	// ErrUntrusted: the session is a superuser's, and another role that can log in may make functions and operators on its
-	// search_path, or has made some with the name of one of PostgreSQL's own. They would run with a superuser's rights. The
-	// text has the statements that mend it. None of the store's queries was sent.
+	// ErrUntrusted means that the session is a superuser's, and another role that can log in may make functions and
+	// operators on its search_path, or has made some with the name of one of PostgreSQL's own. They would run with a
+	// superuser's rights. The text has the statements that mend it. None of the store's queries was sent.
 	ErrUntrusted = settings.ErrUntrusted
 )
 
