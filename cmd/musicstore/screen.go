@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -51,7 +52,7 @@ func (s *screen) Write(p []byte) (int, error) {
 	defer s.mu.Unlock()
 	text := p
 	if len(s.rest) > 0 {
-		text = append(s.rest, p...)
+		text = slices.Concat(s.rest, p)
 	}
 	text, rest := wholeCharacters(text)
 	s.rest = bytes.Clone(rest)

@@ -195,11 +195,11 @@ func TestCommands_PrintNothingThatATerminalObeys(t *testing.T) {
 	var differences []schema.Difference
 	require.NoError(t, json.Unmarshal([]byte(run("check", "--json")), &differences))
 	require.NotEmpty(t, differences)
-	raw := ""
+	var raw strings.Builder
 	for _, d := range differences {
-		raw += d.String() + d.Mend
+		raw.WriteString(d.String() + d.Mend)
 	}
-	require.NotEmpty(t, obeyed(raw), "the control")
+	require.NotEmpty(t, obeyed(raw.String()), "the control")
 
 	// What is printed as SQL is what mends it, the comments included that say what loses data.
 	_, err = store.DB().Exec(ctx, strings.ReplaceAll(mends, "-- loses data: ", ""), pgx.QueryExecModeSimpleProtocol)

@@ -353,7 +353,7 @@ func TestGenerate_RefusesKeyedWithoutItsReason(t *testing.T) {
 	}
 	got := refused(t, map[string]string{"db/queries/more.sql": `-- name: A :one
 -- +keyed
-SELECT * FROM books WHERE id = @id;
+SELECT id FROM books WHERE id = @id;
 -- name: B :exec
 -- +keyed
 ` + insert("") + `-- name: C :exec

@@ -17,7 +17,7 @@ type problem struct {
 
 func (p *problem) Error() string { return fmt.Sprintf("%s:%d: %s", p.file, p.line, p.text) }
 
-// refusal is a problem of the file of the defaults.
+// refusal returns a problem of the file of defaults.
 func refusal(line int, format string, args ...any) error {
 	return &problem{file: defaultsFile, line: line, text: fmt.Sprintf(format, args...)}
 }

@@ -77,7 +77,7 @@ func (s *source) linesOf(st statement) []int {
 	for text := range strings.SplitSeq(s.text[from:st.end], "\n") {
 		text = strings.TrimRight(text, "\r")
 		comment := strings.HasPrefix(text, "--") || strings.HasPrefix(text, "/*") && strings.HasSuffix(text, "*/")
-		if !comment && !(markSyntax.MatchString(strings.TrimSpace(text))) {
+		if !comment && !markSyntax.MatchString(strings.TrimSpace(text)) {
 			lines = append(lines, line)
 		}
 		line++
@@ -280,9 +280,9 @@ func (q *query) assign(a *analysis) {
 
 // inWords returns a query's name as errors begin with it: create account, list purchased album IDs.
 func inWords(name string, initialisms []string) string {
-	var upper []string
-	for _, i := range initialisms {
-		upper = append(upper, strings.ToUpper(i))
+	upper := make([]string, len(initialisms))
+	for i, word := range initialisms {
+		upper[i] = strings.ToUpper(word)
 	}
 	var out []string
 	for at := 0; at < len(name); {

@@ -481,8 +481,8 @@ func impliedName(c *constraint) string {
 	columns := strings.Join(c.columns, "_")
 	switch {
 	case c.index:
-		var parts []string
-		for _, e := range c.elements {
+		parts := make([]string, len(c.elements))
+		for i, e := range c.elements {
 			elem := e.GetIndexElem()
 			part := elem.GetName()
 			if part == "" {
@@ -491,7 +491,7 @@ func impliedName(c *constraint) string {
 					part = lastName(f.GetFuncname())
 				}
 			}
-			parts = append(parts, part)
+			parts[i] = part
 		}
 
 		return strings.Join(parts, "_") + "_idx"

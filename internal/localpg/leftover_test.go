@@ -350,7 +350,7 @@ func TestStop_RemovesTheMemoryOfACrashedServer(t *testing.T) {
 }
 
 // Each variable would change or stop a connection, or a server's start, if it came through.
-func TestServer_IsNotReachedByTheEnvironment(t *testing.T) {
+func TestServer_IsNotReachedByTheEnvironment(t *testing.T) { //nolint:paralleltest // the environment is set
 	h := testHost(t)
 	kept := newName()
 	before := start(t, h, kept)
@@ -397,7 +397,7 @@ func TestURL_OverridesEachVariable(t *testing.T) {
 	}
 }
 
-func TestTempFolder_SaysWhatIsWrongWithTMPDIR(t *testing.T) {
+func TestTempFolder_SaysWhatIsWrongWithTMPDIR(t *testing.T) { //nolint:paralleltest // the environment is set
 	dir := folder(t)
 	file := filepath.Join(dir, "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))

@@ -9,5 +9,5 @@ func freeRoom(dir string) uint64 {
 		return 0
 	}
 
-	return fs.Bavail * uint64(fs.Bsize) //nolint:gosec,unconvert // no block has a negative size; its type differs
+	return fs.Bavail * uint64(fs.Bsize) //nolint:gosec // no block has a negative size
 }

@@ -5,6 +5,7 @@ package localpg
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -122,7 +123,7 @@ func freeData(ctx context.Context, data string) (*os.File, error) {
 
 	info, err := os.Stat(data)
 	if err != nil {
-		return held, nil //nolint:nilerr // there is no data yet, or what uses it says what is wrong
+		return held, nil // there is no data yet, or what uses it says what is wrong
 	}
 
 	if inUse(info) { // by a server that somebody started by hand
@@ -172,7 +173,7 @@ func clusterName(data, run string) string { return filepath.Base(run) + "-" + da
 func dataName(data string) string {
 	sum := sha256.Sum256([]byte(data))
 
-	return fmt.Sprintf("%x", sum[:4])
+	return hex.EncodeToString(sum[:4])
 }
 
 // endServer ends the server of ours that lives on a data folder, if there is one, and returns when all its processes have

@@ -75,7 +75,7 @@ func isSegmentOf(id int, data *syscall.Stat_t) bool {
 	// The device is before the inode at the header's end, which is not at the same place in every version.
 	for at := 24; at+16 <= min(len(memory), segmentHeader); at += 8 {
 		device, inode := binary.NativeEndian.Uint32(memory[at:]), binary.NativeEndian.Uint64(memory[at+8:])
-		if inode == data.Ino && device == uint32(data.Dev) { //nolint:gosec,unconvert // its type differs between systems
+		if inode == data.Ino && device == uint32(data.Dev) { //nolint:gosec // its type differs between systems
 			return true
 		}
 	}

@@ -12,7 +12,7 @@ const serviceName = "private"
 // neutral are the variables of the environment that pgx reads beside those that a URL of ours overrides by itself, each
 // with the setting that takes its place. Empty means PostgreSQL's default.
 // https://pkg.go.dev/github.com/jackc/pgx/v5/pgconn#ParseConfig
-var neutral = map[string]string{
+var neutral = map[string]string{ //nolint:gosec // no setting has a secret
 	"PGPASSWORD":           "password=",
 	"PGPASSFILE":           "passfile=/dev/null",
 	"PGAPPNAME":            "application_name=",
@@ -51,7 +51,8 @@ func readsEnvironment() bool {
 // pgx would take from the environment otherwise.
 // https://www.postgresql.org/docs/current/libpq-pgservice.html
 func service() []byte {
-	lines := []string{"[" + serviceName + "]"}
+	lines := make([]string, 0, 1+len(neutral))
+	lines = append(lines, "["+serviceName+"]")
 	for _, setting := range neutral {
 		lines = append(lines, setting)
 	}

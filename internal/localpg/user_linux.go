@@ -19,7 +19,7 @@ func asUser(uid int, fn func()) {
 
 	runtime.LockOSThread()
 
-	_, _, _ = unix.RawSyscall(unix.SYS_SETRESUID, same, uintptr(uid), same) // or else fn has root's rights
+	_, _, _ = unix.RawSyscall(unix.SYS_SETRESUID, same, uintptr(uid), same) //nolint:dogsled // if it fails, fn has root's rights
 	fn()
 
 	if _, _, failed := unix.RawSyscall(unix.SYS_SETRESUID, same, 0, same); failed == 0 {

@@ -267,11 +267,12 @@ func TestSecrets(t *testing.T) {
 	t.Run("AreReadFromJSON", func(t *testing.T) {
 		t.Parallel()
 		var got struct {
-			Hash, Redacted private.PasswordHash
-			Code           *private.Secret
-			None           *private.Secret
+			Hash     private.PasswordHash `json:"hash"`
+			Redacted private.PasswordHash `json:"redacted"`
+			Code     *private.Secret      `json:"code"`
+			None     *private.Secret      `json:"none"`
 		}
-		const text = `{"Hash": "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo", "Redacted": "[redacted]", "Code": "x"}`
+		const text = `{"hash": "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo", "redacted": "[redacted]", "code": "x"}`
 		require.NoError(t, json.Unmarshal([]byte(text), &got))
 		require.True(t, got.Hash.Equal(hash))
 		require.True(t, got.Redacted.IsZero(), "it was not kept")

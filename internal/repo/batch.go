@@ -73,13 +73,6 @@ func (b *batch) Close() (err error) {
 	return nil
 }
 
-// fail gives the error of a batch that was not sent its type.
-func (b *batch) fail(err error) error {
-	cl := b.next()
-
-	return cl.fail(err)
-}
-
 // refusedBatch is the result of a batch that was not sent.
 type refusedBatch struct{ err error }
 

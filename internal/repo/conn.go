@@ -149,7 +149,7 @@ func copyOf(src pgx.CopyFromSource) (start reflect.Value, ok bool) {
 		return start, false
 	}
 	now := v.Elem()
-	for i := range now.NumField() {
+	for i := range now.NumField() { //nolint:modernize // Fields allocates for each field
 		switch now.Field(i).Kind() {
 		case reflect.Slice, reflect.Bool, reflect.Int:
 		default:

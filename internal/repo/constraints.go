@@ -195,8 +195,10 @@ var (
 func ruleIn(known schemaNames, pg *pgconn.PgError, table string) (name string, ok bool) {
 	found := map[string]bool{}
 	if pg.Code == codeNotNullViolation || pg.Code == codeInternalError {
-		columns, tables := []string{pg.ColumnName}, []string{table}
-		for _, m := range quotedName.FindAllStringSubmatch(pg.Message, -1) {
+		quoted := quotedName.FindAllStringSubmatch(pg.Message, -1)
+		columns, tables := make([]string, 0, 1+len(quoted)), []string{table}
+		columns = append(columns, pg.ColumnName)
+		for _, m := range quoted {
 			columns = append(columns, m[1])
 			if t, ok := unsharded(known.tables, m[1]); ok {
 				tables = append(tables, t)

@@ -13,26 +13,24 @@ import (
 // What a connection must be before a statement is sent on it.
 
 var (
-	// ErrSettings: a setting of the session, or the encoding of the database, gives SQL another meaning. A
-	// *SettingError says which. Nothing was sent.
+	// ErrSettings means that a setting of the session, or the encoding of the database, gives SQL another meaning.
+	// A *SettingError says which. Nothing was sent.
 	ErrSettings = settings.ErrSettings
 
-	// ErrUntrusted: the session is a superuser's, and another role could have its functions run with a superuser's
-	// rights. That role can log in, and may make functions and operators on the session's search_path, or has made some
-	// with the name of one of PostgreSQL's own. The text has the statements that mend it. None of the store's queries
-	// was sent. Each call returns it until somebody has mended it.
+	// ErrUntrusted means that the session is a superuser's, and another role that can log in may make functions and
+	// operators on its search_path, or has made some with the name of one of PostgreSQL's own. They would run with a
+	// superuser's rights. The text has the statements that mend it. None of the store's queries was sent.
 	ErrUntrusted = settings.ErrUntrusted
 )
 
 // SettingError is a setting with which SQL would mean something else. It is ErrSettings.
 type SettingError = settings.SettingError
 
-// Warnings returns the ways in which another role can have its code run with the rights of this session, each with the
-// statement that mends it. Such a role can log in, and may make functions in a schema of the search_path or has made
-// some there. The call is one round trip. It returns the same at every call until somebody has mended it, and texts
-// that may be logged. It fails as any query does.
+// Warnings returns what another role can do to run code with the rights of this session, with the statement that mends
+// it: a role that can log in and may make functions in a schema of the search_path, or functions that it has made there.
+// It is one round trip, and returns the same at every call until somebody mends it. The caller may log it.
 //
-// For a superuser it returns nothing, because each of the store's statements is refused with ErrUntrusted then.
+// For a superuser it returns nothing: each of the store's statements is refused then, with ErrUntrusted.
 func (r *Repo) Warnings(ctx context.Context) ([]string, error) {
 	path, err := settings.Look(ctx, r.conn.db)
 	if err != nil {

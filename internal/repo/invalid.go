@@ -156,6 +156,7 @@ func longest(arg any) (n int) {
 				n = max(n, utf8.RuneCountInString(item.String()))
 			}
 		}
+	default: // no other kind has text
 	}
 
 	return n

@@ -1,6 +1,8 @@
 package repo
 
 import (
+	"slices"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -48,7 +50,7 @@ func (c *conn) toSend(args []any) []any {
 		return args
 	}
 
-	return append(c.mode[:len(c.mode):len(c.mode)], args...)
+	return append(slices.Clip(c.mode), args...)
 }
 
 // badBatch is the error of a batch in exec or simple_protocol mode, which pgx can't send in another; nil when it has no

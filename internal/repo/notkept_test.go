@@ -2,6 +2,7 @@ package repo_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -229,5 +230,5 @@ func TestRepo_AWriteReturnsWhatATriggerMadeOfIt(t *testing.T) {
 	require.Equal(t, int64(7), p.AmountPaidCents)
 	reset, _, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
 	require.NoError(t, err)
-	require.Equal(t, 60.0, reset.ExpiresAt.Sub(reset.CreatedAt).Seconds())
+	require.Equal(t, time.Minute, reset.ExpiresAt.Sub(reset.CreatedAt))
 }

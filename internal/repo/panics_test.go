@@ -48,7 +48,9 @@ type panickingPoolTracer struct{ panickingTracer }
 func (panickingPoolTracer) TraceConnectStart(context.Context, pgx.TraceConnectStartData) context.Context {
 	panic(errOwn)
 }
+
 func (panickingPoolTracer) TraceConnectEnd(context.Context, pgx.TraceConnectEndData) { panic(errOwn) }
+
 func (panickingPoolTracer) TraceAcquireStart(context.Context, *pgxpool.Pool, pgxpool.TraceAcquireStartData) context.Context {
 	panic(errOwn)
 }

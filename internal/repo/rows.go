@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 type row struct {
@@ -70,8 +69,7 @@ type rows struct {
 	call
 	pgx.Rows
 
-	lent    *pgxpool.Conn // by a pool, for this try
-	read    int64         // of this try
+	read    int64 // of this try
 	closed  bool
 	scanned bool // by pgx: decode does not know some column
 

@@ -91,7 +91,7 @@ func TestSecrets_AppearInNoOutput(t *testing.T) {
 		secrets[fmt.Sprint("token ", i)] = token
 		secrets[fmt.Sprint("digest in hex ", i)] = hex.EncodeToString(digest)
 		secrets[fmt.Sprint("digest in base64 ", i)] = base64.RawStdEncoding.EncodeToString(digest)
-		secrets[fmt.Sprint("digest in decimal ", i)] = strings.Trim(fmt.Sprint(digest), "[]")
+		secrets[fmt.Sprint("digest in decimal ", i)] = strings.Trim(fmt.Sprintf("%d", digest), "[]")
 	}
 	for name, secret := range secrets {
 		if secret == "" {

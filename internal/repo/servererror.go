@@ -270,7 +270,7 @@ func bare(err error, sql string) error {
 	var cannotScan pgx.ScanArgError
 	switch text := err.Error(); {
 	case errors.As(err, &own):
-		return own.(error) //nolint:errcheck,forcetypeassert // it is one
+		return own.(error) //nolint:forcetypeassert // it is one
 	case connecting: // its Config has the password; its text has not
 		return &opError{errs: []error{connect.Unwrap()}, text: text}
 	case errors.As(err, &cannotScan):

@@ -227,7 +227,7 @@ type sessionRows struct {
 func (r *sessionRows) Next() bool {
 	next := r.Rows.Next()
 	if !next {
-		r.end(r.Rows.Err())
+		r.end(r.Err())
 	}
 
 	return next
@@ -235,7 +235,7 @@ func (r *sessionRows) Next() bool {
 
 func (r *sessionRows) Close() {
 	r.Rows.Close()
-	r.end(r.Rows.Err())
+	r.end(r.Err())
 }
 
 func (r *sessionRows) Scan(dest ...any) error {

@@ -15,10 +15,10 @@ import (
 )
 
 // locked returns a store and an album that somebody else holds until the test ends: who wants it waits.
-func locked(t *testing.T, opts ...repo.Option) (*repo.Repo, repo.AlbumWithTracks) {
+func locked(t *testing.T) (*repo.Repo, repo.AlbumWithTracks) {
 	t.Helper()
 	pool := dbtest.Pool(t)
-	store := open(t, pool.Config().ConnString(), opts...)
+	store := open(t, pool.Config().ConnString())
 	a := newAlbum(t, store, "Locked", 1)
 	tx, err := pool.Begin(t.Context())
 	require.NoError(t, err)
@@ -353,11 +353,11 @@ func TestRepo_ConcurrentUse(t *testing.T) {
 			first, second := make(chan struct{}), make(chan struct{})
 			go func() {
 				ended <- tx.InTx(t.Context(), func(inner *repo.Repo) error {
-					newAlbum(t, inner, "A", 1)
+					_, err := inner.CreateAlbum(t.Context(), album("A", 1))
 					close(first)
 					<-second
 
-					return nil
+					return err
 				})
 			}()
 			<-first

@@ -1,7 +1,8 @@
 package repo
 
 import (
-	"database/sql"
+	"database/sql/driver"
+	"reflect"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgtype"
@@ -14,6 +15,12 @@ var (
 	firstTime = time.Time{}
 	endOfTime = time.Date(9999, time.December, 31, 23, 59, 59, 999_999_000, time.UTC)
 )
+
+// nullTimeType has the fields of NullTime in database/sql, so that a NullTime converts to it without that import.
+var nullTimeType = reflect.TypeFor[struct {
+	Time  time.Time
+	Valid bool
+}]()
 
 const badYear = "is not of the years 1 to 9999"
 
@@ -33,8 +40,6 @@ func badTime(arg any) string {
 		for _, t := range v {
 			ok = ok && (t == nil || storable(*t))
 		}
-	case sql.NullTime:
-		ok = !v.Valid || storable(v.Time)
 	case pgtype.Timestamptz:
 		ok = !v.Valid || v.InfinityModifier == pgtype.Finite && storable(v.Time)
 	case pgtype.Timestamp:
@@ -67,6 +72,12 @@ func badTime(arg any) string {
 		return badTimes(v)
 	case pgtype.Multirange[pgtype.Range[pgtype.Date]]:
 		return badTimes(v)
+	case driver.Valuer:
+		if null := reflect.ValueOf(v); null.CanConvert(nullTimeType) {
+			null = null.Convert(nullTimeType)
+			t, _ := reflect.TypeAssert[time.Time](null.Field(0))
+			ok = !null.Field(1).Bool() || storable(t)
+		}
 	}
 	if !ok {
 		return badYear

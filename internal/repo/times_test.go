@@ -117,9 +117,17 @@ func TestRepo_TimesAreOfTheYears1To9999(t *testing.T) {
 			tz := in(at)
 
 			return []any{
-				at, &at, []time.Time{first, at}, []*time.Time{nil, &at}, sql.NullTime{Time: at, Valid: true}, tz, &tz,
-				[]pgtype.Timestamptz{tz}, pgtype.Timestamp{Time: at, Valid: true}, pgtype.Date{Time: at, Valid: true},
-				[]pgtype.Date{{Time: at, Valid: true}}, []pgtype.Timestamp{{Time: at, Valid: true}}, rng(at),
+				at, &at,
+				[]time.Time{first, at},
+				[]*time.Time{nil, &at},
+				sql.NullTime{Time: at, Valid: true},
+				tz, &tz,
+				[]pgtype.Timestamptz{tz},
+				pgtype.Timestamp{Time: at, Valid: true},
+				pgtype.Date{Time: at, Valid: true},
+				[]pgtype.Date{{Time: at, Valid: true}},
+				[]pgtype.Timestamp{{Time: at, Valid: true}},
+				rng(at),
 				pgtype.Multirange[pgtype.Range[pgtype.Timestamptz]]{rng(first), rng(at)},
 			}
 		}

@@ -37,7 +37,7 @@ func drop() { _ = recover() }
 type connectTracer struct{ of pgx.ConnectTracer }
 
 func (t connectTracer) TraceConnectStart(ctx context.Context, data pgx.TraceConnectStartData) (traced context.Context) {
-	traced = ctx
+	traced = ctx //nolint:wastedassign // it is the result when the tracer panics
 	defer drop()
 
 	return t.of.TraceConnectStart(ctx, data)
@@ -53,7 +53,7 @@ type acquireTracer struct{ of pgxpool.AcquireTracer }
 func (t acquireTracer) TraceAcquireStart(
 	ctx context.Context, pool *pgxpool.Pool, data pgxpool.TraceAcquireStartData,
 ) (traced context.Context) {
-	traced = ctx
+	traced = ctx //nolint:wastedassign // it is the result when the tracer panics
 	defer drop()
 
 	return t.of.TraceAcquireStart(ctx, pool, data)

@@ -48,10 +48,10 @@ func Bootstrap(ctx context.Context, db DB) (created []string, err error) {
 }
 
 var (
-	// ErrSettings: the database does not store text as UTF8; a *settings.SettingError says what it has.
+	// ErrSettings means that the database does not store text as UTF8; a *settings.SettingError says what it has.
 	ErrSettings = settings.ErrSettings
-	// ErrUntrusted: the session is a superuser's, and another role that can log in may make functions and operators on its
-	// search_path, which would run with a superuser's rights. The text has the statement that mends it.
+	// ErrUntrusted means that the session is a superuser's, and another role that can log in may make functions and
+	// operators on its search_path, which would run with a superuser's rights. The text has the statement that mends it.
 	ErrUntrusted = settings.ErrUntrusted
 )
 
@@ -226,7 +226,7 @@ func create(ctx context.Context, db DB, files []File, names []string, lock strin
 	}
 	defer func() {
 		if err != nil {
-			rollback(ctx, tx) //nolint:errcheck // the first error says more
+			_ = rollback(ctx, tx) // the first error says more
 		}
 	}()
 	_, nested := db.(pgx.Tx)

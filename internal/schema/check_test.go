@@ -568,7 +568,7 @@ func TestCheck_FindsAnIndexWhoseBuildFailed(t *testing.T) {
 }
 
 // A rule whose trigger does not fire is not in force. The control: each statement of rows fails before.
-func TestCheck_FindsTriggersThatDoNotFire(t *testing.T) {
+func TestCheck_FindsTriggersThatDoNotFire(t *testing.T) { //nolint:tparallel // see below
 	t.Parallel()
 	db := connectFive(t)
 	admin := connect(t, dbtest.AdminURL(t), func(c *pgx.ConnConfig) { c.Database = db.Config().Database })
@@ -579,7 +579,7 @@ func TestCheck_FindsTriggersThatDoNotFire(t *testing.T) {
 		track       = "INSERT INTO tracks VALUES (%d, %d, 'a', 1, NULL, NULL, 1)"
 	)
 	run(t, db, album)
-	for name, test := range map[string]struct {
+	for name, test := range map[string]struct { //nolint:paralleltest // they share a database
 		disable string
 		rows    string // what is refused before
 		code    string
@@ -601,7 +601,8 @@ func TestCheck_FindsTriggersThatDoNotFire(t *testing.T) {
 		"a deferrable key's": {
 			`DO $$ BEGIN EXECUTE (SELECT format('ALTER TABLE tracks DISABLE TRIGGER %I', tgname) FROM pg_trigger
 				JOIN pg_constraint AS c ON c.oid = tgconstraint WHERE conname = 'tracks_display_order_key'); END $$`,
-			fmt.Sprintf(track, 1, 1) + ";" + fmt.Sprintf(track, 2, 1), "23505", []string{
+			fmt.Sprintf(track, 1, 1) + ";" + fmt.Sprintf(track, 2, 1), "23505",
+			[]string{
 				"constraint tracks.tracks_display_order_key is UNIQUE (album_id, display_order) DEFERRABLE (triggers disabled), " +
 					"not UNIQUE (album_id, display_order) DEFERRABLE",
 			},
@@ -609,7 +610,8 @@ func TestCheck_FindsTriggersThatDoNotFire(t *testing.T) {
 		"for replicas alone": {
 			`DO $$ DECLARE name text; BEGIN FOR name IN SELECT tgname FROM pg_trigger WHERE tgrelid = 'purchases'::regclass
 				LOOP EXECUTE format('ALTER TABLE purchases ENABLE REPLICA TRIGGER %I', name); END LOOP; END $$`,
-			"INSERT INTO purchases VALUES (1, 'a', 1, 'p', 'd', 1, now())", "23503", []string{
+			"INSERT INTO purchases VALUES (1, 'a', 1, 'p', 'd', 1, now())", "23503",
+			[]string{
 				"constraint purchases.purchases_account_id_fkey is FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE RESTRICT " +
 					"(triggers enabled for replicas alone), not FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE RESTRICT",
 				"constraint purchases.purchases_album_id_fkey is " + ofPurchases + " (triggers enabled for replicas alone), not " + ofPurchases,

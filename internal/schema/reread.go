@@ -127,17 +127,17 @@ func viewTexts(ctx context.Context, tx pgx.Tx, path string, objects []*object) (
 			err = failure
 		}
 	}()
-	create, definitions := "SET LOCAL search_path = "+path+";", make([]string, len(objects))
+	views, definitions := make([]string, len(objects)), make([]string, len(objects))
 	for i, o := range objects {
 		columns := o.expressions()
 		for j, e := range columns {
 			columns[j] = fmt.Sprintf("(%s\n) IS NULL AS e%d", e, j) // so that a value of any type can be a column
 		}
-		create += fmt.Sprintf("CREATE TEMPORARY VIEW musicstore_reread_%d AS SELECT %s FROM %s;",
+		views[i] = fmt.Sprintf("CREATE TEMPORARY VIEW musicstore_reread_%d AS SELECT %s FROM %s;",
 			i, strings.Join(columns, ", "), quote(o.Table))
 		definitions[i] = fmt.Sprintf("pg_catalog.pg_get_viewdef('pg_temp.musicstore_reread_%d'::pg_catalog.regclass)", i)
 	}
-	if err := exec(ctx, nested, create); err != nil {
+	if err := exec(ctx, nested, "SET LOCAL search_path = "+path+";"+strings.Join(views, "")); err != nil {
 		return nil, err
 	}
 	err = nested.QueryRow(ctx, "SELECT ARRAY["+strings.Join(definitions, ", ")+"]", pgx.QueryExecModeExec).Scan(&texts)

@@ -3,6 +3,7 @@ package settings
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -61,7 +62,7 @@ func (p Path) Refuse() error {
 
 // Warnings says what is dangerous, one text for each danger. It is for the session of a role that is no superuser.
 func (p Path) Warnings() []string {
-	var texts []string
+	texts := slices.Grow([]string(nil), len(p.Dangers))
 	for _, d := range p.Dangers {
 		texts = append(texts, d.String())
 	}
@@ -80,7 +81,9 @@ WITH path AS (
     JOIN pg_catalog.pg_namespace AS n ON n.nspname OPERATOR(pg_catalog.=) s.name
     WHERE n.oid OPERATOR(pg_catalog.<>) pg_catalog.pg_my_temp_schema()
 ), place AS (
-    SELECT path.* FROM path WHERE path.nspname OPERATOR(pg_catalog.<>) 'pg_catalog'
+    SELECT path.n, path.oid, path.nspname, path.nspowner, path.nspacl
+    FROM path
+    WHERE path.nspname OPERATOR(pg_catalog.<>) 'pg_catalog'
 ), me AS (
     SELECT pg_catalog.current_setting('is_superuser') OPERATOR(pg_catalog.=) 'on' AS superuser
 ), other AS (
