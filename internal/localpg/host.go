@@ -281,25 +281,54 @@ func (h host) template(ctx context.Context, pg installation) (string, error) {
 	}
 
 	return dir, h.build(dir, func(dir string) error {
-		return h.run(ctx, filepath.Join(pg.bin, "initdb"), append(slices.Clone(initdbOptions), "-D", dir)...)
+		if err := h.run(ctx, filepath.Join(pg.bin, "initdb"), append(slices.Clone(initdbOptions), "-D", dir)...); err != nil {
+			return err
+		}
+		files, err := filesOf(dir)
+		if err != nil {
+			return err
+		}
+
+		return os.WriteFile(filepath.Join(dir, filesList), []byte(files), 0o644) //nolint:gosec // the server's user copies it
 	})
 }
 
-// isCluster reports whether a folder has the files and folders of a cluster at whose absence a server does not start.
+// filesList is the file in a template that says which files it had when it was made.
+const filesList = "musicstore.files"
+
+// isCluster reports whether a template has all its files and folders as they were when it was made. A cluster that lacks
+// one, or of which one was cut, may start and fail later.
 func isCluster(dir string) bool {
-	for _, name := range []string{"PG_VERSION", "global/pg_control", "postgresql.conf", "pg_hba.conf"} {
-		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
-			return false
-		}
+	made, err := os.ReadFile(filepath.Join(dir, filesList))
+	if err != nil {
+		return false
 	}
+	files, err := filesOf(dir)
 
-	for _, name := range []string{"base/1", "global", "pg_xact", "pg_wal"} {
-		if entries, err := os.ReadDir(filepath.Join(dir, name)); err != nil || len(entries) == 0 {
-			return false
+	return err == nil && files == string(made)
+}
+
+// filesOf lists the folders and files of a cluster, with the mode of each, and the size and time of each file.
+func filesOf(dir string) (string, error) {
+	var list strings.Builder
+	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || path == filepath.Join(dir, filesList) {
+			return err
 		}
-	}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&list, "%q %v", strings.TrimPrefix(path, dir), info.Mode())
+		if !info.IsDir() {
+			fmt.Fprintf(&list, " %d %d", info.Size(), info.ModTime().UnixNano())
+		}
+		list.WriteByte('\n')
 
-	return true
+		return nil
+	})
+
+	return list.String(), err
 }
 
 // build makes a folder that is there in full or not at all: create makes it under another name. The caller holds a lock

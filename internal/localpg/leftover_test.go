@@ -268,6 +268,29 @@ func TestKeep_AnUnfinishedFolder(t *testing.T) {
 	require.ErrorContains(t, err, "PG_VERSION is not a file of PostgreSQL's")
 }
 
+func TestTemplate_IsMadeAgainWhenAPartIsDamaged(t *testing.T) {
+	t.Parallel()
+
+	h := testHost(t)
+	h.cache = folder(t)
+	pg, err := h.find(t.Context(), anyVersion)
+	require.NoError(t, err)
+	for name, damage := range map[string]func(template string) error{
+		"EmptyFolderRemoved": func(dir string) error { return os.Remove(filepath.Join(dir, "pg_notify")) },
+		"ControlFileCut":     func(dir string) error { return os.Truncate(filepath.Join(dir, "global", "pg_control"), 100) },
+		"TableEmptied":       func(dir string) error { return os.Truncate(filepath.Join(dir, "base", "1", "1259"), 0) },
+	} {
+		template, err := h.template(t.Context(), pg)
+		require.NoError(t, err, name)
+		require.True(t, isCluster(template), name) // the control
+		require.NoError(t, damage(template), name)
+		require.False(t, isCluster(template), name)
+	}
+	s := start(t, h, "")
+	require.Equal(t, "1", query(t, s, "select '1'"))
+	require.NoError(t, s.Stop())
+}
+
 func TestTemplate_IsMadeAgainWhenAPartIsMissing(t *testing.T) {
 	t.Parallel()
 

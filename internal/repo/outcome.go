@@ -72,7 +72,7 @@ func lost(err error) bool {
 			// It rolled the statement back and left the connection: bytes that are none of their type, or a lost connection
 			// of the server's own, to a foreign server.
 			return false
-		case endsSession(pg) && !unconnected: // a session that was refused, such as for a wrong password, had not begun
+		case endsSession(pg) && (!unconnected || unfitServer(pg)): // one that is refused for its password had not begun
 			return true
 		}
 
@@ -83,6 +83,12 @@ func lost(err error) bool {
 	return unconnected || pgconn.SafeToRetry(err) && !concurrent(err) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, pgconn.ErrConnClosed) || errors.As(err, &network)
+}
+
+// unfitServer reports that a server could not begin a session for a reason of its own: its disk is full, a file can't be
+// read or written, or its memory is used up.
+func unfitServer(pg *pgconn.PgError) bool {
+	return pg.Code == "53100" || pg.Code == "53200" || strings.HasPrefix(pg.Code, "58") || strings.HasPrefix(pg.Code, "XX")
 }
 
 // endsSession reports that the server ended the session, whatever for. After a PANIC all sessions end, and the server starts

@@ -554,3 +554,51 @@ func TestRepo_CloseWaitsForAQueryUnderWay(t *testing.T) {
 	store.Close()
 	require.NoError(t, <-done, "a query under way is waited for")
 }
+
+// A server whose disk is full, or that can't read a file, refuses sessions with FATAL errors of these classes.
+func TestRepo_AServerThatCannotBeginASessionIsUnavailable(t *testing.T) {
+	t.Parallel()
+	for _, code := range []string{"XX000", "53100", "58030", "58P01"} {
+		t.Run(code, func(t *testing.T) {
+			t.Parallel()
+			store, refuse := refusing(t, code)
+			refuse(2)
+			_, err := store.ListAlbums(t.Context(), repo.Page{})
+			require.NoError(t, err, code)
+			refuse(1 << 30)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			_, err = store.CreateAlbum(ctx, album("not sent", 1))
+			cancel()
+			require.ErrorIs(t, err, repo.ErrUnavailable, code)
+			require.NotErrorIs(t, err, repo.ErrOutcomeUnknown, code)
+		})
+	}
+	store, refuse := refusing(t, "28P01") // the control: a wrong password is no outage
+	refuse(1)
+	_, err := store.ListAlbums(t.Context(), repo.Page{})
+	require.NotErrorIs(t, err, repo.ErrUnavailable)
+	require.ErrorContains(t, err, "28P01")
+}
+
+// refusing returns a store, and what has the server refuse its next n sessions with FATAL.
+func refusing(t *testing.T, code string) (store *repo.Repo, refuse func(n int64)) {
+	t.Helper()
+	proxy := wireproxy.New(t, dbtest.URL(t))
+	store, err := repo.Open(t.Context(), proxy.URL("pool_max_conns=1"))
+	require.NoError(t, err)
+	t.Cleanup(store.Close)
+	var left atomic.Int64
+	proxy.Set(func(m wireproxy.Message) wireproxy.Action {
+		if _, ok := m.Is.(*pgproto3.AuthenticationOk); !ok || left.Add(-1) < 0 {
+			return wireproxy.Pass
+		}
+		m.Become(&pgproto3.ErrorResponse{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: code, Message: "not now"})
+
+		return wireproxy.CutAfter
+	})
+
+	return store, func(n int64) {
+		store.DB().(*pgxpool.Pool).Reset()
+		left.Store(n)
+	}
+}
