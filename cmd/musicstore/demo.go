@@ -270,7 +270,18 @@ func (d demo) report() error {
 
 func minutes(d time.Duration) string { return fmt.Sprintf("%d:%02d", d/time.Minute, d/time.Second%60) }
 
-func cents(n int64) string { return fmt.Sprintf("%d.%02d", n/100, n%100) }
+func cents(n int64) string {
+	sign := ""
+	if n < 0 { // a database without our checks may have it
+		sign = "-"
+	}
+	text := strings.TrimPrefix(fmt.Sprintf("%04d", n), "-")
+	if n >= 0 {
+		text = fmt.Sprintf("%03d", n)
+	}
+
+	return sign + text[:len(text)-2] + "." + text[len(text)-2:]
+}
 
 // hashed returns the hash of a password as a PHC string, by PBKDF2-HMAC-SHA512 with the iterations that OWASP asks for, because
 // it is in Go's standard library. OWASP's first choice is Argon2id.

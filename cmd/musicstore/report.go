@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 	_ "time/tzdata" // the zones, where the system has none
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -187,7 +186,7 @@ func (t table) print(w io.Writer, columns int, bars []int64) error {
 	widths := make([]int, len(t[0]))
 	for _, row := range t {
 		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+			widths[i] = max(widths[i], columnsOf(cell))
 		}
 	}
 	room := columns
@@ -207,7 +206,7 @@ func (t table) print(w io.Writer, columns int, bars []int64) error {
 			if keep := fit(cell, widths[j]); keep < len(cell) {
 				cell = cell[:fit(cell, widths[j]-1)] + "…"
 			}
-			pad := strings.Repeat(" ", widths[j]-utf8.RuneCountInString(cell))
+			pad := strings.Repeat(" ", widths[j]-columnsOf(cell))
 			if j == 0 {
 				b.WriteString(cell + pad)
 			} else {

@@ -6,8 +6,10 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/term"
+	eastasian "golang.org/x/text/width"
 )
 
 // What is shown on a terminal and nowhere else: bars that fit it. There are no colours.
@@ -116,14 +118,35 @@ func (p *progress) end() {
 // eraseRest clears the line from the cursor on: EL of ECMA-48.
 const eraseRest = "\x1b[K"
 
-// fit returns how many bytes of a text go into so many columns of a character each.
+// fit returns how many bytes of a text go into so many columns.
 func fit(text string, columns int) int {
-	for at := range text {
-		if columns == 0 {
+	for at, r := range text {
+		if columns -= runeColumns(r); columns < 0 {
 			return at
 		}
-		columns--
 	}
 
 	return len(text)
+}
+
+// columnsOf returns how many columns of a terminal a text takes.
+func columnsOf(text string) (n int) {
+	for _, r := range text {
+		n += runeColumns(r)
+	}
+
+	return n
+}
+
+// runeColumns is 2 for the wide characters of Unicode's annex 11, such as ideographs, and 0 for marks on the character
+// before. https://www.unicode.org/reports/tr11/
+func runeColumns(r rune) int {
+	switch kind := eastasian.LookupRune(r).Kind(); {
+	case unicode.In(r, unicode.Mn, unicode.Me):
+		return 0
+	case kind == eastasian.EastAsianWide, kind == eastasian.EastAsianFullwidth:
+		return 2
+	default:
+		return 1
+	}
 }
