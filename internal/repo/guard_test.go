@@ -143,26 +143,6 @@ func refused(t *testing.T, err error, setting, on string) {
 	require.NotErrorIs(t, err, repo.ErrUnavailable)
 }
 
-func TestPgBouncer_ReportsTheSettings(t *testing.T) {
-	t.Parallel()
-	direct := dbtest.URL(t)
-	setForDatabase(t, direct, "client_encoding", "LATIN1")
-	url := with(t, behindPgBouncer(t, direct), "default_query_exec_mode", "exec")
-	pool, err := pgxpool.New(t.Context(), url)
-	require.NoError(t, err)
-	defer pool.Close()
-	_, err = repo.New(pool).CreateAlbum(t.Context(), album(accented, 1))
-	refused(t, err, "client_encoding", "a pool of the caller's")
-
-	store, err := repo.Open(t.Context(), url)
-	require.NoError(t, err)
-	defer store.Close()
-	made := newAlbum(t, store, accented, 1)
-	read, err := store.GetAlbum(t.Context(), made.ID)
-	require.NoError(t, err)
-	require.Equal(t, made, read)
-}
-
 // A superuser's store looks once who else may create in its schemas, before its first statement.
 func TestRepo_RefusesASuperuserInDanger(t *testing.T) {
 	t.Parallel()

@@ -161,3 +161,13 @@ func queriesWithGo(tb testing.TB) (names []string) {
 
 // acquired is how many connections of the store's pool are in use.
 func acquired(store *repo.Repo) int32 { return store.DB().(*pgxpool.Pool).Stat().AcquiredConns() }
+
+// open returns a store that is closed before its servers end.
+func open(t *testing.T, url string, opts ...repo.Option) *repo.Repo {
+	t.Helper()
+	store, err := repo.Open(t.Context(), url, opts...)
+	require.NoError(t, err)
+	t.Cleanup(store.Close)
+
+	return store
+}

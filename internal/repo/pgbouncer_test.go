@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"musicstore/internal/dbtest"
@@ -319,4 +320,24 @@ func mostSessions(t *testing.T, direct string) func() int {
 
 		return <-result
 	}
+}
+
+func TestPgBouncer_ReportsTheSettings(t *testing.T) {
+	t.Parallel()
+	direct := dbtest.URL(t)
+	setForDatabase(t, direct, "client_encoding", "LATIN1")
+	url := with(t, behindPgBouncer(t, direct), "default_query_exec_mode", "exec")
+	pool, err := pgxpool.New(t.Context(), url)
+	require.NoError(t, err)
+	defer pool.Close()
+	_, err = repo.New(pool).CreateAlbum(t.Context(), album(accented, 1))
+	refused(t, err, "client_encoding", "a pool of the caller's")
+
+	store, err := repo.Open(t.Context(), url)
+	require.NoError(t, err)
+	defer store.Close()
+	made := newAlbum(t, store, accented, 1)
+	read, err := store.GetAlbum(t.Context(), made.ID)
+	require.NoError(t, err)
+	require.Equal(t, made, read)
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 package repo_test
 
 import (
@@ -16,7 +18,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"musicstore/internal/localpg"
-	"musicstore/internal/repo"
 	"musicstore/internal/schema"
 )
 
@@ -262,12 +263,3 @@ func (s *server) refs(t *testing.T) map[string]int {
 	return counts
 }
 
-// open returns a store that is closed before its servers end.
-func open(t *testing.T, url string, opts ...repo.Option) *repo.Repo {
-	t.Helper()
-	store, err := repo.Open(t.Context(), url, opts...)
-	require.NoError(t, err)
-	t.Cleanup(store.Close)
-
-	return store
-}
