@@ -1,5 +1,3 @@
-//go:build unix
-
 package repo_test
 
 import (
@@ -262,4 +260,3 @@ func (s *server) refs(t *testing.T) map[string]int {
 
 	return counts
 }
-
