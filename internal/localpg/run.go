@@ -93,6 +93,11 @@ func removeRun(dir string, lock *os.File) error {
 
 	// A link is to kept data, whose next server finds the shared memory by itself.
 	if info, err := os.Lstat(data); err == nil && info.IsDir() {
+		// The processes of a server that was killed let go of it within moments.
+		for end := time.Now().Add(time.Second); inUse(info) && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
+
 		removeSegments(info)
 	}
 
