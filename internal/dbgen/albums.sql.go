@@ -51,11 +51,11 @@ SELECT
     END::bigint AS id,
     album.name, album.url, album.year, album.price_cents, album.image_url, album.has_preview, album.is_published,
     stored.ids::bigint[] AS track_ids,
-    nullif(stored.names, $1::text[])::text[] AS track_names,
-    nullif(stored.lengths, $2::integer[])::integer[] AS track_lengths,
-    nullif(stored.audio_urls, $3::text[])::text[] AS track_audio_urls,
-    nullif(stored.video_urls, $4::text[])::text[] AS track_video_urls,
-    nullif(stored.display_orders, (SELECT array_agg(listed.display_order) FROM listed))::integer[] AS display_orders
+    nullif(stored.names::text[], $1::text[])::text[] AS track_names,
+    nullif(stored.lengths::integer[], $2::integer[])::integer[] AS track_lengths,
+    nullif(stored.audio_urls::text[], $3::text[])::text[] AS track_audio_urls,
+    nullif(stored.video_urls::text[], $4::text[])::text[] AS track_video_urls,
+    nullif(stored.display_orders::integer[], (SELECT array_agg(listed.display_order) FROM listed))::integer[] AS display_orders
 FROM album
 CROSS JOIN stored
 `
@@ -94,9 +94,9 @@ type CreateAlbumRow struct {
 // CreateAlbum inserts an album together with its tracks, in the order given, and returns the album as stored with the ids
 // of its tracks. A column of the tracks is NULL when it was stored as given; otherwise a trigger changed it, and it is
 // returned. An empty URL of a track stands for none. No row when a trigger dropped the album. When one dropped a track,
-// the statement fails and nothing is kept: no setting has the name musicstore.rows_not_kept. PostgreSQL plans the
-// statement once, not at each call, because nothing in it makes the planner expect many more tracks than there are, as
-// generate_series would.
+// the statement fails and nothing is kept: no setting has the name musicstore.rows_not_kept. The stored values are cast, so
+// that a column of a wider type can be compared. PostgreSQL plans the statement once, not at each call, because nothing in
+// it makes the planner expect many more tracks than there are, as generate_series would.
 func (q *Queries) CreateAlbum(ctx context.Context, arg CreateAlbumParams) (CreateAlbumRow, error) {
 	row := q.db.QueryRow(ctx, createAlbum,
 		arg.TrackNames,

@@ -22,9 +22,9 @@ type Querier interface {
 	// CreateAlbum inserts an album together with its tracks, in the order given, and returns the album as stored with the ids
 	// of its tracks. A column of the tracks is NULL when it was stored as given; otherwise a trigger changed it, and it is
 	// returned. An empty URL of a track stands for none. No row when a trigger dropped the album. When one dropped a track,
-	// the statement fails and nothing is kept: no setting has the name musicstore.rows_not_kept. PostgreSQL plans the
-	// statement once, not at each call, because nothing in it makes the planner expect many more tracks than there are, as
-	// generate_series would.
+	// the statement fails and nothing is kept: no setting has the name musicstore.rows_not_kept. The stored values are cast, so
+	// that a column of a wider type can be compared. PostgreSQL plans the statement once, not at each call, because nothing in
+	// it makes the planner expect many more tracks than there are, as generate_series would.
 	CreateAlbum(ctx context.Context, arg CreateAlbumParams) (CreateAlbumRow, error)
 	// CreateAlbums inserts albums together with their tracks, all in the order given. track_albums says of each track which
 	// of the albums it belongs to, 1 being the first, and track_orders which of that album's tracks it is. An empty image or

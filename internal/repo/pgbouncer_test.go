@@ -260,8 +260,9 @@ func TestSoak_PgBouncer(t *testing.T) {
 			}
 			changed <- err
 		}()
-		require.NoError(t, everyQueryAtOnce(t.Context(), 8, 4, func(i int) *repo.Repo { return stores[i] }))
+		err = everyQueryAtOnce(t.Context(), 8, 4, func(i int) *repo.Repo { return stores[i] })
 		require.NoError(t, <-changed)
+		require.NoError(t, err)
 	})
 }
 

@@ -176,6 +176,9 @@ var named = map[string]string{
 // words says in words of our own what the server says of a statement. name is what the error is about, "" if it is not
 // known.
 func words(pg *pgconn.PgError, name string) string {
+	if pg.Routine == "op_error" { // the place is where the operator is used, and that may be a function such as nullif
+		return "operator does not exist"
+	}
 	if text, ok := named[pg.Code]; ok && name != "" {
 		return fmt.Sprintf(text, name)
 	}

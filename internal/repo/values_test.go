@@ -222,6 +222,7 @@ func TestErrors_NameWhatStandsInTheStatement(t *testing.T) {
 		"SELECT 'é', 1 FROM public.nowhere":                 `select: ERROR: relation "public.nowhere" does not exist (SQLSTATE 42P01)`,
 		`SELECT albums."No Where" FROM albums`:              `select: ERROR: column "albums.No Where" does not exist (SQLSTATE 42703)`,
 		"SELECT nothing(1)":                                 `select: ERROR: function "nothing" does not exist (SQLSTATE 42883)`,
+		"SELECT nullif('{1}'::int[], '{1}'::int8[])":        `select: ERROR: operator does not exist (SQLSTATE 42883)`,
 		"SELECT 1 FRM albums WHERE 1":                       `select: ERROR: syntax error at or near "albums" (SQLSTATE 42601)`,
 		"SELECT hunter2 FROM albums WHERE name = 'hunter2'": `select: ERROR: column "hunter2" does not exist (SQLSTATE 42703)`,
 		"SELECT 'hunter2'::nothing":                         `select: ERROR: object "nothing" does not exist (SQLSTATE 42704)`,
