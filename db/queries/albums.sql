@@ -59,6 +59,7 @@ CROSS JOIN stored;
 -- of the albums it belongs to, 1 being the first, and track_orders which of that album's tracks it is. An empty image or
 -- track URL stands for none. When a trigger dropped a row, or changed the URL by which an album finds its tracks, the
 -- statement fails and nothing is kept: no setting has the name musicstore.rows_not_kept.
+-- +default url: Go makes those that are missing, because they are elements of an array.
 WITH listed AS (
     SELECT
         generate_series(1, cardinality(@names::text[])) AS number,

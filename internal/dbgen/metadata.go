@@ -208,6 +208,7 @@ var Metadata = dbtx.Metadata{
 			Fills: []dbtx.Fill{
 				{By: "id"},
 				{Param: 4, By: "now"},
+				{Param: 2, By: "derived", Func: "emailKey", From: []int{1}, Always: true},
 			},
 			Uses: []dbtx.Use{
 				{Table: "accounts", Select: []string{"id", "email_key", "password_hash", "created_at", "email", "email_confirmed", "is_super_user"}, Insert: []string{"id", "email", "email_key", "password_hash", "created_at", "email_confirmed", "is_super_user"}, Update: []string{"id"}},
@@ -240,6 +241,9 @@ var Metadata = dbtx.Metadata{
 				{Name: "is_published", Type: "bool",
 					Assigned: []dbtx.ColumnOf{{Table: "albums", Column: "is_published"}},
 				},
+			},
+			Fills: []dbtx.Fill{
+				{Param: 5, By: "derived", Func: "albumURL", From: []int{4}},
 			},
 			Uses: []dbtx.Use{
 				{Table: "albums", Select: []string{"id", "name", "url", "year", "price_cents", "image_url", "has_preview", "is_published"}, Insert: []string{"name", "url", "year", "price_cents", "image_url", "has_preview", "is_published"}},
@@ -320,7 +324,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "accounts", Select: []string{"id", "email", "email_key", "password_hash", "created_at", "email_confirmed", "is_super_user"}, Delete: true},
 			}, Write: true,
 		},
-		{Name: "DeleteAlbum", Op: "delete album", Command: "one", SQL: deleteAlbum, File: "db/queries/albums.sql:165",
+		{Name: "DeleteAlbum", Op: "delete album", Command: "one", SQL: deleteAlbum, File: "db/queries/albums.sql:166",
 			Params: []dbtx.Param{
 				{Name: "id", Type: "int8",
 					Compared: []dbtx.ColumnOf{{Table: "albums", Column: "id"}},
@@ -369,7 +373,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "accounts", Read: true, Select: []string{"id", "email", "email_key", "password_hash", "created_at", "email_confirmed", "is_super_user"}},
 			},
 		},
-		{Name: "GetAlbum", Op: "get album", Command: "one", SQL: getAlbum, File: "db/queries/albums.sql:107",
+		{Name: "GetAlbum", Op: "get album", Command: "one", SQL: getAlbum, File: "db/queries/albums.sql:108",
 			Params: []dbtx.Param{
 				{Name: "id", Type: "int8",
 					Compared: []dbtx.ColumnOf{{Table: "albums", Column: "id"}},
@@ -379,7 +383,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "albums", Read: true, Select: []string{"id", "name", "url", "year", "price_cents", "image_url", "has_preview", "is_published"}},
 			},
 		},
-		{Name: "GetAlbumByURL", Op: "get album by URL", Command: "one", SQL: getAlbumByURL, File: "db/queries/albums.sql:113",
+		{Name: "GetAlbumByURL", Op: "get album by URL", Command: "one", SQL: getAlbumByURL, File: "db/queries/albums.sql:114",
 			Params: []dbtx.Param{
 				{Name: "url", Type: "text",
 					Compared: []dbtx.ColumnOf{{Table: "albums", Column: "url"}},
@@ -466,7 +470,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "accounts", Read: true, Select: []string{"id", "email", "email_key", "password_hash", "created_at", "email_confirmed", "is_super_user"}},
 			},
 		},
-		{Name: "ListAlbums", Op: "list albums", Command: "many", SQL: listAlbums, File: "db/queries/albums.sql:128",
+		{Name: "ListAlbums", Op: "list albums", Command: "many", SQL: listAlbums, File: "db/queries/albums.sql:129",
 			Params: []dbtx.Param{
 				{Name: "after_id", Type: "int8",
 					Compared: []dbtx.ColumnOf{{Table: "albums", Column: "id"}},
@@ -503,7 +507,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "tracks", Read: true, Select: []string{"id", "album_id", "name", "length_seconds", "audio_url", "video_url", "display_order"}},
 			},
 		},
-		{Name: "ListPublishedAlbums", Op: "list published albums", Command: "many", SQL: listPublishedAlbums, File: "db/queries/albums.sql:119",
+		{Name: "ListPublishedAlbums", Op: "list published albums", Command: "many", SQL: listPublishedAlbums, File: "db/queries/albums.sql:120",
 			Params: []dbtx.Param{
 				{Name: "before_year", Type: "int4",
 					Compared: []dbtx.ColumnOf{{Table: "albums", Column: "year"}},
@@ -589,7 +593,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "tracks", Insert: []string{"album_id", "name", "length_seconds", "audio_url", "video_url", "display_order"}},
 			}, Write: true,
 		},
-		{Name: "LockAlbum", Op: "lock album", Command: "one", SQL: lockAlbum, File: "db/queries/albums.sql:172",
+		{Name: "LockAlbum", Op: "lock album", Command: "one", SQL: lockAlbum, File: "db/queries/albums.sql:173",
 			Params: []dbtx.Param{
 				{Name: "id", Type: "int8",
 					Compared: []dbtx.ColumnOf{{Table: "albums", Column: "id"}},
@@ -612,7 +616,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "tracks", Read: true, Select: []string{"id", "album_id", "display_order", "name", "length_seconds", "audio_url", "video_url"}, Update: []string{"display_order"}},
 			}, Write: true,
 		},
-		{Name: "PublishAlbum", Op: "publish album", Command: "one", SQL: publishAlbum, File: "db/queries/albums.sql:151",
+		{Name: "PublishAlbum", Op: "publish album", Command: "one", SQL: publishAlbum, File: "db/queries/albums.sql:152",
 			Params: []dbtx.Param{
 				{Name: "id", Type: "int8",
 					Compared: []dbtx.ColumnOf{{Table: "albums", Column: "id"}},
@@ -720,7 +724,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "password_resets", Select: []string{"account_id", "used_at"}, Delete: true},
 			}, Write: true,
 		},
-		{Name: "UnpublishAlbum", Op: "unpublish album", Command: "one", SQL: unpublishAlbum, File: "db/queries/albums.sql:158",
+		{Name: "UnpublishAlbum", Op: "unpublish album", Command: "one", SQL: unpublishAlbum, File: "db/queries/albums.sql:159",
 			Params: []dbtx.Param{
 				{Name: "id", Type: "int8",
 					Compared: []dbtx.ColumnOf{{Table: "albums", Column: "id"}},
@@ -730,7 +734,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "albums", Select: []string{"id", "name", "url", "year", "price_cents", "image_url", "has_preview", "is_published"}, Update: []string{"is_published"}},
 			}, Write: true,
 		},
-		{Name: "UpdateAlbum", Op: "update album", Command: "one", SQL: updateAlbum, File: "db/queries/albums.sql:137",
+		{Name: "UpdateAlbum", Op: "update album", Command: "one", SQL: updateAlbum, File: "db/queries/albums.sql:138",
 			Params: []dbtx.Param{
 				{Name: "name", Type: "text",
 					Assigned: []dbtx.ColumnOf{{Table: "albums", Column: "name"}},

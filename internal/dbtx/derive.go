@@ -2,20 +2,70 @@ package dbtx
 
 import "fmt"
 
-// Derivation makes the value of a column from those of others.
+// Derivation makes the value of a column from those of others. It returns nil when one of those is NULL.
 type Derivation func(from []any) (any, error)
 
 // Derive returns the Derivation of a function of one column.
-func Derive[From, To any](f func(From) (To, error)) Derivation {
+func Derive[A, To any](f func(A) (To, error)) Derivation {
 	return func(from []any) (any, error) {
-		if len(from) != 1 {
-			return nil, fmt.Errorf("derive: a function of one column, and %d are given", len(from))
-		}
-		value, ok := from[0].(From)
-		if !ok {
-			return nil, fmt.Errorf("derive: a function of %T, and %T is given", value, from[0])
+		a, null, err := source[A](from, 0, nil)
+		if null || err != nil {
+			return nil, err
 		}
 
-		return f(value)
+		return f(a)
 	}
+}
+
+// Derive2 returns the Derivation of a function of two columns.
+func Derive2[A, B, To any](f func(A, B) (To, error)) Derivation {
+	return func(from []any) (any, error) {
+		a, noA, err := source[A](from, 0, nil)
+		b, noB, err := source[B](from, 1, err)
+		if noA || noB || err != nil {
+			return nil, err
+		}
+
+		return f(a, b)
+	}
+}
+
+// Derive3 returns the Derivation of a function of three columns.
+func Derive3[A, B, C, To any](f func(A, B, C) (To, error)) Derivation {
+	return func(from []any) (any, error) {
+		a, noA, err := source[A](from, 0, nil)
+		b, noB, err := source[B](from, 1, err)
+		c, noC, err := source[C](from, 2, err)
+		if noA || noB || noC || err != nil {
+			return nil, err
+		}
+
+		return f(a, b, c)
+	}
+}
+
+// MismatchError means that a function takes or returns other Go types than the query has.
+type MismatchError struct{ Reason string }
+
+func (e *MismatchError) Error() string { return e.Reason }
+
+// source returns the value of a column as its function takes it, and whether it is NULL.
+func source[T any](from []any, i int, before error) (value T, null bool, err error) {
+	if before != nil {
+		return value, false, before
+	}
+	switch v := from[i].(type) {
+	case T:
+		return v, false, nil
+	case *T:
+		if v == nil {
+			return value, true, nil
+		}
+
+		return *v, false, nil
+	case nil:
+		return value, true, nil
+	}
+
+	return value, false, &MismatchError{fmt.Sprintf("its function takes a %T, and the query has a %T", value, from[i])}
 }

@@ -212,22 +212,22 @@ func emitSentinels(c *config, s *schema) ([]byte, error) {
 
 // emitDerived names the Go functions that derive columns.
 func emitDerived(c *config) ([]byte, error) {
-	var functions []string
+	columns := map[string]int{} // by function
 	for _, r := range c.defaults {
-		if r.function != "" && r.used && !slices.Contains(functions, r.function) {
-			functions = append(functions, r.function)
+		if r.function != "" && r.used {
+			columns[r.function] = len(r.from)
 		}
 	}
-	if len(functions) == 0 {
-		return nil, nil
-	}
-	slices.Sort(functions)
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%spackage %s\n\nimport %q\n\n", header, path.Base(c.store), dbtxPath())
 	b.WriteString("// derivations has the functions that derive columns from others, by their names in the metadata.\n")
 	b.WriteString("var derivations = map[string]dbtx.Derivation{\n")
-	for _, f := range functions {
-		fmt.Fprintf(&b, "%q: dbtx.Derive(%s),\n", f, f)
+	for _, f := range slices.Sorted(keys(columns)) {
+		makes := "Derive"
+		if n := columns[f]; n > 1 {
+			makes += strconv.Itoa(n)
+		}
+		fmt.Fprintf(&b, "%q: dbtx.%s(%s),\n", f, makes, f)
 	}
 	b.WriteString("}\n")
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"strings"
 	"time"
 
 	"musicstore/internal/dbgen"
@@ -18,21 +19,11 @@ type NewAccount = dbgen.CreateAccountParams
 // is another account's; and ErrRowsNotKept when a trigger dropped the account. A second call with the very same
 // account, its id and time included, returns the stored one.
 func (r *Repo) CreateAccount(ctx context.Context, a NewAccount) (Account, error) {
-	const op = "create account"
-	if a.EmailKey != "" {
-		return Account{}, derived(op, "email_key")
-	}
-	var err error
-	if a.Email, a.EmailKey, err = emailAndKey(op, a.Email); err != nil {
-		return Account{}, err
-	}
-	a.ID = r.opts.idOr(a.ID)
-	a.CreatedAt = r.opts.timeOr(a.CreatedAt)
-
-	account, err := r.Querier.CreateAccount(ctx, a)
+	a.Email = Email(strings.TrimSpace(string(a.Email)))
+	account, err := r.querier.CreateAccount(ctx, a)
 	if errors.Is(err, ErrAccountIDTaken) { // unless a trigger dropped the row
 		if _, found := r.GetAccount(ctx, a.ID); errors.Is(found, ErrNotFound) {
-			return Account{}, notKept(op)
+			return Account{}, notKept("create account")
 		} else if found != nil {
 			err = found
 		}
@@ -44,18 +35,18 @@ func (r *Repo) CreateAccount(ctx context.Context, a NewAccount) (Account, error)
 // GetAccountByEmail returns the account that an address belongs to, however it is spelled; ErrNotFound when there is
 // none, ErrInvalid when it is no address.
 func (r *Repo) GetAccountByEmail(ctx context.Context, email string) (Account, error) {
-	_, key, err := emailAndKey("get account by email", Email(email))
+	key, err := emailKey(Email(email))
 	if err != nil {
-		return Account{}, err
+		return Account{}, unmade("get account by email", err, "email")
 	}
 
-	return r.Querier.GetAccountByEmail(ctx, key)
+	return r.querier.GetAccountByEmail(ctx, key)
 }
 
 // SetPasswordHash replaces the account's password and ends its open reset, in one statement. ErrNotFound when there is
 // no such account, ErrInvalid when the hash is no PHC string, ErrRowsNotKept when a trigger dropped the new password.
 func (r *Repo) SetPasswordHash(ctx context.Context, accountID string, hash PasswordHash) error {
-	_, err := r.Querier.SetPasswordHash(ctx, dbgen.SetPasswordHashParams{ID: accountID, PasswordHash: hash})
+	_, err := r.querier.SetPasswordHash(ctx, dbgen.SetPasswordHashParams{ID: accountID, PasswordHash: hash})
 
 	return err
 }
@@ -73,7 +64,7 @@ func (r *Repo) ListAccounts(ctx context.Context, page Page) ([]Account, error) {
 		return nil, err
 	}
 
-	return r.Querier.ListAccounts(ctx, dbgen.ListAccountsParams{
+	return r.querier.ListAccounts(ctx, dbgen.ListAccountsParams{
 		AfterCreatedAt: created, AfterID: at.id, PageSize: limit,
 	})
 }

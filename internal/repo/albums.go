@@ -58,7 +58,7 @@ func (r *Repo) CreateAlbum(ctx context.Context, a NewAlbum) (AlbumWithTracks, er
 	if err := a.complete(op, "", &t); err != nil {
 		return AlbumWithTracks{}, err
 	}
-	row, err := r.Querier.CreateAlbum(ctx, dbgen.CreateAlbumParams{
+	row, err := r.querier.CreateAlbum(ctx, dbgen.CreateAlbumParams{
 		Name: a.Name, URL: a.URL, Year: a.Year, PriceCents: a.PriceCents, ImageURL: a.ImageURL,
 		HasPreview: a.HasPreview, IsPublished: a.IsPublished,
 		TrackNames: t.names, TrackLengths: t.lengths, TrackAudioURLs: t.audio, TrackVideoURLs: t.video,
@@ -92,6 +92,11 @@ func (r *Repo) CreateAlbums(ctx context.Context, albums []NewAlbum) error {
 		if err := a.complete(op, path, &t); err != nil {
 			return err
 		}
+		if a.URL == "" {
+			if a.URL = AlbumURL(a.Name); a.URL == "" {
+				return &InvalidError{Op: op, Field: path + "url", Reason: noURL}
+			}
+		}
 		image := ""
 		if a.ImageURL != nil {
 			if image = *a.ImageURL; image == "" {
@@ -108,7 +113,7 @@ func (r *Repo) CreateAlbums(ctx context.Context, albums []NewAlbum) error {
 	}
 	p.TrackNames, p.TrackLengths, p.TrackAudioURLs, p.TrackVideoURLs = t.names, t.lengths, t.audio, t.video
 
-	return r.Querier.CreateAlbums(ctx, p)
+	return r.querier.CreateAlbums(ctx, p)
 }
 
 // trackColumns are tracks as the statements take them: column by column, "" being no URL.
@@ -120,16 +125,8 @@ type trackColumns struct {
 
 const isEmpty = "is empty: leave it out"
 
-// complete makes what was left out of an album, checks what the statement does not, and adds the tracks to t. An error
-// names the field, behind path.
+// complete checks of an album what the statement does not, and adds the tracks to t. An error names the field, behind path.
 func (a *NewAlbum) complete(op, path string, t *trackColumns) error {
-	if a.URL == "" {
-		if a.URL = AlbumURL(a.Name); a.URL == "" {
-			const why = "is missing, and can't be made from the name"
-
-			return &InvalidError{Op: op, Field: path + "url", Reason: why}
-		}
-	}
 	if len(a.Tracks) > MaxTracks {
 		why := fmt.Sprintf("%d are too many: an album has %d at most", len(a.Tracks), MaxTracks)
 
@@ -222,16 +219,28 @@ func AlbumURL(name string) string {
 	return strings.Trim(url[:min(len(url), longest)], "-_")
 }
 
+const noURL = "is missing, and can't be made from the name"
+
+// albumURL derives albums.url.
+func albumURL(name string) (string, error) {
+	url := AlbumURL(name)
+	if url == "" {
+		return "", &InvalidError{Field: "url", Reason: noURL}
+	}
+
+	return url, nil
+}
+
 // GetAlbum returns an album with its tracks; ErrNotFound when there is none.
 func (r *Repo) GetAlbum(ctx context.Context, id int64) (AlbumWithTracks, error) {
-	album, err := r.Querier.GetAlbum(ctx, id)
+	album, err := r.querier.GetAlbum(ctx, id)
 
 	return r.withItsTracks(ctx, album, err)
 }
 
 // GetAlbumByURL returns the album at a URL with its tracks; ErrNotFound when there is none.
 func (r *Repo) GetAlbumByURL(ctx context.Context, url string) (AlbumWithTracks, error) {
-	album, err := r.Querier.GetAlbumByURL(ctx, url)
+	album, err := r.querier.GetAlbumByURL(ctx, url)
 
 	return r.withItsTracks(ctx, album, err)
 }
@@ -259,7 +268,7 @@ func (r *Repo) publishedAlbums(ctx context.Context, page Page) ([]Album, error) 
 		return nil, badPlace(op)
 	}
 
-	return r.Querier.ListPublishedAlbums(ctx, dbgen.ListPublishedAlbumsParams{
+	return r.querier.ListPublishedAlbums(ctx, dbgen.ListPublishedAlbumsParams{
 		BeforeYear: int32(at.order), BeforeID: id, PageSize: limit, //nolint:gosec // checked above
 	})
 }
@@ -293,7 +302,7 @@ func (r *Repo) albums(ctx context.Context, page Page) ([]Album, error) {
 		return nil, err
 	}
 
-	return r.Querier.ListAlbums(ctx, dbgen.ListAlbumsParams{AfterID: at.order, PageSize: limit})
+	return r.querier.ListAlbums(ctx, dbgen.ListAlbumsParams{AfterID: at.order, PageSize: limit})
 }
 
 // AfterAlbum is the place in ListAlbums behind an album.

@@ -23,14 +23,15 @@ import (
 // PostgreSQL can't hold is refused before it is sent, lost connections are retried where that is safe, errors get their
 // types, times come back in UTC, and the echo sees it all.
 type conn struct {
-	db      DB
-	pool    *pgxpool.Pool // db, if it is a pool: another try gets another connection
-	session *session      // of db, if it is a transaction or a connection
-	inTx    bool          // db is a transaction: only the closure as a whole can be tried again
-	echo    *echo
-	guard   *guard
-	known   *dbtx.Metadata
-	mode    []any // goes before the arguments: the query mode, where it is not the configured one
+	db       DB
+	pool     *pgxpool.Pool // db, if it is a pool: another try gets another connection
+	session  *session      // of db, if it is a transaction or a connection
+	inTx     bool          // db is a transaction: only the closure as a whole can be tried again
+	echo     *echo
+	guard    *guard
+	known    *dbtx.Metadata
+	defaults *defaults
+	mode     []any // goes before the arguments: the query mode, where it is not the configured one
 
 	userMessages bool // what functions raise for people is shown
 
@@ -39,7 +40,7 @@ type conn struct {
 
 // Exec runs a statement that returns no rows.
 func (c *conn) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	if err := refuse(ctx, sql, args); err != nil {
+	if err := c.accept(ctx, sql, args); err != nil {
 		return pgconn.CommandTag{}, err
 	}
 	cl := call{c: c, ctx: ctx, sql: sql, args: args}
@@ -63,7 +64,7 @@ func (c *conn) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comman
 
 // Query runs a statement that returns rows.
 func (c *conn) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	if err := refuse(ctx, sql, args); err != nil {
+	if err := c.accept(ctx, sql, args); err != nil {
 		return nil, err
 	}
 	r := &rows{call: call{c: c, ctx: ctx, sql: sql, args: args}}
@@ -77,7 +78,7 @@ func (c *conn) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 // QueryRow runs a statement of which one row is wanted; its error comes with Scan.
 func (c *conn) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	r := &row{call: call{c: c, ctx: ctx, sql: sql, args: args}}
-	switch r.err = refuse(ctx, sql, args); {
+	switch r.err = c.accept(ctx, sql, args); {
 	case r.err != nil:
 		r.refused = true
 	case c.gatherer != nil:
@@ -94,8 +95,11 @@ func (c *conn) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 func (c *conn) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
 	cl := call{c: c, ctx: ctx, sql: copySQL(table, columns)}
 	defer cl.done(nil)
-	checked := &checkedSource{CopyFromSource: src, table: table, columns: columns}
+	checked := &checkedSource{
+		CopyFromSource: src, c: c, table: table, columns: columns, query: c.known.Copy(strings.Join(table, "."), columns),
+	}
 	start, rereadable := copyOf(src)
+	checked.keeps = rereadable
 	for {
 		n, err := cl.copyFrom(checked)
 		if err == nil {
@@ -115,6 +119,7 @@ func (c *conn) CopyFrom(ctx context.Context, table pgx.Identifier, columns []str
 		}
 		if checked.read {
 			reflect.ValueOf(src).Elem().Set(start)
+			checked.kept = 0
 		}
 	}
 }
@@ -209,7 +214,7 @@ func (c *conn) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 		if i == 0 {
 			cl.sql = q.SQL
 		}
-		if err := checkText(q.SQL, q.Arguments); err != nil {
+		if err := c.complete(q.SQL, q.Arguments); err != nil {
 			return refusedBatch{err}
 		}
 	}
@@ -341,13 +346,62 @@ func (cl *call) done(err error) {
 type checkedSource struct {
 	pgx.CopyFromSource
 
+	c        *conn
 	table    pgx.Identifier
 	columns  []string
+	query    *dbtx.Query // nil when it is none of ours
 	read     bool
 	err      error
 	panicked any
 	last     []any     // the row that was read last
 	conn     *pgx.Conn // of this try
+
+	keeps bool  // what was filled in is kept for another try, which sends the same rows
+	made  []any // in the order of the rows,
+	kept  int   // of which this try has had so many
+}
+
+// op is what an error about a row begins with.
+func (s *checkedSource) op() string {
+	if s.query != nil {
+		return s.query.Op
+	}
+
+	return "copy " + s.table.Sanitize()
+}
+
+// fill gives a row its defaults: new ones in the first try that reads it, and the same in any later.
+func (s *checkedSource) fill(values []any) error {
+	if s.query == nil || len(s.query.Fills) == 0 || !s.keeps {
+		return s.c.fill(s.query, values)
+	}
+	var buf [8]bool
+	left := buf[:0]
+	for _, f := range s.query.Fills {
+		left = append(left, unset(values[f.Param]))
+	}
+	n := 0
+	for i, f := range s.query.Fills {
+		if left[i] && s.kept+n < len(s.made) {
+			values[f.Param] = s.made[s.kept+n]
+			n++
+		}
+	}
+	s.kept += n
+	if n > 0 {
+		return nil
+	}
+	if err := s.c.fill(s.query, values); err != nil {
+		return err
+	}
+	for i, f := range s.query.Fills {
+		if left[i] {
+			s.made = append(s.made, values[f.Param])
+		}
+	}
+	s.kept = len(s.made)
+
+	return nil
 }
 
 var errPanicked = errors.New("the source of the rows panicked")
@@ -370,9 +424,12 @@ func (s *checkedSource) Values() (values []any, err error) {
 	defer s.keep()
 	values, s.err = s.CopyFromSource.Values()
 	s.last = values
+	if s.err == nil {
+		s.err = s.fill(values)
+	}
 	for i, v := range values {
 		if reason := badText(v); reason != "" && s.err == nil {
-			s.err = &InvalidError{Op: "copy " + s.table.Sanitize(), Field: s.columns[i], Reason: reason}
+			s.err = &InvalidError{Op: s.op(), Field: s.columns[i], Reason: reason}
 		}
 	}
 
@@ -388,7 +445,7 @@ func (s *checkedSource) unfit(err error) error {
 	types, _ := s.conn.PgConn().CustomData()[typesSQL(s.table, s.columns)].([]uint32)
 	for i, v := range s.last {
 		if i < len(types) && !copyable(s.conn.TypeMap(), types[i], v) {
-			return &InvalidError{Op: "copy " + s.table.Sanitize(), Field: s.columns[i], Reason: "does not fit " + typeName(types[i])}
+			return &InvalidError{Op: s.op(), Field: s.columns[i], Reason: "does not fit " + typeName(types[i])}
 		}
 	}
 
@@ -433,11 +490,20 @@ func (s *checkedSource) Err() error {
 	return s.err
 }
 
-// refuse is the error of a statement that is not to be sent: its context has ended, or it has a text or a time that can't
-// be.
-func refuse(ctx context.Context, sql string, args []any) error {
+// accept makes the arguments of a statement complete, or is the error of one that is not to be sent: its context has
+// ended, or an argument is refused.
+func (c *conn) accept(ctx context.Context, sql string, args []any) error {
 	if err := ctx.Err(); err != nil {
 		return typed(ctx, operation(sql), err, sql, false)
+	}
+
+	return c.complete(sql, args)
+}
+
+// complete gives a statement's arguments their defaults, and refuses a text or a time that can't be.
+func (c *conn) complete(sql string, args []any) error {
+	if err := c.fill(c.known.Query(sql), args); err != nil {
+		return err
 	}
 
 	return checkText(sql, args)

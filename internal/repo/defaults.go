@@ -4,11 +4,20 @@ import (
 	"encoding/hex"
 	"time"
 
+	"musicstore/internal/dbtx"
+
 	"github.com/google/uuid"
 )
 
-// Defaults are functions, called once per row at the time of the call. What the caller has set is kept. The schema has
-// no default of its own for these columns.
+// Defaults are functions, called once for a row at the time of the call. defaults.yaml says which columns they are for, and
+// fill.go calls them. What the caller has set is kept. The schema has no default of its own for these columns.
+
+// defaults has the sources of the values that a caller leaves out.
+type defaults struct {
+	now         func() time.Time
+	newID       func() string
+	derivations map[string]dbtx.Derivation
+}
 
 // NewID returns a random id of 32 lower-case hexadecimal characters: a version 4 UUID (RFC 9562, section 5.4) from
 // crypto/rand, without the dashes. Of its 128 bits 122 are random, so nobody can guess one.
@@ -18,24 +27,6 @@ func NewID() string {
 	hex.Encode(text[:], id[:])
 
 	return string(text[:])
-}
-
-// idOr returns the id that the caller set, or a new one.
-func (o *options) idOr(id string) string {
-	if id != "" {
-		return id
-	}
-
-	return o.newID()
-}
-
-// timeOr returns the time that the caller set, or the present one; either as the database will give it back.
-func (o *options) timeOr(t time.Time) time.Time {
-	if t.IsZero() {
-		t = o.now()
-	}
-
-	return stored(t)
 }
 
 // clock returns the time that WithClock's clock shows; nil for the database's own.

@@ -33,17 +33,18 @@ const longestEmail = 320
 // When the rule has changed, the keys of existing accounts must be made again; the example shows how. Two accounts
 // collide then if their addresses have one key, and need a decision.
 func EmailKey(email string) (string, error) {
-	_, key, err := emailAndKey("email key", Email(email))
+	key, err := emailKey(Email(email))
+	if err != nil {
+		return "", unmade("email key", err, "email")
+	}
 
-	return string(key), err
+	return string(key), nil
 }
 
-// emailAndKey returns the address as it is stored, without the spaces around it, and its key.
-func emailAndKey(op string, email Email) (stored, key Email, err error) {
+// emailKey derives accounts.email_key.
+func emailKey(email Email) (key Email, err error) {
 	trimmed := strings.TrimSpace(string(email))
-	refuse := func(why string) (Email, Email, error) {
-		return "", "", &InvalidError{Op: op, Field: "email", Reason: why}
-	}
+	refuse := func(why string) (Email, error) { return "", &InvalidError{Field: "email", Reason: why} }
 	if why := badString(trimmed); why != "" {
 		return refuse(why)
 	}
@@ -91,7 +92,7 @@ func emailAndKey(op string, email Email) (stored, key Email, err error) {
 		return refuse(fmt.Sprintf("has more than %d characters", longestEmail))
 	}
 
-	return Email(trimmed), Email(text), nil
+	return Email(text), nil
 }
 
 // unseen reports whether a character shows nothing: a space, a control character, one that Unicode wants ignored where it

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"musicstore/internal/dbgen"
 	"musicstore/internal/dbtx"
 
 	"github.com/jackc/pgx/v5"
@@ -12,6 +13,9 @@ import (
 
 // Conn is what the generated queries of a store run on.
 func Conn(r *Repo) *conn { return r.conn }
+
+// Generated is the generated code of a store, with nothing of this package's before it.
+func Generated(r *Repo) dbgen.Querier { return r.querier }
 
 // Keyed is what the generated queries of a store run on, if this is the only one, with the mark +keyed.
 func Keyed(r *Repo, sql string) *conn {

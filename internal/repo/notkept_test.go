@@ -102,7 +102,7 @@ func TestRepo_AWriteOfWhichATriggerDropsARowKeepsNothing(t *testing.T) {
 		require.Zero(t, n)
 		require.Zero(t, count(t, store, "tracks"))
 		// The control: COPY by itself keeps the rest.
-		n, err = store.Querier.LoadTracks(t.Context(), tracks)
+		n, err = repo.Generated(store).LoadTracks(t.Context(), tracks)
 		require.NoError(t, err)
 		require.Equal(t, int64(1), n)
 		require.Equal(t, 1, count(t, store, "tracks"))

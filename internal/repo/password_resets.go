@@ -53,8 +53,8 @@ func (r *Repo) CreatePasswordReset(ctx context.Context, p NewPasswordReset) (res
 	}
 	token = NewID()
 	now, interval := r.opts.clock(), r.opts.resetInterval.Seconds()
-	reset, err = r.Querier.CreatePasswordReset(ctx, dbgen.CreatePasswordResetParams{
-		ID: r.opts.idOr(p.ID), AccountID: p.AccountID, TokenHash: private.DigestOf(token),
+	reset, err = r.querier.CreatePasswordReset(ctx, dbgen.CreatePasswordResetParams{
+		ID: p.ID, AccountID: p.AccountID, TokenHash: private.DigestOf(token),
 		CreatedAt: setTime(p.CreatedAt), ExpiresAt: setTime(p.ExpiresAt), LifetimeSeconds: ResetLifetime.Seconds(),
 		Now: now, IntervalSeconds: interval,
 	})
@@ -89,7 +89,7 @@ func setTime(t time.Time) *time.Time {
 // GetPasswordReset returns the open reset of a token; ErrResetInvalid when the token is unknown, used, expired or
 // superseded. It does not use the token up: what it says may have changed by the time the token is redeemed.
 func (r *Repo) GetPasswordReset(ctx context.Context, token string) (PasswordReset, error) {
-	reset, err := r.Querier.GetPasswordReset(ctx, dbgen.GetPasswordResetParams{
+	reset, err := r.querier.GetPasswordReset(ctx, dbgen.GetPasswordResetParams{
 		TokenHash: private.DigestOf(token), Now: r.opts.clock(),
 	})
 
@@ -106,7 +106,7 @@ func (r *Repo) RedeemPasswordReset(ctx context.Context, token string, hash Passw
 	if from.IsValid() {
 		p.UsedIP = &private.IP{Addr: from}
 	}
-	account, err := r.Querier.RedeemPasswordReset(ctx, p)
+	account, err := r.querier.RedeemPasswordReset(ctx, p)
 
 	return account, noRow("redeem password reset", err, ErrResetInvalid)
 }
@@ -114,7 +114,7 @@ func (r *Repo) RedeemPasswordReset(ctx context.Context, token string, hash Passw
 // DeleteExpiredPasswordResets deletes the resets, used or not, that expired before a time, and returns how many. It
 // deletes none that is good now. A second call returns 0.
 func (r *Repo) DeleteExpiredPasswordResets(ctx context.Context, expiredBefore time.Time) (int64, error) {
-	return r.Querier.DeleteExpiredPasswordResets(ctx, dbgen.DeleteExpiredPasswordResetsParams{
+	return r.querier.DeleteExpiredPasswordResets(ctx, dbgen.DeleteExpiredPasswordResetsParams{
 		ExpiredBefore: expiredBefore, Now: r.opts.clock(),
 	})
 }

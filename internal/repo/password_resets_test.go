@@ -355,9 +355,9 @@ func TestWithResetInterval(t *testing.T) {
 		p := repo.CreatePasswordResetParams{
 			ID: repo.NewID(), AccountID: a.ID, TokenHash: private.DigestOf("t"), LifetimeSeconds: 60, IntervalSeconds: 60,
 		}
-		one, err := store.Querier.CreatePasswordReset(t.Context(), p)
+		one, err := repo.Generated(store).CreatePasswordReset(t.Context(), p)
 		require.NoError(t, err)
-		two, err := store.Querier.CreatePasswordReset(t.Context(), p)
+		two, err := repo.Generated(store).CreatePasswordReset(t.Context(), p)
 		require.NoError(t, err)
 		require.Equal(t, one, two)
 	})

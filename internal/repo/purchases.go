@@ -19,8 +19,7 @@ type NewPurchase = dbgen.RecordPurchaseParams
 // account, album or amount. It returns ErrBuyerUnknown or ErrPurchaseAlbumUnknown when there is no such account or
 // album, ErrInvalid when a value is not allowed, and ErrRowsNotKept when a trigger dropped the purchase.
 func (r *Repo) RecordPurchase(ctx context.Context, p NewPurchase) (Purchase, error) {
-	p.CreatedAt = r.opts.timeOr(p.CreatedAt)
-	purchase, err := r.Querier.RecordPurchase(ctx, p)
+	purchase, err := r.querier.RecordPurchase(ctx, p)
 	if errors.Is(err, ErrPaymentRefTaken) { // unless a trigger dropped the row
 		if _, found := r.GetPurchaseByPaymentRef(ctx, p.PaymentRef); errors.Is(found, ErrNotFound) {
 			return Purchase{}, notKept("record purchase")
@@ -49,7 +48,7 @@ func (r *Repo) ListPurchases(ctx context.Context, accountID string, page Page) (
 		return nil, err
 	}
 
-	return r.Querier.ListPurchases(ctx, dbgen.ListPurchasesParams{
+	return r.querier.ListPurchases(ctx, dbgen.ListPurchasesParams{
 		AccountID: accountID, BeforeCreatedAt: created, BeforeID: id, PageSize: limit,
 	})
 }

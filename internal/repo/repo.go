@@ -47,9 +47,12 @@ type DB interface {
 	Begin(ctx context.Context) (pgx.Tx, error)
 }
 
+// querier is embedded under a name that other packages can't use: what this package adds to a query can't be gone around.
+type querier = dbgen.Querier
+
 // Repo is the store on one database.
 type Repo struct {
-	dbgen.Querier // every query of db/queries
+	querier // every query of db/queries
 
 	conn *conn
 	opts options
@@ -61,8 +64,7 @@ type Repo struct {
 }
 
 type options struct {
-	now    func() time.Time
-	newID  func() string
+	defaults
 	echo   *echo
 	tracer pgx.QueryTracer
 	guard  *guard
@@ -272,7 +274,8 @@ func (r *Repo) DB() DB {
 }
 
 func newOptions(opts []Option) options {
-	o := options{now: time.Now, newID: NewID, resetInterval: ResetInterval}
+	o := options{resetInterval: ResetInterval}
+	o.defaults = defaults{now: time.Now, newID: NewID, derivations: derivations}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -311,9 +314,12 @@ func (o *options) conn(db DB) conn {
 		o.guard = &guard{}
 	}
 
-	return conn{db: db, known: &dbgen.Metadata, echo: o.echo, guard: o.guard, mode: o.mode, userMessages: o.userMessages}
+	return conn{
+		db: db, known: &dbgen.Metadata, defaults: &o.defaults, echo: o.echo, guard: o.guard, mode: o.mode,
+		userMessages: o.userMessages,
+	}
 }
 
 func (c *conn) repo(o options) *Repo {
-	return &Repo{Querier: dbgen.New(c), conn: c, opts: o}
+	return &Repo{querier: dbgen.New(c), conn: c, opts: o}
 }

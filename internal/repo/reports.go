@@ -75,7 +75,7 @@ func (r *Repo) DailyNewAccounts(ctx context.Context, days Days) ([]DayAccounts, 
 		return nil, err
 	}
 
-	return r.Querier.DailyNewAccounts(ctx, dbgen.DailyNewAccountsParams{Starts: starts, Ends: ends})
+	return r.querier.DailyNewAccounts(ctx, dbgen.DailyNewAccountsParams{Starts: starts, Ends: ends})
 }
 
 // DailySales counts the purchases of each of the days and adds up what was paid, in cents, oldest day first; days
@@ -86,7 +86,7 @@ func (r *Repo) DailySales(ctx context.Context, days Days) ([]DaySales, error) {
 		return nil, err
 	}
 
-	return r.Querier.DailySales(ctx, dbgen.DailySalesParams{Starts: starts, Ends: ends})
+	return r.querier.DailySales(ctx, dbgen.DailySalesParams{Starts: starts, Ends: ends})
 }
 
 // ListBestSellers returns the albums that were bought most often in these days, up to limit of them: 1 to MaxPage, and 0
@@ -103,7 +103,7 @@ func (r *Repo) ListBestSellers(ctx context.Context, days Days, limit int) ([]Bes
 		return nil, err
 	}
 
-	return r.Querier.ListBestSellers(ctx, dbgen.ListBestSellersParams{
+	return r.querier.ListBestSellers(ctx, dbgen.ListBestSellersParams{
 		Since: starts[0], Until: ends[len(ends)-1], PageSize: size,
 	})
 }

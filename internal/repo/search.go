@@ -102,7 +102,7 @@ func (r *Repo) SearchCatalog(ctx context.Context, text string, s Search) ([]Cata
 		return nil, err
 	}
 
-	return r.Querier.SearchCatalog(ctx, p)
+	return r.querier.SearchCatalog(ctx, p)
 }
 
 // AfterCatalogHit is the place behind a hit in SearchCatalog of the same text, order and bounds.

@@ -3,6 +3,7 @@ package repo
 import (
 	"database/sql/driver"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgtype"
@@ -22,104 +23,88 @@ var nullTimeType = reflect.TypeFor[struct {
 	Valid bool
 }]()
 
-const badYear = "is not of the years 1 to 9999"
+const (
+	badYear  = "is not of the years 1 to 9999"
+	zeroTime = "is not set"
+)
 
 // badTime says what is wrong with an argument that is a time or has times in it; "" for nothing.
 func badTime(arg any) string {
-	ok := true
+	if everyTime(arg, storable) {
+		return ""
+	}
+
+	return badYear
+}
+
+// everyTime reports whether all times of an argument are good: the one that it is, or those of its elements or bounds. An
+// infinite time never is. It is true for any other argument, and for NULL.
+func everyTime(arg any, good func(time.Time) bool) bool {
 	switch v := arg.(type) {
 	case time.Time:
-		ok = storable(v)
+		return good(v)
 	case *time.Time:
-		ok = v == nil || storable(*v)
+		return v == nil || good(*v)
 	case []time.Time:
-		for _, t := range v {
-			ok = ok && storable(t)
-		}
+		return everyElement(v, good)
 	case []*time.Time:
-		for _, t := range v {
-			ok = ok && (t == nil || storable(*t))
-		}
+		return everyElement(v, good)
 	case pgtype.Timestamptz:
-		ok = !v.Valid || v.InfinityModifier == pgtype.Finite && storable(v.Time)
+		return !v.Valid || v.InfinityModifier == pgtype.Finite && good(v.Time)
 	case pgtype.Timestamp:
-		ok = !v.Valid || v.InfinityModifier == pgtype.Finite && storable(v.Time)
+		return !v.Valid || v.InfinityModifier == pgtype.Finite && good(v.Time)
 	case pgtype.Date:
-		ok = !v.Valid || v.InfinityModifier == pgtype.Finite && storable(v.Time)
+		return !v.Valid || v.InfinityModifier == pgtype.Finite && good(v.Time)
 	case *pgtype.Timestamptz:
-		return badPointed(v)
+		return v == nil || everyTime(*v, good)
 	case *pgtype.Timestamp:
-		return badPointed(v)
+		return v == nil || everyTime(*v, good)
 	case *pgtype.Date:
-		return badPointed(v)
+		return v == nil || everyTime(*v, good)
 	case []pgtype.Timestamptz:
-		return badTimes(v)
+		return everyElement(v, good)
 	case []pgtype.Timestamp:
-		return badTimes(v)
+		return everyElement(v, good)
 	case []pgtype.Date:
-		return badTimes(v)
+		return everyElement(v, good)
 	case pgtype.Range[time.Time]:
-		return badRange(v)
+		return everyBound(v, good)
 	case pgtype.Range[pgtype.Timestamptz]:
-		return badRange(v)
+		return everyBound(v, good)
 	case pgtype.Range[pgtype.Timestamp]:
-		return badRange(v)
+		return everyBound(v, good)
 	case pgtype.Range[pgtype.Date]:
-		return badRange(v)
+		return everyBound(v, good)
 	case pgtype.Multirange[pgtype.Range[pgtype.Timestamptz]]:
-		return badTimes(v)
+		return everyElement(v, good)
 	case pgtype.Multirange[pgtype.Range[pgtype.Timestamp]]:
-		return badTimes(v)
+		return everyElement(v, good)
 	case pgtype.Multirange[pgtype.Range[pgtype.Date]]:
-		return badTimes(v)
+		return everyElement(v, good)
 	case driver.Valuer:
 		if null := reflect.ValueOf(v); null.CanConvert(nullTimeType) {
 			null = null.Convert(nullTimeType)
 			t, _ := reflect.TypeAssert[time.Time](null.Field(0))
-			ok = !null.Field(1).Bool() || storable(t)
-		}
-	}
-	if !ok {
-		return badYear
-	}
 
-	return ""
-}
-
-func badPointed[T any](v *T) string {
-	if v == nil {
-		return ""
-	}
-
-	return badTime(*v)
-}
-
-func badTimes[T any](list []T) string {
-	for _, v := range list {
-		if why := badTime(v); why != "" {
-			return why
+			return !null.Field(1).Bool() || good(t)
 		}
 	}
 
-	return ""
+	return true
 }
 
-// badRange looks at the bounds that a range has.
-func badRange[T any](v pgtype.Range[T]) string {
-	if !v.Valid {
-		return ""
-	}
-	for bound, of := range map[*T]pgtype.BoundType{&v.Lower: v.LowerType, &v.Upper: v.UpperType} {
-		if of != pgtype.Inclusive && of != pgtype.Exclusive {
-			continue
-		}
-		if why := badTime(*bound); why != "" {
-			return why
-		}
-	}
-
-	return ""
+func everyElement[T any](list []T, good func(time.Time) bool) bool {
+	return !slices.ContainsFunc(list, func(v T) bool { return !everyTime(v, good) })
 }
+
+// everyBound looks at the bounds that a range has.
+func everyBound[T any](v pgtype.Range[T], good func(time.Time) bool) bool {
+	has := func(of pgtype.BoundType) bool { return v.Valid && (of == pgtype.Inclusive || of == pgtype.Exclusive) }
+
+	return (!has(v.LowerType) || everyTime(v.Lower, good)) && (!has(v.UpperType) || everyTime(v.Upper, good))
+}
+
+func notZero(t time.Time) bool { return !t.IsZero() }
 
 // storable reports whether a time is of the years 1 to 9999. The seconds tell: the nanoseconds are cut off.
 func storable(t time.Time) bool {

@@ -26,7 +26,7 @@ func (r *Repo) AddTrack(ctx context.Context, albumID int64, t NewTrack, position
 		if _, err = tx.LockAlbum(ctx, albumID); err != nil {
 			return err
 		}
-		added, err = tx.Querier.AddTrack(ctx, dbgen.AddTrackParams{
+		added, err = tx.querier.AddTrack(ctx, dbgen.AddTrackParams{
 			AlbumID: albumID, Position: to,
 			Name: t.Name, LengthSeconds: t.LengthSeconds, AudioURL: t.AudioURL, VideoURL: t.VideoURL,
 		})
@@ -57,7 +57,7 @@ func (r *Repo) MoveTrack(ctx context.Context, id int64, position int) (Track, er
 		if moved = t; t.DisplayOrder == to {
 			return nil
 		}
-		row, err := tx.Querier.MoveTrack(ctx, dbgen.MoveTrackParams{ID: id, Position: to})
+		row, err := tx.querier.MoveTrack(ctx, dbgen.MoveTrackParams{ID: id, Position: to})
 		if errors.Is(err, ErrNotFound) {
 			return tx.unplaced(ctx, op, t.AlbumID, int(to), 0)
 		}
@@ -77,7 +77,7 @@ func (r *Repo) MoveTrack(ctx context.Context, id int64, position int) (Track, er
 func (r *Repo) DeleteTrack(ctx context.Context, id int64) (Track, error) {
 	var deleted Track
 	err := r.withTrackLocked(ctx, id, func(tx *Repo, _ Track) error {
-		row, err := tx.Querier.DeleteTrack(ctx, id)
+		row, err := tx.querier.DeleteTrack(ctx, id)
 		if err != nil {
 			return err
 		}
@@ -110,7 +110,7 @@ func (r *Repo) LoadTracks(ctx context.Context, tracks []LoadTracksParams) (int64
 		return 0, nil
 	}
 	err := r.InTx(ctx, func(tx *Repo) error {
-		n, err := tx.Querier.LoadTracks(ctx, tracks)
+		n, err := tx.querier.LoadTracks(ctx, tracks)
 		if err == nil && n != int64(len(tracks)) {
 			return notKept("load tracks")
 		}

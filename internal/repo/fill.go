@@ -1,0 +1,196 @@
+package repo
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"musicstore/internal/dbtx"
+	"musicstore/internal/private"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// What the caller left unset is filled in here, under the generated code, so that every query has its defaults: those of
+// defaults.yaml. It is done once for a row, before the first try. A retry sends the same row again.
+
+// fill gives the arguments of a query their defaults. The slice is the generated code's own, made for this call. An error
+// is an *InvalidError, and nothing has been sent: a column that the store makes was set, it can't be made, or a time that
+// has no default was left zero.
+func (c *conn) fill(q *dbtx.Query, args []any) error {
+	if q == nil || len(args) != len(q.Params) {
+		return nil
+	}
+	var now time.Time // one for the row: created_at and updated_at are the same
+	for i := range q.Fills {
+		f := &q.Fills[i]
+		if !unset(args[f.Param]) {
+			if f.Always {
+				return derived(q.Op, q.Params[f.Param].Name)
+			}
+
+			continue
+		}
+		var err error
+		switch f.By {
+		case dbtx.ID:
+			args[f.Param], err = withText(args[f.Param], c.defaults.newID())
+		case dbtx.Now:
+			if now.IsZero() {
+				now = stored(c.defaults.now())
+			}
+			args[f.Param], err = withTime(args[f.Param], now)
+		case dbtx.Derived:
+			err = c.derive(q, f, args)
+		}
+		if err != nil {
+			return unmade(q.Op, err, q.Params[f.Param].Name)
+		}
+	}
+	for i := range q.Params {
+		if p := &q.Params[i]; p.Assigned != nil || q.Write && p.Compared == nil {
+			if !everyTime(args[i], notZero) {
+				return &InvalidError{Op: q.Op, Field: p.Name, Reason: zeroTime}
+			}
+		}
+	}
+
+	return nil
+}
+
+// derive makes an argument of others, by the function that defaults.yaml names.
+func (c *conn) derive(q *dbtx.Query, f *dbtx.Fill, args []any) error {
+	from := make([]any, len(f.From))
+	for i, param := range f.From {
+		from[i] = args[param]
+	}
+	made, err := c.defaults.derivations[f.Func](from)
+	if err != nil || made == nil {
+		return err
+	}
+	to := reflect.TypeOf(args[f.Param])
+	switch v := reflect.ValueOf(made); {
+	case to == nil || v.Type() == to:
+		args[f.Param] = made
+	case v.CanConvert(to) && v.Kind() == to.Kind():
+		args[f.Param] = v.Convert(to).Interface()
+	case to.Kind() == reflect.Pointer && v.Type().ConvertibleTo(to.Elem()) && v.Kind() == to.Elem().Kind():
+		p := reflect.New(to.Elem())
+		p.Elem().Set(v.Convert(to.Elem()))
+		args[f.Param] = p.Interface()
+	default:
+		return &dbtx.MismatchError{Reason: fmt.Sprintf("its function returns a %T, and the query takes a %s", made, to)}
+	}
+
+	return nil
+}
+
+// unmade is the error of a value that could not be made. The text of a function's error is shown when it is an
+// *InvalidError. Any other may have the value in it.
+func unmade(op string, err error, field string) error {
+	said := InvalidError{Field: field, Reason: "can't be made"}
+	if invalid, ok := errors.AsType[*InvalidError](err); ok {
+		said = *invalid
+	} else if mismatch, ok := errors.AsType[*dbtx.MismatchError](err); ok {
+		said.Reason += ": " + mismatch.Reason
+	}
+	said.Op = op
+
+	return &said
+}
+
+// unset reports whether the caller has given an argument no value: it is the zero value of its type. A pointer to an empty
+// text is set.
+func unset(arg any) bool {
+	switch v := arg.(type) {
+	case nil:
+		return true
+	case string:
+		return v == ""
+	case time.Time:
+		return v.IsZero()
+	}
+
+	return reflect.ValueOf(arg).IsZero()
+}
+
+var errNoID = &dbtx.MismatchError{Reason: "the source of ids gives a text that is no UUID"}
+
+// withText returns a text as a value of the type of an argument.
+func withText(arg any, text string) (any, error) {
+	switch arg.(type) {
+	case nil, string:
+		return text, nil
+	case *string:
+		return &text, nil
+	case private.Secret:
+		return private.NewSecret(text), nil
+	case *private.Secret:
+		return new(private.NewSecret(text)), nil
+	case pgtype.Text:
+		return pgtype.Text{String: text, Valid: true}, nil
+	case pgtype.UUID, uuid.UUID, uuid.NullUUID, *uuid.UUID:
+		return withUUID(arg, text)
+	}
+	to := reflect.TypeOf(arg)
+	pointer := to.Kind() == reflect.Pointer
+	if pointer {
+		to = to.Elem()
+	}
+	if to.Kind() != reflect.String {
+		return nil, &dbtx.MismatchError{Reason: fmt.Sprintf("an id is a text or a UUID, and the query takes a %T", arg)}
+	}
+	v := reflect.New(to)
+	v.Elem().SetString(text)
+	if pointer {
+		return v.Interface(), nil
+	}
+
+	return v.Elem().Interface(), nil
+}
+
+func withUUID(arg any, text string) (any, error) {
+	id, err := uuid.Parse(text)
+	if err != nil {
+		return nil, errNoID // whose text would show it
+	}
+	switch arg.(type) {
+	case uuid.UUID:
+		return id, nil
+	case *uuid.UUID:
+		return &id, nil
+	case uuid.NullUUID:
+		return uuid.NullUUID{UUID: id, Valid: true}, nil
+	default:
+		return pgtype.UUID{Bytes: id, Valid: true}, nil
+	}
+}
+
+// withTime returns a time as a value of the type of an argument.
+func withTime(arg any, t time.Time) (any, error) {
+	switch arg.(type) {
+	case nil, time.Time:
+		return t, nil
+	case *time.Time:
+		return &t, nil
+	case pgtype.Timestamptz:
+		return pgtype.Timestamptz{Time: t, Valid: true}, nil
+	case pgtype.Timestamp:
+		return pgtype.Timestamp{Time: t, Valid: true}, nil
+	case pgtype.Date:
+		return pgtype.Date{Time: t, Valid: true}, nil
+	}
+	if to := reflect.TypeOf(arg); reflect.TypeOf(t).ConvertibleTo(to) {
+		return reflect.ValueOf(t).Convert(to).Interface(), nil
+	} else if nullTimeType.ConvertibleTo(to) {
+		null := reflect.New(nullTimeType).Elem()
+		null.Field(0).Set(reflect.ValueOf(t))
+		null.Field(1).SetBool(true)
+
+		return null.Convert(to).Interface(), nil
+	}
+
+	return nil, &dbtx.MismatchError{Reason: fmt.Sprintf("the query takes a %T for a time", arg)}
+}
