@@ -28,6 +28,16 @@ type config struct {
 	defaults []rule
 }
 
+// schemaFiles are the files of the schema, in the order in which sqlc reads them.
+func (c *config) schemaFiles(sources map[string]*source) []*source {
+	files := make([]*source, len(c.schema))
+	for i, name := range c.schema {
+		files[i] = sources[name]
+	}
+
+	return files
+}
+
 // rule is a line of the defaults: what gives a value to the columns that match.
 type rule struct {
 	line          int

@@ -87,11 +87,7 @@ func prepare(ctx context.Context, root, scratch string) ([]move, error) {
 	}
 	var writes []move
 	for i, c := range blocks {
-		var files []*source
-		for _, name := range c.schema {
-			files = append(files, sources[name])
-		}
-		s := readSchema(c, requests[i], files, ps)
+		s := readSchema(c, requests[i], c.schemaFiles(sources), ps)
 		queries := readQueries(c, requests[i], s, all[c.out], ps)
 		made := filepath.Join(scratch, strconv.Itoa(i), "go")
 		more, err := c.write(root, made, module, s, queries, ps)

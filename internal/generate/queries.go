@@ -211,8 +211,9 @@ func readQueries(c *config, r request, s *schema, all []*written, ps *problems) 
 			}
 			table := tableName(r.Catalog.DefaultSchema, p.Column.Table.Schema, p.Column.Table.Name)
 			column := cmp.Or(p.Column.OriginalName, p.Column.Name)
+			typ, array := s.resolve(p.Column.Type, p.Column.IsArray)
 			a.params = append(a.params, dbtx.Param{
-				Name: name, Type: typeName(p.Column.Type), Array: p.Column.IsArray, Null: !p.Column.NotNull,
+				Name: name, Type: typ, Array: array, Null: !p.Column.NotNull,
 				Sensitive: c.sensitive[table+"."+column],
 			})
 		}

@@ -20,8 +20,9 @@ type schema struct {
 	tables    []*table
 	enums     []string
 	enumsAt   map[string]place // by the name of the Go type
-	functions map[string]bool  // of the schema files: whether it is known to write nothing
-	names     map[string]bool  // of constraints and indexes
+	domains   map[string]domain
+	functions map[string]bool // of the schema files: whether it is known to write nothing
+	names     map[string]bool // of constraints and indexes
 }
 
 type table struct {
@@ -104,7 +105,10 @@ func nameOf(rel *pgquery.RangeVar) string {
 
 // readSchema takes the tables and columns from sqlc, and everything else from the schema files.
 func readSchema(c *config, r request, files []*source, ps *problems) *schema {
-	s := &schema{config: c, problems: ps, functions: map[string]bool{}, names: map[string]bool{}, enumsAt: map[string]place{}}
+	s := &schema{
+		config: c, problems: ps, functions: map[string]bool{}, names: map[string]bool{}, enumsAt: map[string]place{},
+		domains: readDomains(files),
+	}
 	for _, of := range r.Catalog.Schemas {
 		if of.Name == "pg_catalog" || of.Name == "information_schema" || of.Name == "pg_temp" {
 			continue
@@ -115,8 +119,9 @@ func readSchema(c *config, r request, files []*source, ps *problems) *schema {
 		for _, t := range of.Tables {
 			added := &table{name: tableName(r.Catalog.DefaultSchema, of.Name, t.Rel.Name)}
 			for _, col := range t.Columns {
+				typ, array := s.resolve(col.Type, col.IsArray)
 				added.columns = append(added.columns, &column{
-					name: col.Name, typ: typeName(col.Type), array: col.IsArray, notNull: col.NotNull,
+					name: col.Name, typ: typ, array: array, notNull: col.NotNull,
 					sensitive: c.sensitive[t.Rel.Name+"."+col.Name],
 				})
 			}

@@ -91,6 +91,9 @@ func runSQLC(ctx context.Context, root, scratch string, raw map[string]any, bloc
 		}
 		golang, block, gen = maps.Clone(golang), maps.Clone(block), maps.Clone(gen)
 		golang["out"] = filepath.ToSlash(filepath.Join("..", strconv.Itoa(i), "go"))
+		if domains := readDomains(blocks[i].schemaFiles(sources)); len(domains) > 0 {
+			golang["overrides"] = ofDomains(golang, domains)
+		}
 		gen["go"] = golang
 		gen["json"] = map[string]any{"out": filepath.ToSlash(filepath.Join("..", strconv.Itoa(i))), "filename": "request.json"}
 		block["gen"], block["schema"], block["queries"] = gen, blocks[i].schema, blocks[i].queries

@@ -320,7 +320,7 @@ func (cl *call) begin() (err error) {
 	if err != nil {
 		return err
 	}
-	if err = cl.c.fit(cl.ctx, connOf(cl.db)); err != nil {
+	if err = cl.c.ready(cl.ctx, connOf(cl.db)); err != nil {
 		cl.done(err)
 		cl.db = nil
 	}
@@ -568,7 +568,8 @@ func badString(s string) string {
 	return ""
 }
 
-// inUTC turns the times that were read, which pgx gives in the local zone, to UTC.
+// inUTC turns the times that were read to UTC. It is for a DB of the caller's own, whose connections can't be told (see
+// knowTypes).
 func inUTC(dest []any) {
 	for _, d := range dest {
 		switch t := d.(type) {

@@ -3,8 +3,10 @@ package repo
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 
+	"musicstore/internal/dbtx"
 	"musicstore/internal/settings"
 
 	"github.com/jackc/pgx/v5"
@@ -58,15 +60,27 @@ func pin(config *pgx.ConnConfig) error {
 // guard is what a store, with those on its transactions, knows of its sessions.
 type guard struct {
 	trusted atomic.Bool // a superuser's search_path was looked at, and nothing was dangerous
+	types   string      // what marks a connection that knows the types
+}
+
+func newGuard(known *dbtx.Metadata) *guard { return &guard{types: fmt.Sprintf("types of %p", known)} }
+
+// ready makes sure of a connection before a statement is sent on it.
+func (c *conn) ready(ctx context.Context, conn *pgx.Conn) error {
+	if conn == nil { // of a DB of the caller's own
+		return nil
+	}
+	if err := c.fit(ctx, conn); err != nil {
+		return err
+	}
+
+	return c.knowTypes(ctx, conn)
 }
 
 // fit returns an error when a connection has settings with which SQL means something else, or is a superuser's that
 // another role could make use of. The server reports the settings whenever they change, so the first costs nothing.
 // The second is one round trip, once for a store and for superusers only.
 func (c *conn) fit(ctx context.Context, conn *pgx.Conn) error {
-	if conn == nil {
-		return nil
-	}
 	if err := settings.Check(conn.PgConn()); err != nil {
 		return err
 	}

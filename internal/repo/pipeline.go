@@ -51,6 +51,8 @@ type gatherer struct {
 	patience time.Duration
 	quick    time.Duration
 
+	knowTypes func(ctx context.Context, conn *pgx.Conn) error // of the store
+
 	lookups  sync.Map     // *lookup by SQL
 	underWay atomic.Int64 // look-ups, gathered or not
 
@@ -62,7 +64,7 @@ type gatherer struct {
 
 // newGatherer returns the gatherer of a pool; nil where connections keep no prepared statements, or where the pool has
 // hooks: what they set on a connection may be meant for the one caller it is given to.
-func newGatherer(pool *pgxpool.Pool) *gatherer {
+func newGatherer(pool *pgxpool.Pool, knowTypes func(context.Context, *pgx.Conn) error) *gatherer {
 	config := pool.Config()
 	//nolint:staticcheck // BeforeAcquire is deprecated, and works
 	hooks := config.PrepareConn != nil || config.BeforeAcquire != nil || config.AfterRelease != nil
@@ -71,7 +73,7 @@ func newGatherer(pool *pgxpool.Pool) *gatherer {
 	}
 
 	return &gatherer{
-		pool: pool, tracer: config.ConnConfig.Tracer, patience: patience, quick: quick,
+		pool: pool, knowTypes: knowTypes, tracer: config.ConnConfig.Tracer, patience: patience, quick: quick,
 		maxFlights: max(leastFlights, min(runtime.GOMAXPROCS(0), mostFlights)),
 	}
 }
@@ -233,7 +235,7 @@ func (g *gatherer) fly(requests []*request) {
 		return
 	}
 	defer conn.Release()
-	if settings.Check(conn.Conn().PgConn()) != nil {
+	if settings.Check(conn.Conn().PgConn()) != nil || g.knowTypes(ctx, conn.Conn()) != nil {
 		return // those who are sent the ordinary way say what is wrong
 	}
 	f := flight{g: g, ctx: ctx, conn: conn.Conn()}

@@ -217,7 +217,7 @@ func leaveEnded(config *pgx.ConnConfig) {
 // New returns a store over a pool, a connection or a transaction that is and stays the caller's. Close does nothing to
 // it. In a transaction, InTx makes savepoints.
 //
-// New changes no setting of a connection. When its client_encoding or standard_conforming_strings gives SQL another
+// New changes no setting of a connection. From the first statement on, a connection gives times in UTC. When its client_encoding or standard_conforming_strings gives SQL another
 // meaning, or its database is not UTF8, each call returns ErrSettings and sends nothing. The check before each
 // statement costs nothing, because the server reports these settings. A superuser's session that another role could
 // make use of gets ErrUntrusted.
@@ -289,7 +289,7 @@ func newRepo(db DB, o options) *Repo {
 	case *pgxpool.Pool:
 		c.pool = db
 		if o.pipelining {
-			c.gatherer = newGatherer(db)
+			c.gatherer = newGatherer(db, c.knowTypes)
 		}
 	case pgx.Tx:
 		return newSession(db, o, &session{conn: db.Conn()})
@@ -311,7 +311,7 @@ func newSession(tx pgx.Tx, o options, s *session) *Repo {
 // conn returns a conn on db with what the options say of every statement.
 func (o *options) conn(db DB) conn {
 	if o.guard == nil {
-		o.guard = &guard{}
+		o.guard = newGuard(&dbgen.Metadata)
 	}
 
 	return conn{
