@@ -25,6 +25,16 @@ func Keyed(r *Repo, sql string) *conn {
 	return &c
 }
 
+// Knowing is what the generated queries of a store run on, if these are all, with the functions that derive columns.
+func Knowing(r *Repo, known *dbtx.Metadata, derivations map[string]dbtx.Derivation) *conn {
+	c := *r.conn
+	d := *c.defaults
+	d.derivations = derivations
+	c.known, c.defaults, c.guard = known, &d, newGuard(known)
+
+	return &c
+}
+
 // Decoded says whether rows were read without pgx's Scan.
 func Decoded(rs pgx.Rows) bool {
 	r, ok := rs.(*rows)
@@ -63,3 +73,6 @@ func KnownConstraints() map[string]string {
 
 	return tables
 }
+
+// Fill gives the arguments of a query their defaults.
+func Fill(c *conn, sql string, args []any) error { return c.fill(c.known.Query(sql), args) }

@@ -1,0 +1,308 @@
+package repo_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/stretchr/testify/require"
+
+	"musicstore/internal/dbtest"
+	"musicstore/internal/dbtx"
+	"musicstore/internal/private"
+	"musicstore/internal/repo"
+	"musicstore/internal/wireproxy"
+)
+
+// The defaults, on a table that the store does not have: a note, whose key is always made of its text and whose title may
+// be.
+
+const notesSQL = `CREATE TABLE notes (id text PRIMARY KEY, text text NOT NULL, key text NOT NULL, title text NOT NULL,
+	created_at timestamptz NOT NULL, updated_at timestamptz NOT NULL, due_at timestamptz)`
+
+const addNote = `-- name: AddNote :one
+INSERT INTO notes (id, text, key, title, created_at, updated_at, due_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (id) DO UPDATE SET id = EXCLUDED.id
+RETURNING id, text, key, title, created_at, updated_at, due_at`
+
+var noteColumns = []string{"id", "text", "key", "title", "created_at", "updated_at", "due_at"}
+
+func noteParams() []dbtx.Param {
+	params := make([]dbtx.Param, len(noteColumns))
+	for i, column := range noteColumns {
+		params[i] = dbtx.Param{Name: column, Type: "text", Assigned: []dbtx.ColumnOf{{Table: "notes", Column: column}}}
+		if i > 3 {
+			params[i].Type = "timestamptz"
+		}
+	}
+
+	return params
+}
+
+var noteFills = []dbtx.Fill{
+	{Param: 0, By: dbtx.ID},
+	{Param: 4, By: dbtx.Now},
+	{Param: 5, By: dbtx.Now},
+	{Param: 2, By: dbtx.Derived, Func: "key", From: []int{1}, Always: true},
+	{Param: 3, By: dbtx.Derived, Func: "title", From: []int{1}},
+}
+
+var notes = &dbtx.Metadata{Queries: []*dbtx.Query{
+	{Name: "AddNote", Op: "add note", Command: dbtx.One, SQL: addNote, Params: noteParams(), Fills: noteFills, Write: true, Keyed: true},
+	{
+		Name: "LoadNotes", Op: "load notes", Command: dbtx.Copyfrom, Params: noteParams(), Fills: noteFills, Write: true,
+		Uses: []dbtx.Use{{Table: "notes", Insert: noteColumns}},
+	},
+}}
+
+var errSecret = errors.New("hunter2 is no text")
+
+var noteDerivations = map[string]dbtx.Derivation{
+	"key": dbtx.Derive(func(text string) (string, error) {
+		switch text {
+		case "":
+			return "", &repo.InvalidError{Field: "text", Reason: "is empty"}
+		case "hunter2":
+			return "", errSecret
+		}
+
+		return strings.ToLower(text), nil
+	}),
+	"title": dbtx.Derive(func(text string) (string, error) { return strings.ToTitle(text), nil }),
+}
+
+// note is a row of notes.
+type note struct {
+	ID, Text, Key, Title string
+	CreatedAt, UpdatedAt time.Time
+	DueAt                *time.Time
+}
+
+func (n note) args() []any {
+	return []any{n.ID, n.Text, n.Key, n.Title, n.CreatedAt, n.UpdatedAt, n.DueAt}
+}
+
+// notebook is a store with the notes, whose ids are counted, on a clock that goes on at each look.
+func notebook(t *testing.T, url string) (*repo.Repo, *atomic.Int64) {
+	t.Helper()
+	var ids, looks atomic.Int64
+	store := open(t, url, repo.WithIDs(func() string { return fmt.Sprint("id ", ids.Add(1)) }),
+		repo.WithClock(func() time.Time {
+			return time.Date(2024, 5, 1, 12, 0, int(looks.Add(1)), 123_456_789, time.FixedZone("", 3600))
+		}))
+	_, err := store.DB().Exec(t.Context(), notesSQL)
+	require.NoError(t, err)
+
+	return store, &ids
+}
+
+func allNotes(t *testing.T, store *repo.Repo) []note {
+	t.Helper()
+	rows, err := store.DB().Query(t.Context(), "SELECT * FROM notes ORDER BY text")
+	require.NoError(t, err)
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[note])
+	require.NoError(t, err)
+
+	return all
+}
+
+func at(second int) time.Time { return time.Date(2024, 5, 1, 11, 0, second, 123_456_000, time.UTC) }
+
+func TestFill_GivesWhatTheCallerLeftUnset(t *testing.T) {
+	t.Parallel()
+	store, ids := notebook(t, dbtest.URL(t))
+	conn := repo.Knowing(store, notes, noteDerivations)
+	want := []note{
+		{"id 1", "a", "a", "A", at(1), at(1), nil},
+		{"mine", "b", "b", "B!", at(50), at(2), new(at(51))},
+		{"id 2", "c", "c", "C", at(3), at(3), nil},
+	}
+	own := note{ID: "mine", Text: "b", Title: "B!", CreatedAt: at(50), DueAt: new(at(51))}
+
+	t.Run("InAStatement", func(t *testing.T) {
+		var n note
+		for _, row := range []note{{Text: "a"}, own, {Text: "c"}} {
+			require.NoError(t, conn.QueryRow(t.Context(), addNote, row.args()...).Scan(
+				&n.ID, &n.Text, &n.Key, &n.Title, &n.CreatedAt, &n.UpdatedAt, &n.DueAt))
+		}
+		require.Equal(t, want, allNotes(t, store))
+		require.EqualValues(t, 2, ids.Load())
+	})
+	again := func(t *testing.T, after int) {
+		t.Helper()
+		got := allNotes(t, store)
+		require.Len(t, got, 3)
+		for i, n := range got {
+			require.Equal(t, want[i].Key, n.Key)
+			require.Equal(t, want[i].Title, n.Title)
+		}
+		require.Equal(t, []string{fmt.Sprint("id ", after+1), "mine", fmt.Sprint("id ", after+2)}, []string{got[0].ID, got[1].ID, got[2].ID})
+		require.Equal(t, at(50), got[1].CreatedAt)
+		require.Equal(t, got[0].CreatedAt, got[0].UpdatedAt, "one row has one present time")
+		require.NotEqual(t, got[0].CreatedAt, got[2].CreatedAt, "each row has its own")
+		require.EqualValues(t, after+2, ids.Load(), "once for each row")
+	}
+	_, err := store.DB().Exec(t.Context(), "TRUNCATE notes")
+	require.NoError(t, err)
+	t.Run("InABatch", func(t *testing.T) {
+		b := &pgx.Batch{}
+		for _, row := range []note{{Text: "a"}, own, {Text: "c"}} {
+			b.Queue(addNote, row.args()...)
+		}
+		require.NoError(t, conn.SendBatch(t.Context(), b).Close())
+		again(t, 2)
+	})
+	_, err = store.DB().Exec(t.Context(), "TRUNCATE notes")
+	require.NoError(t, err)
+	t.Run("InACopy", func(t *testing.T) {
+		n, err := conn.CopyFrom(t.Context(), pgx.Identifier{"notes"}, noteColumns, &noteSource{rows: []note{{Text: "a"}, own, {Text: "c"}}})
+		require.NoError(t, err)
+		require.EqualValues(t, 3, n)
+		again(t, 4)
+	})
+}
+
+// noteSource is a source of rows as sqlc generates one.
+type noteSource struct {
+	rows                 []note
+	skippedFirstNextCall bool
+}
+
+func (s *noteSource) Next() bool {
+	if len(s.rows) == 0 {
+		return false
+	}
+	if s.skippedFirstNextCall {
+		s.rows = s.rows[1:]
+	}
+	s.skippedFirstNextCall = true
+
+	return len(s.rows) > 0
+}
+
+func (s *noteSource) Values() ([]any, error) { return s.rows[0].args(), nil }
+
+func (*noteSource) Err() error { return nil }
+
+// A statement that is sent again is the same row. The control asks for an id at each try.
+func TestFill_IsDoneOnceForAllTries(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	proxy := wireproxy.New(t, url)
+	store, ids := notebook(t, proxy.URL("pool_max_conns=1"))
+	conn := repo.Knowing(store, notes, noteDerivations)
+	cut := func(message func(m wireproxy.Message) bool) {
+		var cuts atomic.Int64
+		proxy.Set(func(m wireproxy.Message) wireproxy.Action {
+			if message(m) && cuts.Add(1) <= 2 {
+				return wireproxy.CutBefore
+			}
+
+			return wireproxy.Pass
+		})
+	}
+	cut(func(m wireproxy.Message) bool { _, ok := m.Is.(*pgproto3.BindComplete); return ok })
+	var id string
+	require.NoError(t, conn.QueryRow(t.Context(), addNote, note{Text: "a"}.args()...).Scan(&id, nil, nil, nil, nil, nil, nil))
+	require.Equal(t, "id 1", id)
+	require.EqualValues(t, 1, ids.Load())
+
+	proxy.Set(nil)
+	// A COPY is sent again after it gave way to another transaction: at its second row, the first time.
+	_, err := store.DB().Exec(t.Context(), `CREATE SEQUENCE tries; CREATE FUNCTION give_way() RETURNS trigger LANGUAGE plpgsql AS
+		$$ BEGIN IF nextval('tries') = 2 THEN RAISE SQLSTATE '40001'; END IF; RETURN NEW; END $$;
+		CREATE TRIGGER give_way BEFORE INSERT ON notes FOR EACH ROW EXECUTE FUNCTION give_way()`)
+	require.NoError(t, err)
+	_, err = conn.CopyFrom(t.Context(), pgx.Identifier{"notes"}, noteColumns, &noteSource{rows: []note{{Text: "b"}, {Text: "c"}}})
+	require.NoError(t, err)
+	var tries int
+	require.NoError(t, store.DB().QueryRow(t.Context(), "SELECT last_value FROM tries").Scan(&tries))
+	require.Equal(t, 4, tries, "both rows were sent twice")
+	require.EqualValues(t, 3, ids.Load())
+	require.Equal(t, "id 2", allNotes(t, store)[1].ID)
+}
+
+func TestFill_RefusesWhatWouldBeWrong(t *testing.T) {
+	t.Parallel()
+	store, _ := notebook(t, dbtest.URL(t))
+	conn := repo.Knowing(store, notes, noteDerivations)
+	run := func(n note) error {
+		_, err := conn.Exec(t.Context(), addNote, n.args()...)
+
+		return err
+	}
+	for text, n := range map[string]note{
+		"add note: key: is made by the store: leave it empty": {Text: "a", Key: "a"},
+		"add note: text: is empty":                            {},
+		"add note: key: can't be made":                        {Text: "hunter2"},
+		"add note: due_at: is not set":                        {Text: "a", DueAt: new(time.Time)},
+	} {
+		err := run(n)
+		require.EqualError(t, err, text)
+		require.ErrorIs(t, err, repo.ErrInvalid)
+		require.NotErrorIs(t, err, errSecret, "its text has the value")
+	}
+	_, err := conn.CopyFrom(t.Context(), pgx.Identifier{"notes"}, noteColumns, &noteSource{rows: []note{{Text: "a"}, {}}})
+	require.EqualError(t, err, "load notes: text: is empty")
+	b := &pgx.Batch{}
+	b.Queue(addNote, note{Text: "a"}.args()...)
+	b.Queue(addNote, note{}.args()...)
+	require.EqualError(t, conn.SendBatch(t.Context(), b).Close(), "add note: text: is empty")
+	require.Empty(t, allNotes(t, store), "nothing was sent")
+}
+
+func TestFill_GivesEveryGoTypeItsValue(t *testing.T) {
+	t.Parallel()
+	type name string
+	const sql = "-- name: Echo :one\nSELECT $1"
+	id := uuid.MustParse("00112233445566778899aabbccddeeff")
+	now := time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
+	store := dbtest.New(t, repo.WithIDs(func() string { return "00112233445566778899aabbccddeeff" }), repo.WithClock(func() time.Time { return now }))
+	text := "00112233445566778899aabbccddeeff"
+	for _, c := range []struct {
+		by          string
+		unset, want any
+	}{
+		{dbtx.ID, "", text},
+		{dbtx.ID, (*string)(nil), &text},
+		{dbtx.ID, name(""), name(text)},
+		{dbtx.ID, (*name)(nil), new(name(text))},
+		{dbtx.ID, pgtype.Text{}, pgtype.Text{String: text, Valid: true}},
+		{dbtx.ID, pgtype.UUID{}, pgtype.UUID{Bytes: id, Valid: true}},
+		{dbtx.ID, uuid.UUID{}, id},
+		{dbtx.ID, (*uuid.UUID)(nil), &id},
+		{dbtx.ID, uuid.NullUUID{}, uuid.NullUUID{UUID: id, Valid: true}},
+		{dbtx.ID, nil, text},
+		{dbtx.Now, time.Time{}, now},
+		{dbtx.Now, (*time.Time)(nil), &now},
+		{dbtx.Now, pgtype.Timestamptz{}, pgtype.Timestamptz{Time: now, Valid: true}},
+		{dbtx.Now, pgtype.Timestamp{}, pgtype.Timestamp{Time: now, Valid: true}},
+		{dbtx.Now, pgtype.Date{}, pgtype.Date{Time: now, Valid: true}},
+		{dbtx.Now, nil, now},
+	} {
+		known := &dbtx.Metadata{Queries: []*dbtx.Query{{
+			Name: "Echo", SQL: sql, Params: []dbtx.Param{{Name: "x"}}, Fills: []dbtx.Fill{{By: c.by}},
+		}}}
+		args := []any{c.unset}
+		require.NoError(t, repo.Fill(repo.Knowing(store, known, nil), sql, args))
+		require.Equal(t, []any{c.want}, args)
+		require.NoError(t, repo.Fill(repo.Knowing(store, known, nil), sql, args))
+		require.Equal(t, []any{c.want}, args, "what is set stays")
+	}
+
+	secret := []any{private.Secret{}}
+	known := &dbtx.Metadata{Queries: []*dbtx.Query{{
+		Name: "Echo", SQL: sql, Op: "echo", Params: []dbtx.Param{{Name: "x"}}, Fills: []dbtx.Fill{{By: dbtx.ID}},
+	}}}
+	require.NoError(t, repo.Fill(repo.Knowing(store, known, nil), sql, secret))
+	require.Equal(t, text, secret[0].(private.Secret).Reveal())
+	require.EqualError(t, repo.Fill(repo.Knowing(store, known, nil), sql, []any{0}),
+		"echo: x: can't be made: an id is a text or a UUID, and the query takes a int")
+}
