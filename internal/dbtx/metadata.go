@@ -28,7 +28,7 @@ func (m *Metadata) Find(name string) *Query {
 // Query returns the query whose generated code has this text; nil when it is another's text. The comparison costs
 // nothing for the generated constant itself, which is the same memory.
 func (m *Metadata) Query(sql string) *Query {
-	if q := m.Find(Name(sql)); q != nil && q.SQL == sql {
+	if q := m.Find(Name(sql)); q != nil && (q.SQL == sql || q.Command == Copyfrom) {
 		return q
 	}
 

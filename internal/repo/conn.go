@@ -93,10 +93,12 @@ func (c *conn) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 // CopyFrom loads rows by COPY, all of them or none. It is tried again like any other statement, if the source can be
 // read again: a statement without a key when it did not leave, or gave way to another transaction.
 func (c *conn) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
-	cl := call{c: c, ctx: ctx, sql: copySQL(table, columns)}
+	query := c.known.Copy(strings.Join(table, "."), columns)
+	cl := call{c: c, ctx: ctx, sql: copySQL(query, table, columns)}
 	defer cl.done(nil)
-	checked := &checkedSource{
-		CopyFromSource: src, c: c, table: table, columns: columns, query: c.known.Copy(strings.Join(table, "."), columns),
+	checked := &checkedSource{CopyFromSource: src, c: c, query: query, op: "copy " + table.Sanitize(), table: table, columns: columns}
+	if query != nil {
+		checked.op = query.Op
 	}
 	start, rereadable := copyOf(src)
 	checked.keeps = rereadable
@@ -347,9 +349,10 @@ type checkedSource struct {
 	pgx.CopyFromSource
 
 	c        *conn
+	query    *dbtx.Query // nil when it is none of ours
+	op       string
 	table    pgx.Identifier
 	columns  []string
-	query    *dbtx.Query // nil when it is none of ours
 	read     bool
 	err      error
 	panicked any
@@ -359,15 +362,6 @@ type checkedSource struct {
 	keeps bool  // what was filled in is kept for another try, which sends the same rows
 	made  []any // in the order of the rows,
 	kept  int   // of which this try has had so many
-}
-
-// op is what an error about a row begins with.
-func (s *checkedSource) op() string {
-	if s.query != nil {
-		return s.query.Op
-	}
-
-	return "copy " + s.table.Sanitize()
 }
 
 // fill gives a row its defaults: new ones in the first try that reads it, and the same in any later.
@@ -429,7 +423,7 @@ func (s *checkedSource) Values() (values []any, err error) {
 	}
 	for i, v := range values {
 		if reason := badText(v); reason != "" && s.err == nil {
-			s.err = &InvalidError{Op: s.op(), Field: s.columns[i], Reason: reason}
+			s.err = &InvalidError{Op: s.op, Field: s.columns[i], Reason: reason}
 		}
 	}
 
@@ -445,7 +439,7 @@ func (s *checkedSource) unfit(err error) error {
 	types, _ := s.conn.PgConn().CustomData()[typesSQL(s.table, s.columns)].([]uint32)
 	for i, v := range s.last {
 		if i < len(types) && !copyable(s.conn.TypeMap(), types[i], v) {
-			return &InvalidError{Op: s.op(), Field: s.columns[i], Reason: "does not fit " + typeName(types[i])}
+			return &InvalidError{Op: s.op, Field: s.columns[i], Reason: "does not fit " + typeName(types[i])}
 		}
 	}
 

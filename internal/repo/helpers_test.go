@@ -138,8 +138,7 @@ func hasGo(tb testing.TB, table string) bool {
 	return err == nil
 }
 
-// queriesWithGo are the names of the queries of the tables that have Go. Of a statement that a query makes they are the
-// names, too, unless it is a COPY, which carries none.
+// queriesWithGo are the names of the queries of the tables that have Go. The statements that they make have the same names.
 func queriesWithGo(tb testing.TB) (names []string) {
 	tb.Helper()
 	files, err := filepath.Glob("../../db/queries/*.sql")

@@ -92,9 +92,14 @@ func writesTo(sql, table string) bool {
 	return slices.ContainsFunc(q.Uses, func(u dbtx.Use) bool { return u.Table == table && len(u.Insert)+len(u.Update) > 0 })
 }
 
-// copySQL is what a COPY is called in the echo and in errors.
-func copySQL(table pgx.Identifier, columns []string) string {
-	return "COPY " + table.Sanitize() + " (" + strings.Join(columns, ", ") + ") FROM STDIN BINARY"
+// copySQL is what a COPY is called in the echo and in errors: it has the name of its query, if it is one.
+func copySQL(q *dbtx.Query, table pgx.Identifier, columns []string) string {
+	sql := "COPY " + table.Sanitize() + " (" + strings.Join(columns, ", ") + ") FROM STDIN BINARY"
+	if q != nil {
+		sql = "-- name: " + q.Name + " :copyfrom\n" + sql
+	}
+
+	return sql
 }
 
 // typesSQL is never run: its description has the types of the columns.
