@@ -253,6 +253,8 @@ func pairs(node *yaml.Node, do func(key, value *yaml.Node) error) error {
 	return nil
 }
 
+const mostSources = 3 // the columns that dbtx.Derive3 takes
+
 func readRule(column, how *yaml.Node) (rule, error) {
 	r := rule{line: column.Line}
 	var ok bool
@@ -286,6 +288,8 @@ func readRule(column, how *yaml.Node) (rule, error) {
 	}
 	r.update, r.function, r.from, r.always = said.On == "insert and update", said.Derived, said.From, said.Always
 	switch {
+	case len(said.From) > mostSources:
+		return r, refusal(column.Line, "%s is derived of more than %d columns", column.Value, mostSources)
 	case said.Derived != "" && said.Value == "" && said.On == "" && len(said.From) > 0 && r.exact:
 		r.by = dbtx.Derived
 	case said.Derived != "":

@@ -84,13 +84,20 @@ RETURNING *;
 INSERT INTO books (title, path, pages) VALUES (@title, @path, @pages) RETURNING id;
 `
 
+// derivedGo are the functions of defaultsYAML.
+const derivedGo = `
+func emailKey(email string) (string, error) { return email, nil }
+
+func path(title string) (string, error) { return title, nil }
+`
+
 // project makes a project of these files, beside which it has what every one needs.
 func project(t *testing.T, files map[string]string) string {
 	t.Helper()
 	root := t.TempDir()
 	all := map[string]string{
 		"sqlc.yaml": sqlcYAML, "defaults.yaml": defaultsYAML, "db/schema/010_all.sql": schemaSQL, "db/queries/all.sql": queriesSQL,
-		"internal/store/store.go": "package store\n\ntype Repo struct{ dbgen.Querier }\n",
+		"internal/store/store.go": "package store\n\ntype Repo struct{ dbgen.Querier }\n" + derivedGo,
 	}
 	for _, name := range []string{"go.mod", "go.sum"} {
 		text, err := os.ReadFile(filepath.Join("../..", name))
@@ -312,6 +319,8 @@ INSERT INTO loans (id, member_id, book_id) VALUES (@id, @member_id, @book_id);
 INSERT INTO loans (id, member_id, book_id, created_at) VALUES (@x, @member_id, @book_id, now());
 -- name: Q :exec
 UPDATE loans SET created_at = @created_at, ended_at = @ended_at WHERE id = @id;
+-- name: S :exec
+INSERT INTO loans (id, member_id, book_id, created_at) VALUES (@x, @member_id, @book_id, @x::timestamptz);
 -- name: R :exec
 WITH n AS (SELECT @id::text AS id)
 INSERT INTO loans (id, member_id, book_id, created_at) SELECT n.id, @member_id, @book_id, @created_at FROM n;
@@ -333,6 +342,7 @@ INSERT INTO loans (id, member_id, book_id, created_at) SELECT n.id, @member_id, 
 		"35: M: members.email_key is made of email, which the UPDATE does not set to a parameter|email_key",
 		"37: N: members.email_key is made of email: set it to a parameter|email_key",
 		"39: O: the INSERT leaves out loans.created_at, which gets the present time|created_at",
+		"45: S: @x has two different defaults, that of loans.created_at and another: use two parameters",
 	}
 	for i, line := range want {
 		text, column, ok := strings.Cut(line, "|")
@@ -344,6 +354,19 @@ INSERT INTO loans (id, member_id, book_id, created_at) SELECT n.id, @member_id, 
 	slices.Sort(want[10:12])
 	slices.Sort(got[10:12])
 	require.Equal(t, want, got)
+}
+
+func TestGenerate_RefusesAFunctionThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, []string{
+		"defaults.yaml:7: members.email_key: emailKey must take email and return the value and an error",
+		"defaults.yaml:8: books.path: internal/store has no function path",
+	}, refused(t, map[string]string{
+		"internal/store/store.go": "package store\n\nfunc emailKey(email string) string { return email }\n",
+	}))
+	require.Equal(t, []string{"defaults.yaml:4: books.path is derived of more than 3 columns"}, refused(t, map[string]string{
+		"defaults.yaml": "internal/dbgen:\n  store: internal/store\n  defaults:\n    books.path: { derived: path, from: [a, b, c, d] }\n",
+	}))
 }
 
 func TestGenerate_RefusesKeyedWithoutItsReason(t *testing.T) {
@@ -429,7 +452,7 @@ type Repo struct{ dbgen.Querier }
 func (r *Repo) Close() {}
 
 func (r *Repo) GetBook(id int64) { r.Querier.GetBook(id) }
-`,
+` + derivedGo,
 		"db/schema/020_more.sql": `CREATE TABLE pages (id bigint NOT NULL);
 CREATE TABLE queries (id bigint NOT NULL);
 CREATE TYPE kind AS ENUM ('a-b', 'a_b');

@@ -124,6 +124,19 @@ func (g *golang) declare(decl ast.Decl) {
 	}
 }
 
+// function returns the parameters and results of a function; nil when there is none of the name.
+func (g *golang) function(name string) *ast.FuncType {
+	for _, file := range g.files {
+		for _, decl := range file.Decls {
+			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == name {
+				return f.Type
+			}
+		}
+	}
+
+	return nil
+}
+
 // first returns the text that an expression begins with: sqlc puts a query together where it has a backquote.
 func first(e ast.Expr) *ast.BasicLit {
 	for {

@@ -124,6 +124,7 @@ func (c *config) write(root, made, module string, s *schema, queries []*query, p
 			taken[name] = true
 		}
 		c.refuseCollisions(root, g, store, s, queries, ps)
+		c.refuseFunctions(store, ps)
 	}
 	s.nameConstraints(taken)
 	if len(ps.all) > 0 {
@@ -208,6 +209,23 @@ func filePermissions(entry fs.DirEntry) fs.FileMode {
 	}
 
 	return 0o600
+}
+
+// refuseFunctions refuses a derived column whose Go function is not there, or is of another kind.
+func (c *config) refuseFunctions(store *golang, ps *problems) {
+	for _, r := range c.defaults {
+		if r.function == "" || !r.used {
+			continue
+		}
+		f := store.function(r.function)
+		switch {
+		case f == nil:
+			ps.addf(defaultsFile, r.line, "%s.%s: %s has no function %s", r.table, r.column, c.store, r.function)
+		case f.Params.NumFields() != len(r.from) || f.Results.NumFields() != 2:
+			ps.addf(defaultsFile, r.line, "%s.%s: %s must take %s and return the value and an error",
+				r.table, r.column, r.function, strings.Join(r.from, " and "))
+		}
+	}
 }
 
 // refuseDoubles refuses what sqlc gives one name, and the compiler would refuse.
