@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"musicstore/internal/dbtx"
@@ -50,6 +51,9 @@ func (c *conn) fill(q *dbtx.Query, args []any) error {
 		}
 	}
 	for i := range q.Params {
+		if q.Params[i].Type == "timestamp" {
+			args[i] = utcClock(args[i])
+		}
 		if p := &q.Params[i]; p.Assigned != nil || q.Write && p.Compared == nil {
 			if !everyTime(args[i], notZero) {
 				return &InvalidError{Op: q.Op, Field: p.Name, Reason: zeroTime}
@@ -193,4 +197,37 @@ func withTime(arg any, t time.Time) (any, error) {
 	}
 
 	return nil, &dbtx.MismatchError{Reason: fmt.Sprintf("the query takes a %T for a time", arg)}
+}
+
+// utcClock returns a time for a column without time zone as UTC's clock shows it. pgx takes what the clock of the time's own
+// zone shows, and the same column would hold times of many zones.
+func utcClock(arg any) any {
+	switch v := arg.(type) {
+	case time.Time:
+		return v.UTC()
+	case *time.Time:
+		if v != nil {
+			return new(v.UTC())
+		}
+	case []time.Time:
+		list := make([]time.Time, len(v))
+		for i, t := range v {
+			list[i] = t.UTC()
+		}
+
+		return list
+	case pgtype.Timestamp:
+		v.Time = v.Time.UTC()
+
+		return v
+	case []pgtype.Timestamp:
+		list := slices.Clone(v)
+		for i := range list {
+			list[i].Time = list[i].Time.UTC()
+		}
+
+		return list
+	}
+
+	return arg
 }

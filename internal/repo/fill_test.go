@@ -306,3 +306,73 @@ func TestFill_GivesEveryGoTypeItsValue(t *testing.T) {
 	require.EqualError(t, repo.Fill(repo.Knowing(store, known, nil), sql, []any{0}),
 		"echo: x: can't be made: an id is a text or a UUID, and the query takes a int")
 }
+
+func TestFill_TakesTheClockOfUTC(t *testing.T) {
+	t.Parallel()
+	store := dbtest.New(t)
+	_, err := store.DB().Exec(t.Context(), "CREATE TABLE meetings (starts timestamp NOT NULL, breaks timestamp[])")
+	require.NoError(t, err)
+	const sql = "-- name: AddMeeting :one\nINSERT INTO meetings VALUES ($1, $2) RETURNING starts, breaks"
+	assigned := []dbtx.ColumnOf{{Table: "meetings", Column: "starts"}}
+	known := &dbtx.Metadata{Queries: []*dbtx.Query{{Name: "AddMeeting", SQL: sql, Write: true, Params: []dbtx.Param{
+		{Name: "starts", Type: "timestamp", Assigned: assigned}, {Name: "breaks", Type: "timestamp", Array: true, Assigned: assigned},
+	}}}}
+	want := time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
+	local := want.In(time.FixedZone("", 7200))
+	for _, args := range [][]any{
+		{local, []time.Time{local}}, {&local, []time.Time{local}}, {pgtype.Timestamp{Time: local, Valid: true}, nil},
+		{want, []pgtype.Timestamp{{Time: local, Valid: true}}},
+	} {
+		var starts time.Time
+		var breaks []time.Time
+		require.NoError(t, repo.Knowing(store, known, nil).QueryRow(t.Context(), sql, args...).Scan(&starts, &breaks))
+		require.Equal(t, want, starts)
+		if args[1] != nil {
+			require.Equal(t, []time.Time{want}, breaks)
+		}
+	}
+	// The control: pgx alone.
+	var starts time.Time
+	require.NoError(t, store.DB().QueryRow(t.Context(), "SELECT $1::timestamp", local).Scan(&starts))
+	require.Equal(t, want.Add(2*time.Hour), starts)
+}
+
+// The times of every shape come in UTC, on a machine whose zone is another. The control is pgx alone.
+func TestTimes_ComeInUTCInEveryShape(t *testing.T) {
+	t.Parallel()
+	const sql = `-- name: Shapes :one
+SELECT $1::timestamptz AS one, ARRAY[$1::timestamptz] AS list, tstzrange($1, $1, '[]') AS span,
+	ARRAY[tstzrange($1, $1, '[]')] AS spans, tstzmultirange(tstzrange($1, $1, '[]')) AS several,
+	min(x) AS first, array_agg(x) AS every FROM (VALUES ($1::timestamptz)) AS v (x)`
+	at := time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
+	url := dbtest.URL(t)
+	for _, mode := range queryModes {
+		store := openMode(t, url, mode)
+		zones := func(row pgx.Row) (zones []*time.Location) {
+			var one *time.Time
+			var list, every []time.Time
+			var span pgtype.Range[pgtype.Timestamptz]
+			var spans []pgtype.Range[time.Time]
+			var several pgtype.Multirange[pgtype.Range[pgtype.Timestamptz]]
+			var first any
+			require.NoError(t, row.Scan(&one, &list, &span, &spans, &several, &first, &every))
+			for _, got := range []time.Time{
+				*one, list[0], span.Lower.Time, spans[0].Upper, several[0].Lower.Time, first.(time.Time), every[0],
+			} {
+				require.True(t, got.Equal(at))
+				zones = append(zones, got.Location())
+			}
+
+			return zones
+		}
+		for _, zone := range zones(repo.Conn(store).QueryRow(t.Context(), sql, at)) {
+			require.Same(t, time.UTC, zone)
+		}
+		conn, err := pgx.Connect(t.Context(), url)
+		require.NoError(t, err)
+		for _, zone := range zones(conn.QueryRow(t.Context(), sql, at)) {
+			require.Same(t, time.Local, zone)
+		}
+		require.NoError(t, conn.Close(t.Context()))
+	}
+}
