@@ -2,13 +2,14 @@ package dbtx
 
 import "fmt"
 
-// Derivation makes the value of a column from those of others. It returns nil when one of those is NULL.
-type Derivation func(from []any) (any, error)
+// Derivation makes the value of a column from arguments of its query, of which from has the indexes. It returns nil when one
+// of those is NULL.
+type Derivation func(args []any, from []int) (any, error)
 
 // Derive returns the Derivation of a function of one column.
 func Derive[A, To any](f func(A) (To, error)) Derivation {
-	return func(from []any) (any, error) {
-		a, null, err := source[A](from, 0, nil)
+	return func(args []any, from []int) (any, error) {
+		a, null, err := source[A](args, from, 0, nil)
 		if null || err != nil {
 			return nil, err
 		}
@@ -19,9 +20,9 @@ func Derive[A, To any](f func(A) (To, error)) Derivation {
 
 // Derive2 returns the Derivation of a function of two columns.
 func Derive2[A, B, To any](f func(A, B) (To, error)) Derivation {
-	return func(from []any) (any, error) {
-		a, noA, err := source[A](from, 0, nil)
-		b, noB, err := source[B](from, 1, err)
+	return func(args []any, from []int) (any, error) {
+		a, noA, err := source[A](args, from, 0, nil)
+		b, noB, err := source[B](args, from, 1, err)
 		if noA || noB || err != nil {
 			return nil, err
 		}
@@ -32,10 +33,10 @@ func Derive2[A, B, To any](f func(A, B) (To, error)) Derivation {
 
 // Derive3 returns the Derivation of a function of three columns.
 func Derive3[A, B, C, To any](f func(A, B, C) (To, error)) Derivation {
-	return func(from []any) (any, error) {
-		a, noA, err := source[A](from, 0, nil)
-		b, noB, err := source[B](from, 1, err)
-		c, noC, err := source[C](from, 2, err)
+	return func(args []any, from []int) (any, error) {
+		a, noA, err := source[A](args, from, 0, nil)
+		b, noB, err := source[B](args, from, 1, err)
+		c, noC, err := source[C](args, from, 2, err)
 		if noA || noB || noC || err != nil {
 			return nil, err
 		}
@@ -50,11 +51,11 @@ type MismatchError struct{ Reason string }
 func (e *MismatchError) Error() string { return e.Reason }
 
 // source returns the value of a column as its function takes it, and whether it is NULL.
-func source[T any](from []any, i int, before error) (value T, null bool, err error) {
+func source[T any](args []any, from []int, i int, before error) (value T, null bool, err error) {
 	if before != nil {
 		return value, false, before
 	}
-	switch v := from[i].(type) {
+	switch v := args[from[i]].(type) {
 	case T:
 		return v, false, nil
 	case *T:
@@ -67,5 +68,5 @@ func source[T any](from []any, i int, before error) (value T, null bool, err err
 		return value, true, nil
 	}
 
-	return value, false, &MismatchError{fmt.Sprintf("its function takes a %T, and the query has a %T", value, from[i])}
+	return value, false, &MismatchError{fmt.Sprintf("its function takes a %T, and the query has a %T", value, args[from[i]])}
 }

@@ -96,10 +96,7 @@ func (c *conn) CopyFrom(ctx context.Context, table pgx.Identifier, columns []str
 	query := c.known.Copy(strings.Join(table, "."), columns)
 	cl := call{c: c, ctx: ctx, sql: copySQL(query, table, columns)}
 	defer cl.done(nil)
-	checked := &checkedSource{CopyFromSource: src, c: c, query: query, op: "copy " + table.Sanitize(), table: table, columns: columns}
-	if query != nil {
-		checked.op = query.Op
-	}
+	checked := &checkedSource{CopyFromSource: src, c: c, query: query, table: table, columns: columns}
 	start, rereadable := copyOf(src)
 	checked.keeps = rereadable
 	for {
@@ -350,7 +347,6 @@ type checkedSource struct {
 
 	c        *conn
 	query    *dbtx.Query // nil when it is none of ours
-	op       string
 	table    pgx.Identifier
 	columns  []string
 	read     bool
@@ -362,6 +358,15 @@ type checkedSource struct {
 	keeps bool  // what was filled in is kept for another try, which sends the same rows
 	made  []any // in the order of the rows,
 	kept  int   // of which this try has had so many
+}
+
+// op is what an error about a row begins with.
+func (s *checkedSource) op() string {
+	if s.query != nil {
+		return s.query.Op
+	}
+
+	return "copy " + s.table.Sanitize()
 }
 
 // fill gives a row its defaults: new ones in the first try that reads it, and the same in any later.
@@ -423,7 +428,7 @@ func (s *checkedSource) Values() (values []any, err error) {
 	}
 	for i, v := range values {
 		if reason := badText(v); reason != "" && s.err == nil {
-			s.err = &InvalidError{Op: s.op, Field: s.columns[i], Reason: reason}
+			s.err = &InvalidError{Op: s.op(), Field: s.columns[i], Reason: reason}
 		}
 	}
 
@@ -439,7 +444,7 @@ func (s *checkedSource) unfit(err error) error {
 	types, _ := s.conn.PgConn().CustomData()[typesSQL(s.table, s.columns)].([]uint32)
 	for i, v := range s.last {
 		if i < len(types) && !copyable(s.conn.TypeMap(), types[i], v) {
-			return &InvalidError{Op: s.op, Field: s.columns[i], Reason: "does not fit " + typeName(types[i])}
+			return &InvalidError{Op: s.op(), Field: s.columns[i], Reason: "does not fit " + typeName(types[i])}
 		}
 	}
 

@@ -66,11 +66,7 @@ func (c *conn) fill(q *dbtx.Query, args []any) error {
 
 // derive makes an argument of others, by the function that defaults.yaml names.
 func (c *conn) derive(q *dbtx.Query, f *dbtx.Fill, args []any) error {
-	from := make([]any, len(f.From))
-	for i, param := range f.From {
-		from[i] = args[param]
-	}
-	made, err := c.defaults.derivations[f.Func](from)
+	made, err := c.defaults.derivations[f.Func](args, f.From)
 	if err != nil || made == nil {
 		return err
 	}
@@ -128,7 +124,7 @@ func withText(arg any, text string) (any, error) {
 	case nil, string:
 		return text, nil
 	case *string:
-		return &text, nil
+		return new(text), nil
 	case private.Secret:
 		return private.NewSecret(text), nil
 	case *private.Secret:
@@ -164,7 +160,7 @@ func withUUID(arg any, text string) (any, error) {
 	case uuid.UUID:
 		return id, nil
 	case *uuid.UUID:
-		return &id, nil
+		return new(id), nil
 	case uuid.NullUUID:
 		return uuid.NullUUID{UUID: id, Valid: true}, nil
 	default:
@@ -178,7 +174,7 @@ func withTime(arg any, t time.Time) (any, error) {
 	case nil, time.Time:
 		return t, nil
 	case *time.Time:
-		return &t, nil
+		return new(t), nil
 	case pgtype.Timestamptz:
 		return pgtype.Timestamptz{Time: t, Valid: true}, nil
 	case pgtype.Timestamp:

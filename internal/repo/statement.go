@@ -94,12 +94,12 @@ func writesTo(sql, table string) bool {
 
 // copySQL is what a COPY is called in the echo and in errors: it has the name of its query, if it is one.
 func copySQL(q *dbtx.Query, table pgx.Identifier, columns []string) string {
-	sql := "COPY " + table.Sanitize() + " (" + strings.Join(columns, ", ") + ") FROM STDIN BINARY"
+	name := ""
 	if q != nil {
-		sql = "-- name: " + q.Name + " :copyfrom\n" + sql
+		name = "-- name: " + q.Name + " :copyfrom\n"
 	}
 
-	return sql
+	return name + "COPY " + table.Sanitize() + " (" + strings.Join(columns, ", ") + ") FROM STDIN BINARY"
 }
 
 // typesSQL is never run: its description has the types of the columns.
