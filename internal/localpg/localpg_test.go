@@ -142,16 +142,13 @@ func TestTemp_LivesOnWhenItsServerIsForgotten(t *testing.T) {
 
 func TestTemp_ACancelledStartLeavesNothing(t *testing.T) {
 	t.Parallel()
-	cancelStarts(t, 120*time.Millisecond)
+	cancelStarts(t, 400*time.Millisecond)
 }
 
 func TestSoak_ACancelledStartLeavesNothing(t *testing.T) {
 	t.Parallel()
 
-	if os.Getenv("MUSICSTORE_SOAK") == "" {
-		t.Skip("a long one: make soak")
-	}
-
+	soak(t)
 	cancelStarts(t, 10*time.Millisecond)
 }
 
@@ -428,13 +425,24 @@ func TestStop_CleansUpAfterWhatEndedByItself(t *testing.T) {
 	})
 }
 
-func TestStart_SeveralProcessesMakeOneTemplate(t *testing.T) {
+func TestStart_TwoProcessesMakeOneTemplate(t *testing.T) {
 	t.Parallel()
+	processesMakeOneTemplate(t, 2)
+}
+
+func TestSoak_StartSeveralProcessesMakeOneTemplate(t *testing.T) {
+	t.Parallel()
+	soak(t)
+	processesMakeOneTemplate(t, 6)
+}
+
+func processesMakeOneTemplate(t *testing.T, n int) {
+	t.Helper()
 
 	h := testHost(t)
 	h.cache = folder(t)
 
-	processes := make([]*process, 4)
+	processes := make([]*process, n)
 	for i := range processes {
 		processes[i] = startHelper(t, h, "", "")
 	}

@@ -194,6 +194,15 @@ func newName() string {
 	return fmt.Sprintf("localpg-test-%d-%d", os.Getpid(), names.Add(1))
 }
 
+// soak skips a long test, unless MUSICSTORE_SOAK is set, as `make soak` does.
+func soak(t *testing.T) {
+	t.Helper()
+
+	if os.Getenv("MUSICSTORE_SOAK") == "" {
+		t.Skip("a long one: make soak")
+	}
+}
+
 // folder returns a new folder that is as /tmp is, which t.TempDir's are not, with a short path.
 func folder(t *testing.T) string {
 	t.Helper()
