@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -200,6 +201,15 @@ func soak(t *testing.T) {
 
 	if os.Getenv("MUSICSTORE_SOAK") == "" {
 		t.Skip("a long one: make soak")
+	}
+}
+
+// some runs a test if it is one of these names.
+func some(t *testing.T, names []string, name string, test func(*testing.T)) {
+	t.Helper()
+
+	if slices.Contains(names, name) {
+		t.Run(name, test)
 	}
 }
 
