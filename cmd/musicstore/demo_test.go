@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -93,6 +94,17 @@ func TestDemo(t *testing.T) {
 			"musicstore: line 1, \"Kind of Blue\": create album: not-null constraint albums_label_not_null\n", got.err)
 		require.Zero(t, count(t, url, "SELECT count(*) FROM accounts"))
 	})
+}
+
+// The hash in production has the iterations that the tests' own hashes do without.
+func TestHashed_HasTheIterationsThatOWASPAsksFor(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, 220_000, asked)
+	hash, err := hashed("correct horse battery staple")
+	require.NoError(t, err)
+	text, err := hash.TextValue()
+	require.NoError(t, err)
+	require.Contains(t, text.String, fmt.Sprintf("$pbkdf2-sha512$i=%d$", iterations))
 }
 
 // What finds tokens has to find one.

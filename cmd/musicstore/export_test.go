@@ -28,12 +28,7 @@ func TestExport(t *testing.T) {
 	})
 	t.Run("GivesAnyCatalogueByteForByte", func(t *testing.T) {
 		t.Parallel()
-		for seed := range uint64(4) {
-			url, file := dbtest.URL(t), anyCatalog(t, rand.New(rand.NewPCG(seed, seed)), 70)
-			got := musicstoreFrom(t, strings.NewReader(file), "import", "-", "--database-url", url)
-			require.Equal(t, ok, got.status, got.err)
-			require.Equal(t, result{ok, file, ""}, musicstore(t, "export", "--database-url", url), "seed %d", seed)
-		}
+		exportsAny(t, 1, 15)
 	})
 	t.Run("SaysWhatIsLeftOut", func(t *testing.T) {
 		t.Parallel()
@@ -49,32 +44,19 @@ func TestExport(t *testing.T) {
 	})
 	t.Run("GivesTheLongestTextsByteForByte", func(t *testing.T) {
 		t.Parallel()
-		url := dbtest.URL(t)
-		var file bytes.Buffer
-		for i, letter := range []string{"a", "\U0010ffff", "\u2028", "\x01", `"`} {
-			tracks := 20
-			if i == 0 {
-				tracks = repo.MaxTracks
-			}
-			require.NoError(t, writeJSON(&file, longestAlbum(i, letter, tracks)))
-		}
-		require.Greater(t, bytes.IndexByte(file.Bytes(), '\n'), 4_200_000)
-		got := musicstoreFrom(t, bytes.NewReader(file.Bytes()), "import", "-", "--database-url", url)
-		require.Equal(t, ok, got.status, got.err)
-		require.Equal(t, "imported 5 albums with 1079 tracks\n", got.out)
-		got = musicstore(t, "export", "--database-url", url)
-		require.Equal(t, ok, got.status, got.err)
-		require.True(t, file.String() == got.out, "they differ") //nolint:testifylint // nobody wants to read four megabytes
+		exportsTheLongest(t, 2, "\U0010ffff", "\x01")
 	})
 	t.Run("WritesNoLineThatIsTooLongForImport", func(t *testing.T) {
 		t.Parallel()
-		var line bytes.Buffer
-		require.NoError(t, writeJSON(&line, longestAlbum(0, "\u2028", repo.MaxTracks)))
-		require.Greater(t, line.Len(), 25_000_000)
-		for _, next := range readCatalog(bytes.NewReader(line.Bytes())) {
-			require.NoError(t, next.err)
-			require.Len(t, next.album.Tracks, repo.MaxTracks)
+		length := func(tracks int) int {
+			var line bytes.Buffer
+			require.NoError(t, writeJSON(&line, longestAlbum(0, "\u2028", tracks)))
+
+			return line.Len()
 		}
+		longest := length(1) + (repo.MaxTracks-1)*(length(2)-length(1))
+		require.Greater(t, longest, 25_000_000)
+		require.LessOrEqual(t, longest, longestLine) // which TestSoak_ExportWritesNoLineThatIsTooLongForImport reads
 	})
 	t.Run("SaysThatItCannotWrite", func(t *testing.T) {
 		t.Parallel()
@@ -86,6 +68,59 @@ func TestExport(t *testing.T) {
 		require.Equal(t, failed, status)
 		require.Equal(t, "musicstore: export: no space left on device\n", errs.String())
 	})
+}
+
+func TestSoak_ExportGivesAnyCatalogueByteForByte(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	exportsAny(t, 4, 70)
+}
+
+// exportsAny imports and exports so many catalogues of n albums each.
+func exportsAny(t *testing.T, catalogues uint64, n int) {
+	t.Helper()
+	for seed := range catalogues {
+		url, file := dbtest.URL(t), anyCatalog(t, rand.New(rand.NewPCG(seed, seed)), n)
+		got := musicstoreFrom(t, strings.NewReader(file), "import", "-", "--database-url", url)
+		require.Equal(t, ok, got.status, got.err)
+		require.Equal(t, result{ok, file, ""}, musicstore(t, "export", "--database-url", url), "seed %d", seed)
+	}
+}
+
+func TestSoak_ExportGivesTheLongestTextsByteForByte(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	exportsTheLongest(t, 20, "a", "\U0010ffff", "\u2028", "\x01", `"`)
+	exportsTheLongest(t, repo.MaxTracks, "a")
+}
+
+// exportsTheLongest imports and exports an album of the longest texts for each letter.
+func exportsTheLongest(t *testing.T, tracks int, letters ...string) {
+	t.Helper()
+	url := dbtest.URL(t)
+	var file bytes.Buffer
+	for i, letter := range letters {
+		require.NoError(t, writeJSON(&file, longestAlbum(i, letter, tracks)))
+	}
+	require.Greater(t, bytes.IndexByte(file.Bytes(), '\n'), 4_200*tracks)
+	got := musicstoreFrom(t, bytes.NewReader(file.Bytes()), "import", "-", "--database-url", url)
+	require.Equal(t, ok, got.status, got.err)
+	require.Contains(t, got.out, fmt.Sprintf(" with %d tracks\n", tracks*len(letters)))
+	got = musicstore(t, "export", "--database-url", url)
+	require.Equal(t, ok, got.status, got.err)
+	require.True(t, file.String() == got.out, "they differ") //nolint:testifylint // nobody wants to read four megabytes
+}
+
+func TestSoak_ExportWritesNoLineThatIsTooLongForImport(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	var line bytes.Buffer
+	require.NoError(t, writeJSON(&line, longestAlbum(0, "\u2028", repo.MaxTracks)))
+	require.Greater(t, line.Len(), 25_000_000)
+	for _, next := range readCatalog(bytes.NewReader(line.Bytes())) {
+		require.NoError(t, next.err)
+		require.Len(t, next.album.Tracks, repo.MaxTracks)
+	}
 }
 
 // The naive variants are those beside exportAll that write the same catalogue where nothing happens meanwhile.

@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"io"
+	"maps"
+	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -45,8 +48,20 @@ CREATE FUNCTION public.coincide(name, text) RETURNS boolean LANGUAGE sql AS 'SEL
 CREATE OPERATOR public.|| (leftarg = text, rightarg = name, function = public.format);
 RESET ROLE`
 
+// TestSoak_Shadowing also runs the demo, which is the slowest, where nothing is wrong.
+func TestSoak_Shadowing(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	shadowing(t)
+}
+
 func TestShadowing(t *testing.T) {
 	t.Parallel()
+	shadowing(t)
+}
+
+func shadowing(t *testing.T) {
+	t.Helper()
 	server, err := localpg.TempInMemory(t.Context())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop()) })
@@ -114,7 +129,7 @@ func TestShadowing(t *testing.T) {
 		}
 	}
 	for _, args := range asked {
-		if args[0] != "import" { // all of it is there
+		if args[0] != "import" && (args[0] != "demo" || os.Getenv("MUSICSTORE_SOAK") != "") { // all of it is there
 			got := musicstore(t, append(args, "--database-url", url)...)
 			require.Equal(t, ok, got.status, "%s: %s", args, got.err)
 			require.NotContains(t, got.err, "mallory")
@@ -142,10 +157,23 @@ const bound = 12 * time.Second
 
 func TestTimeout_BoundsASilentServer(t *testing.T) {
 	t.Parallel()
-	for name, args := range silent {
+	boundsSilence(t, []int{30}, "init", "import", "export")
+}
+
+func TestSoak_TimeoutBoundsASilentServer(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	boundsSilence(t, []int{12, 30}, slices.Collect(maps.Keys(silent))...)
+}
+
+// boundsSilence runs commands on a server that falls silent at a message: in the first look, or in the work.
+func boundsSilence(t *testing.T, messages []int, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		args := silent[name]
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, at := range []int{12, 30} { // of the messages: in the first look, in the work
+			for _, at := range messages {
 				url := dbtest.EmptyURL(t)
 				if name != "init" && name != "demo" {
 					require.Equal(t, ok, musicstore(t, "init", "--database-url", url).status)
@@ -165,7 +193,18 @@ func TestTimeout_BoundsASilentServer(t *testing.T) {
 
 func TestInterrupt_EndsACommandOnASilentServer(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"init", "check", "import"} {
+	endsInSilence(t, "init")
+}
+
+func TestSoak_InterruptEndsACommandOnASilentServer(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	endsInSilence(t, "check", "import")
+}
+
+func endsInSilence(t *testing.T, names ...string) {
+	t.Helper()
+	for _, name := range names {
 		args := silent[name]
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -204,7 +243,18 @@ func TestInterrupt_EndsACommandOnASilentServer(t *testing.T) {
 
 func TestTimeout_BoundsAStoppedBackend(t *testing.T) {
 	t.Parallel()
-	for _, interrupted := range []bool{false, true} {
+	boundsAStoppedBackend(t, false)
+}
+
+func TestSoak_InterruptEndsWhereABackendIsStopped(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	boundsAStoppedBackend(t, true)
+}
+
+func boundsAStoppedBackend(t *testing.T, interruptions ...bool) {
+	t.Helper()
+	for _, interrupted := range interruptions {
 		url := dbtest.URL(t)
 		watch, err := pgx.Connect(t.Context(), url)
 		require.NoError(t, err)

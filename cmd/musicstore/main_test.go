@@ -19,7 +19,11 @@ import (
 // asMain is set where the test binary is to be musicstore itself.
 const asMain = "MUSICSTORE_TEST_AS_MAIN"
 
+// asked is how many iterations a hash has where no test sets fewer.
+var asked = iterations
+
 func TestMain(m *testing.M) {
+	iterations = 1000
 	if file := os.Getenv(peakFile); file != "" {
 		go watchHeap(file)
 	}

@@ -44,13 +44,24 @@ func longCatalog(w io.Writer, n, tracks, characters int) error {
 // A file of several statements: the albums of the first are there when the second is refused.
 func TestImport_Long(t *testing.T) {
 	t.Parallel()
+	importsLong(t, "NamesTheLineOfANameThatWasThere", "NamesTheLineThatTheStoreRefusesBeforeOneThatIsNoJSON")
+}
+
+func TestSoak_ImportLong(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	importsLong(t, "NamesTheLineOfAURLThatWasThere", "NamesTheFirstOfTwoBadLines", "NamesTheLineThatIsNoJSONBehindGoodOnes")
+}
+
+func importsLong(t *testing.T, names ...string) {
+	t.Helper()
 	url := dbtest.URL(t)
 	var file bytes.Buffer
 	require.NoError(t, longCatalog(&file, 80, 100, 0))
 	require.Greater(t, file.Len(), 2*batchBytes)
 	const album = `{"name":"%s","url":"%s","year":1991,"price_cents":999,"tracks":[]}` + "\n"
 
-	for name, test := range map[string]struct{ more, says string }{
+	tests := map[string]struct{ more, says string }{
 		"NamesTheLineOfANameThatWasThere": {
 			fmt.Sprintf(album, "Album 3", "other"), `line 81, "Album 3": create album: album name already taken`,
 		},
@@ -68,7 +79,10 @@ func TestImport_Long(t *testing.T) {
 		"NamesTheLineThatIsNoJSONBehindGoodOnes": {
 			fmt.Sprintf(album, "Fine", "fine") + "{\n", "line 82: is not a JSON value: unexpected end of JSON input",
 		},
-	} {
+	}
+	for _, name := range names {
+		test, known := tests[name]
+		require.True(t, known, name)
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := musicstoreFrom(t, strings.NewReader(file.String()+test.more), "import", "-", "--database-url", url)

@@ -374,8 +374,19 @@ func TestServer(t *testing.T) {
 }
 
 // A template that one form of DATABASE_URL has made must serve tests under every other.
-func TestServer_IsNamedInEveryForm(t *testing.T) {
+func TestServer_IsNamedInAnotherForm(t *testing.T) {
 	t.Parallel()
+	namedInForms(t, func(forms []string) []string { return forms[:1] })
+}
+
+func TestSoak_ServerIsNamedInEveryForm(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	namedInForms(t, func(forms []string) []string { return forms[1:] })
+}
+
+func namedInForms(t *testing.T, some func(forms []string) []string) {
+	t.Helper()
 	config, err := pgx.ParseConfig(dbtest.AdminURL(t))
 	require.NoError(t, err)
 	name := "admin_" + strings.ToLower(rand.Text())
@@ -388,11 +399,11 @@ func TestServer_IsNamedInEveryForm(t *testing.T) {
 		require.NoError(t, conn.Close(context.Background()))
 	})
 	at := fmt.Sprintf("host=%s&port=%d", url.QueryEscape(config.Host), config.Port)
-	for _, form := range []string{
+	for _, form := range some([]string{
 		"postgres:///postgres?user=" + name + "&password=a%20b%2Bc%25%26%3D%27&" + at,
 		"postgres://" + name + ":a%20b%2Bc%25%26%3D%27@/postgres?" + at,
 		fmt.Sprintf("host='%s' port=%d user=%s password='a b+c%%&=\\'' dbname=postgres", config.Host, config.Port, name),
-	} {
+	}) {
 		out, err := again(t, "TestInner_UsesItsStore", "DATABASE_URL="+form)
 		require.NoError(t, err, "%s\n%s", form, out)
 	}
@@ -433,6 +444,15 @@ func TestConfig_IsTheSameOfEveryForm(t *testing.T) {
 				[]any{want.User, want.Password, want.Host, want.Port, want.Database, want.RuntimeParams, len(want.Fallbacks)},
 				[]any{got.User, got.Password, got.Host, got.Port, got.Database, got.RuntimeParams, len(got.Fallbacks)}, form)
 			require.NotContains(t, conf.Options, "user=", "which the test's own role would not have")
+			own := conf
+			own.User = "own"
+			got, err = pgx.ParseConfig(own.URL())
+			require.NoError(t, err)
+			require.Equal(t, "own", got.User)
+			own.Options += "&user=ada" // the control: the user of DATABASE_URL left among the settings
+			got, err = pgx.ParseConfig(own.URL())
+			require.NoError(t, err)
+			require.Equal(t, "ada", got.User)
 		}
 	}
 }

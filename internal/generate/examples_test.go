@@ -1,17 +1,15 @@
 package main
 
 import (
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"musicstore/internal/localpg"
+	"musicstore/internal/dbtest"
 )
 
 // exampleYAML is the configuration of sqlc's examples, which they have for several drivers.
@@ -78,20 +76,33 @@ func check(err error) {
 }
 `
 
+// printed is what runAll prints of each example.
+var printed = map[string]string{
+	"authors":  "CreateAuthor true\nDeleteAuthor true\nGetAuthor false\nListAuthors false\n",
+	"batch":    "BooksByYear false\nCreateAuthor true\nCreateBook true\nDeleteBook true\nDeleteBookExecResult true\nDeleteBookNamedFunc true\nDeleteBookNamedSign true\nGetAuthor false\nGetBiography false\nUpdateBook true\n",
+	"booktest": "BooksByTags false\nBooksByTitleYear false\nCreateAuthor true\nCreateBook true\nDeleteBook true\nGetAuthor false\nGetBook false\nSayHello true\nUpdateBook true\nUpdateBookISBN true\n",
+}
+
 // TestExamples_OfSQLC generates sqlc's own examples, as they are in the module cache, compiles them, and runs each of
 // their queries.
 func TestExamples_OfSQLC(t *testing.T) {
 	t.Parallel()
-	server, err := localpg.TempInMemory(t.Context())
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, server.Stop()) })
+	examples(t, "authors")
+}
+
+func TestSoak_ExamplesOfSQLC(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	examples(t, "batch", "booktest")
+}
+
+func examples(t *testing.T, names ...string) {
+	t.Helper()
 	folder, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/sqlc-dev/sqlc").Output()
 	require.NoError(t, err)
-	for name, want := range map[string]string{
-		"authors":  "CreateAuthor true\nDeleteAuthor true\nGetAuthor false\nListAuthors false\n",
-		"batch":    "BooksByYear false\nCreateAuthor true\nCreateBook true\nDeleteBook true\nDeleteBookExecResult true\nDeleteBookNamedFunc true\nDeleteBookNamedSign true\nGetAuthor false\nGetBiography false\nUpdateBook true\n",
-		"booktest": "BooksByTags false\nBooksByTitleYear false\nCreateAuthor true\nCreateBook true\nDeleteBook true\nGetAuthor false\nGetBook false\nSayHello true\nUpdateBook true\nUpdateBookISBN true\n",
-	} {
+	for _, name := range names {
+		want, known := printed[name]
+		require.True(t, known)
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			root := t.TempDir()
@@ -109,11 +120,7 @@ func TestExamples_OfSQLC(t *testing.T) {
 			write(t, filepath.Join(root, "main.go"), runAll)
 			require.NoError(t, generate(t.Context(), root))
 
-			conn, err := pgx.Connect(t.Context(), server.URL("postgres"))
-			require.NoError(t, err)
-			_, err = conn.Exec(t.Context(), "CREATE DATABASE "+name)
-			require.NoError(t, errors.Join(err, conn.Close(t.Context())))
-			cmd := exec.CommandContext(t.Context(), "go", "run", ".", server.URL(name))
+			cmd := exec.CommandContext(t.Context(), "go", "run", "-ldflags=-s -w", ".", newDatabase(t))
 			cmd.Dir = root
 			out, err := cmd.CombinedOutput()
 			require.NoError(t, err, string(out))

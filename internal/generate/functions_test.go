@@ -8,8 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
-
-	"musicstore/internal/localpg"
 )
 
 var update = flag.Bool("update", false, "write stable_functions.txt anew from the server's catalogue")
@@ -18,12 +16,7 @@ var update = flag.Bool("update", false, "write stable_functions.txt anew from th
 // than the one that the list was made from: what the list has is never volatile there.
 func TestStableFunctions(t *testing.T) {
 	t.Parallel()
-	server, err := localpg.TempInMemory(t.Context())
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, server.Stop()) })
-	conn, err := pgx.Connect(t.Context(), server.URL("postgres"))
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, conn.Close(t.Context())) })
+	conn := connect(t, newDatabase(t))
 	names := func(having string) []string {
 		rows, err := conn.Query(t.Context(), `SELECT proname::text FROM pg_catalog.pg_proc
 			WHERE pronamespace = 'pg_catalog'::regnamespace AND prorettype <> 'trigger'::regtype

@@ -60,6 +60,9 @@ type sqlcColumn struct {
 	Type         relation `json:"type"`
 }
 
+// sqlcCommand runs the sqlc of go.mod.
+var sqlcCommand = []string{"go", "tool", "sqlc"}
+
 // runSQLC has sqlc make the Go of all blocks, into scratch/<number>/go, from copies of the SQL without marks, and returns
 // what it knows of each block.
 func runSQLC(ctx context.Context, root, scratch string, raw map[string]any, blocks []*config, sources map[string]*source) ([]request, error) {
@@ -107,7 +110,7 @@ func runSQLC(ctx context.Context, root, scratch string, raw map[string]any, bloc
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, "go", "tool", "sqlc", "generate", "-f", file)
+	cmd := exec.CommandContext(ctx, sqlcCommand[0], append(slices.Clone(sqlcCommand[1:]), "generate", "-f", file)...) //nolint:gosec // it is fixed
 	cmd.Dir = root
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out

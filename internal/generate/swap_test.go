@@ -8,20 +8,32 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"musicstore/internal/dbtest"
 )
 
-// TestGenerate_LeavesTheOldTree makes a project, breaks it in different ways, and looks whether what was generated
-// before is as it was.
 func TestGenerate_LeavesTheOldTree(t *testing.T) {
 	t.Parallel()
+	leavesTheOldTree(t, nil)
+}
+
+func TestSoak_GenerateLeavesTheOldTree(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	leavesTheOldTree(t, map[string]string{
+		"a syntax error":            "-- name: A :one\nSELEC 1;\n",
+		"a command that is missing": "-- name: A :some\nSELECT 1;\n",
+	})
+}
+
+// leavesTheOldTree makes a project, breaks it in different ways, and looks whether what was generated
+// before is as it was. A column that is missing is always among them.
+func leavesTheOldTree(t *testing.T, broken map[string]string) {
+	t.Helper()
 	root := project(t, nil)
 	require.NoError(t, generate(t.Context(), root))
 	query := filepath.Join(root, "db/queries/more.sql")
-	for name, text := range map[string]string{
-		"a syntax error":            "-- name: A :one\nSELEC 1;\n",
-		"a column that is missing":  "-- name: A :one\n-- +plan filters books: few\nSELECT nothing FROM books;\n",
-		"a command that is missing": "-- name: A :some\nSELECT 1;\n",
-	} {
+	for name, text := range broken {
 		write(t, query, text)
 		before := tree(t, root)
 		err := generate(t.Context(), root)
@@ -29,13 +41,15 @@ func TestGenerate_LeavesTheOldTree(t *testing.T) {
 		require.Equal(t, before, tree(t, root), name)
 	}
 	write(t, query, "-- name: A :one\n-- +plan filters books: few\nSELECT nothing FROM books;\n")
+	before := tree(t, root)
 	require.ErrorContains(t, generate(t.Context(), root), "db/queries/more.sql:3: column \"nothing\" does not exist",
 		"the line is that of the file, which sqlc does not read")
+	require.Equal(t, before, tree(t, root))
 
 	require.NoError(t, os.Remove(query))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	before := tree(t, root)
+	before = tree(t, root)
 	require.ErrorIs(t, generate(ctx, root), context.Canceled)
 	require.Equal(t, before, tree(t, root))
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,7 +10,6 @@ import (
 
 	"musicstore/internal/dbtx"
 	"musicstore/internal/dbtx/dbtxtest"
-	"musicstore/internal/localpg"
 )
 
 const usesSQL = `CREATE TABLE books (
@@ -28,16 +26,11 @@ CREATE TABLE readers (id text PRIMARY KEY, email text, email_key text, created_a
 CREATE VIEW readers_view AS SELECT length(id) AS id, email FROM readers;
 `
 
-// empty returns a connection to a server of the test's own, on which the SQL has run.
+// empty returns a connection to a database of the test's own, on which the SQL has run.
 func empty(t *testing.T, sql string) *pgx.Conn {
 	t.Helper()
-	server, err := localpg.TempInMemory(t.Context())
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, server.Stop()) })
-	conn, err := pgx.Connect(t.Context(), server.URL("postgres"))
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, conn.Close(context.WithoutCancel(t.Context()))) })
-	_, err = conn.Exec(t.Context(), sql)
+	conn := connect(t, newDatabase(t))
+	_, err := conn.Exec(t.Context(), sql)
 	require.NoError(t, err)
 
 	return conn

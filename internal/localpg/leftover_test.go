@@ -129,9 +129,21 @@ func TestKeep_StartsWhateverIsInThePlaceOfPostmasterPID(t *testing.T) {
 
 func TestKeep_StartsWhateverIsInThePlaceOfItsLocks(t *testing.T) {
 	t.Parallel()
+	startsOnLocks(t, 1, ".server.lock")
+}
+
+func TestSoak_KeepStartsWhateverIsInThePlaceOfItsLocks(t *testing.T) {
+	t.Parallel()
+	soak(t)
+	startsOnLocks(t, 3, ".lock", ".server.lock")
+}
+
+// startsOnLocks puts the first so many things into the place of each lock.
+func startsOnLocks(t *testing.T, things int, locks ...string) {
+	t.Helper()
 
 	h := testHost(t)
-	for _, lock := range []string{".lock", ".server.lock"} {
+	for _, lock := range locks {
 		name := newName()
 		path := filepath.Join(h.cache, "keep", name) + lock
 		require.NoError(t, h.mkdirShared(filepath.Dir(path)))
@@ -140,7 +152,7 @@ func TestKeep_StartsWhateverIsInThePlaceOfItsLocks(t *testing.T) {
 			func() error { return syscall.Mkfifo(path, 0o600) },
 			func() error { return os.Mkdir(path, 0o700) },
 			func() error { return os.WriteFile(path, []byte("12345"), 0o400) },
-		} {
+		}[:things] {
 			require.NoError(t, os.RemoveAll(path))
 			require.NoError(t, c())
 
@@ -174,6 +186,16 @@ func TestKeep_EndsTheChildrenOfAKilledServer(t *testing.T) {
 	killWatchdog(t, p.pid)
 	p.kill(t)
 	require.NoError(t, syscall.Kill(p.pid, syscall.SIGKILL))
+	require.Eventually(t, func() bool { return commandLine(p.pid) == "" }, 10*time.Second, pollInterval)
+
+	// The control: PostgreSQL by itself. It does not even have a postmaster.pid to go by.
+	file := filepath.Join(h.cache, "keep", name, "postmaster.pid")
+	require.NoError(t, os.Rename(file, file+".away"))
+	pg, err := h.find(t.Context(), anyVersion)
+	require.NoError(t, err)
+	require.ErrorContains(t, h.run(t.Context(), filepath.Join(pg.bin, "postgres"), "-D", filepath.Join(h.cache, "keep", name), "-k", h.temp,
+		"-c", "listen_addresses="), "pre-existing shared memory block")
+	require.NoError(t, os.Rename(file+".away", file))
 
 	require.Equal(t, "1", query(t, start(t, h, name), "select '1'"))
 	require.Empty(t, commandLine(backend))
@@ -185,11 +207,11 @@ func TestKeep_RefusesWhatSomebodyServesByHand(t *testing.T) {
 
 	h := testHost(t)
 	name := newName()
-	require.NoError(t, start(t, h, name).Stop())
-
 	data := filepath.Join(h.cache, "keep", name)
+	require.NoError(t, h.mkdirShared(filepath.Dir(data)))
 	pg, err := h.find(t.Context(), anyVersion)
 	require.NoError(t, err)
+	require.NoError(t, h.build(data, func(dir string) error { return h.copyTemplate(t.Context(), pg, dir) }))
 
 	cmd := h.command(t.Context(), filepath.Join(pg.bin, "postgres"), "-D", data, "-c", "listen_addresses=",
 		"-c", "unix_socket_directories="+h.temp)
@@ -208,27 +230,49 @@ func TestKeep_RefusesWhatSomebodyServesByHand(t *testing.T) {
 	require.NotEmpty(t, commandLine(cmd.Process.Pid))
 }
 
-func TestKeep_OneOfManyStartsAtOnceWins(t *testing.T) {
+func TestKeep_OneOfTwoStartsAtOnceWins(t *testing.T) {
 	t.Parallel()
+	oneStartWins(t, 2)
+}
+
+func TestSoak_KeepOneOfManyStartsAtOnceWins(t *testing.T) {
+	t.Parallel()
+	soak(t)
+	oneStartWins(t, 6)
+}
+
+// oneStartWins starts servers on one data folder at once: the others get ErrInUse. The control starts PostgreSQL on the
+// folder without a lock, and gets something else.
+func oneStartWins(t *testing.T, n int) {
+	t.Helper()
 
 	h := testHost(t)
 	name := newName()
 	results := make(chan error)
 
-	for range 6 {
+	pg, err := h.find(t.Context(), anyVersion)
+	require.NoError(t, err)
+
+	naive := make(chan error, n)
+
+	for range n {
 		go func() {
 			s, err := h.start(t.Context(), name)
 			if err == nil {
 				defer func() { _ = s.Stop() }()
+				naive <- h.run(t.Context(), filepath.Join(pg.bin, "postgres"), "-D", s.data, "-k", h.temp, "-c", "listen_addresses=")
 			}
 			results <- err
 		}()
 	}
 
 	won := 0
-	for range 6 {
+	for range n {
 		if err := <-results; err == nil {
 			won++
+			err := <-naive
+			require.ErrorContains(t, err, "postmaster.pid", "the control")
+			require.NotErrorIs(t, err, ErrInUse)
 		} else {
 			require.ErrorIs(t, err, ErrInUse)
 		}
@@ -238,18 +282,22 @@ func TestKeep_OneOfManyStartsAtOnceWins(t *testing.T) {
 	require.Eventually(t, func() bool { return len(entries(t, h.temp)) == 0 }, 20*time.Second, pollInterval)
 }
 
+func TestSoak_KeepAnEmptyFolder(t *testing.T) {
+	t.Parallel()
+	soak(t)
+
+	h := testHost(t)
+	name := newName()
+	require.NoError(t, os.MkdirAll(filepath.Join(h.cache, "keep", name), 0o700))
+	require.Equal(t, "1", query(t, start(t, h, name), "select '1'"))
+}
+
 func TestKeep_AnUnfinishedFolder(t *testing.T) {
 	t.Parallel()
 
 	h := testHost(t)
-	name := newName()
-	data := filepath.Join(h.cache, "keep", name)
-
-	require.NoError(t, os.MkdirAll(data, 0o700))
-	require.Equal(t, "1", query(t, start(t, h, name), "select '1'"), "an empty one")
-
 	half := newName()
-	data = filepath.Join(h.cache, "keep", half)
+	data := filepath.Join(h.cache, "keep", half)
 	require.NoError(t, os.MkdirAll(filepath.Join(data, "base"), 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(data, "rest"), nil, 0o600))
 	require.Equal(t, "1", query(t, start(t, h, half), "select '1'"))
@@ -260,8 +308,8 @@ func TestKeep_AnUnfinishedFolder(t *testing.T) {
 
 	rows := newName()
 	data = filepath.Join(h.cache, "keep", rows)
-	require.NoError(t, start(t, h, rows).Stop())
-	require.NoError(t, os.Remove(filepath.Join(data, "PG_VERSION")))
+	require.NoError(t, os.MkdirAll(filepath.Join(data, "global"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(data, "global", "pg_control"), nil, 0o600))
 	_, err = h.start(t.Context(), rows)
 	require.ErrorContains(t, err, "has no file PG_VERSION")
 	require.FileExists(t, filepath.Join(data, "global", "pg_control"))
@@ -274,16 +322,20 @@ func TestTemplate_IsMadeAgainWhenAPartIsDamaged(t *testing.T) {
 	t.Parallel()
 
 	h := testHost(t)
-	h.cache = folder(t)
 	pg, err := h.find(t.Context(), anyVersion)
 	require.NoError(t, err)
+	made, err := h.template(t.Context(), pg)
+	require.NoError(t, err)
+	h.cache = folder(t)
 	for name, damage := range map[string]func(template string) error{
+		"ControlFileMissing": func(dir string) error { return os.Remove(filepath.Join(dir, "global", "pg_control")) },
 		"EmptyFolderRemoved": func(dir string) error { return os.Remove(filepath.Join(dir, "pg_notify")) },
 		"ControlFileCut":     func(dir string) error { return os.Truncate(filepath.Join(dir, "global", "pg_control"), 100) },
 		"TableEmptied":       func(dir string) error { return os.Truncate(filepath.Join(dir, "base", "1", "1259"), 0) },
 	} {
-		template, err := h.template(t.Context(), pg)
-		require.NoError(t, err, name)
+		template := filepath.Join(h.cache, filepath.Base(made))
+		require.NoError(t, os.RemoveAll(template))
+		require.NoError(t, exec.Command("/bin/cp", "-a", made, template).Run(), name)
 		require.True(t, isCluster(template), name) // the control
 		require.NoError(t, damage(template), name)
 		require.False(t, isCluster(template), name)
@@ -293,8 +345,9 @@ func TestTemplate_IsMadeAgainWhenAPartIsDamaged(t *testing.T) {
 	require.NoError(t, s.Stop())
 }
 
-func TestTemplate_IsMadeAgainWhenAPartIsMissing(t *testing.T) {
+func TestSoak_TemplateIsMadeAgainWhenAPartIsMissing(t *testing.T) {
 	t.Parallel()
+	soak(t)
 
 	h := testHost(t)
 	h.cache = folder(t)

@@ -107,8 +107,9 @@ func TestCommand_LooksBehindLinks(t *testing.T) {
 	require.Equal(t, filepath.Join(installed, "pg_extra"), cmd.Path)
 }
 
-func TestTemp_TwoAtOnceDoNotMeet(t *testing.T) {
+func TestSoak_TempTwoAtOnceDoNotMeet(t *testing.T) {
 	t.Parallel()
+	soak(t)
 
 	h := testHost(t)
 	one, two := start(t, h, ""), start(t, h, "")
@@ -134,24 +135,22 @@ func TestTemp_LivesOnAfterItsContext(t *testing.T) {
 	require.Equal(t, "1", query(t, s, "select '1'"))
 }
 
-func TestTemp_LivesOnWhenItsServerIsForgotten(t *testing.T) {
+func TestSoak_TempLivesOnWhenItsServerIsForgotten(t *testing.T) {
 	t.Parallel()
+	soak(t)
 
 	requireStays(t, startHelper(t, testHost(t), "", "forget").waitServer(t).pid)
 }
 
 func TestTemp_ACancelledStartLeavesNothing(t *testing.T) {
 	t.Parallel()
-	cancelStarts(t, 120*time.Millisecond)
+	cancelStarts(t, 400*time.Millisecond)
 }
 
 func TestSoak_ACancelledStartLeavesNothing(t *testing.T) {
 	t.Parallel()
 
-	if os.Getenv("MUSICSTORE_SOAK") == "" {
-		t.Skip("a long one: make soak")
-	}
-
+	soak(t)
 	cancelStarts(t, 10*time.Millisecond)
 }
 
@@ -213,8 +212,18 @@ func TestKeep_KeepsRowsOverStopAndASecondStart(t *testing.T) {
 
 func TestKeep_ServedAlreadyIsErrInUse(t *testing.T) {
 	t.Parallel()
+	isInUse(t, "by another process, until it stops")
+}
 
-	t.Run("by this process", func(t *testing.T) {
+func TestSoak_KeepServedAlreadyIsErrInUse(t *testing.T) {
+	t.Parallel()
+	soak(t)
+	isInUse(t, "by this process")
+}
+
+func isInUse(t *testing.T, names ...string) {
+	t.Helper()
+	some(t, names, "by this process", func(t *testing.T) {
 		t.Parallel()
 
 		h := testHost(t)
@@ -227,7 +236,7 @@ func TestKeep_ServedAlreadyIsErrInUse(t *testing.T) {
 		require.Len(t, entries(t, h.temp), 1)
 	})
 
-	t.Run("by another process, until it stops", func(t *testing.T) {
+	some(t, names, "by another process, until it stops", func(t *testing.T) {
 		t.Parallel()
 
 		h := testHost(t)
@@ -254,8 +263,18 @@ func TestKeep_RefusesWhatIsNoName(t *testing.T) {
 
 func TestKeep_DataThatCannotBeServedGivesTheReasonAndStays(t *testing.T) {
 	t.Parallel()
+	givesTheReason(t, "a server that ends at once")
+}
 
-	t.Run("a server that ends at once", func(t *testing.T) {
+func TestSoak_KeepDataThatCannotBeServedGivesTheReasonAndStays(t *testing.T) {
+	t.Parallel()
+	soak(t)
+	givesTheReason(t, "a version that is not installed")
+}
+
+func givesTheReason(t *testing.T, names ...string) {
+	t.Helper()
+	some(t, names, "a server that ends at once", func(t *testing.T) {
 		t.Parallel()
 
 		h := testHost(t)
@@ -276,7 +295,7 @@ func TestKeep_DataThatCannotBeServedGivesTheReasonAndStays(t *testing.T) {
 		require.Equal(t, "kept", query(t, start(t, h, name), "select name from t"))
 	})
 
-	t.Run("a version that is not installed", func(t *testing.T) {
+	some(t, names, "a version that is not installed", func(t *testing.T) {
 		t.Parallel()
 
 		h := testHost(t)
@@ -313,8 +332,18 @@ func TestURL_IsReadByPgx(t *testing.T) {
 
 func TestServer_EndsWithTheProcessThatAskedForIt(t *testing.T) {
 	t.Parallel()
+	endsWithItsProcess(t, "throwaway", "kept, and is taken over while it still ends")
+}
 
-	t.Run("throwaway", func(t *testing.T) {
+func TestSoak_ServerEndsWithTheProcessThatAskedForIt(t *testing.T) {
+	t.Parallel()
+	soak(t)
+	endsWithItsProcess(t, "kept")
+}
+
+func endsWithItsProcess(t *testing.T, names ...string) {
+	t.Helper()
+	some(t, names, "throwaway", func(t *testing.T) {
 		t.Parallel()
 
 		p := startHelper(t, testHost(t), "", "").waitServer(t)
@@ -322,7 +351,7 @@ func TestServer_EndsWithTheProcessThatAskedForIt(t *testing.T) {
 		requireGone(t, p.pid, p.dir)
 	})
 
-	t.Run("kept", func(t *testing.T) {
+	some(t, names, "kept", func(t *testing.T) {
 		t.Parallel()
 
 		h := testHost(t)
@@ -334,7 +363,7 @@ func TestServer_EndsWithTheProcessThatAskedForIt(t *testing.T) {
 		require.Equal(t, "kept", query(t, start(t, h, name), "select name from t"))
 	})
 
-	t.Run("kept, and is taken over while it still ends", func(t *testing.T) {
+	some(t, names, "kept, and is taken over while it still ends", func(t *testing.T) {
 		t.Parallel()
 
 		h := testHost(t)
@@ -349,8 +378,18 @@ func TestServer_EndsWithTheProcessThatAskedForIt(t *testing.T) {
 
 func TestStart_RemovesWhatAKilledProcessAndWatchdogLeft(t *testing.T) {
 	t.Parallel()
+	removesWhatIsLeft(t, "kept, with a run folder elsewhere")
+}
 
-	t.Run("throwaway", func(t *testing.T) {
+func TestSoak_StartRemovesWhatAKilledProcessAndWatchdogLeft(t *testing.T) {
+	t.Parallel()
+	soak(t)
+	removesWhatIsLeft(t, "throwaway", "kept")
+}
+
+func removesWhatIsLeft(t *testing.T, names ...string) {
+	t.Helper()
+	some(t, names, "throwaway", func(t *testing.T) {
 		t.Parallel()
 
 		h := testHost(t)
@@ -363,7 +402,7 @@ func TestStart_RemovesWhatAKilledProcessAndWatchdogLeft(t *testing.T) {
 		requireGone(t, p.pid, p.dir)
 	})
 
-	t.Run("kept", func(t *testing.T) {
+	some(t, names, "kept", func(t *testing.T) {
 		t.Parallel()
 
 		h := testHost(t)
@@ -377,7 +416,7 @@ func TestStart_RemovesWhatAKilledProcessAndWatchdogLeft(t *testing.T) {
 		requireGone(t, p.pid, p.dir)
 	})
 
-	t.Run("kept, with a run folder elsewhere", func(t *testing.T) {
+	some(t, names, "kept, with a run folder elsewhere", func(t *testing.T) {
 		t.Parallel()
 
 		h := testHost(t)
@@ -400,8 +439,18 @@ func TestStart_RemovesWhatAKilledProcessAndWatchdogLeft(t *testing.T) {
 
 func TestStop_CleansUpAfterWhatEndedByItself(t *testing.T) {
 	t.Parallel()
+	cleansUp(t, "the watchdog")
+}
 
-	t.Run("the watchdog", func(t *testing.T) {
+func TestSoak_StopCleansUpAfterWhatEndedByItself(t *testing.T) {
+	t.Parallel()
+	soak(t)
+	cleansUp(t, "the server")
+}
+
+func cleansUp(t *testing.T, names ...string) {
+	t.Helper()
+	some(t, names, "the watchdog", func(t *testing.T) {
 		t.Parallel()
 
 		s, err := testHost(t).start(t.Context(), "")
@@ -414,7 +463,7 @@ func TestStop_CleansUpAfterWhatEndedByItself(t *testing.T) {
 		requireGone(t, pid, s.dir)
 	})
 
-	t.Run("the server", func(t *testing.T) {
+	some(t, names, "the server", func(t *testing.T) {
 		t.Parallel()
 
 		s, err := testHost(t).start(t.Context(), "")
@@ -428,13 +477,24 @@ func TestStop_CleansUpAfterWhatEndedByItself(t *testing.T) {
 	})
 }
 
-func TestStart_SeveralProcessesMakeOneTemplate(t *testing.T) {
+func TestStart_TwoProcessesMakeOneTemplate(t *testing.T) {
 	t.Parallel()
+	processesMakeOneTemplate(t, 2)
+}
+
+func TestSoak_StartSeveralProcessesMakeOneTemplate(t *testing.T) {
+	t.Parallel()
+	soak(t)
+	processesMakeOneTemplate(t, 6)
+}
+
+func processesMakeOneTemplate(t *testing.T, n int) {
+	t.Helper()
 
 	h := testHost(t)
 	h.cache = folder(t)
 
-	processes := make([]*process, 4)
+	processes := make([]*process, n)
 	for i := range processes {
 		processes[i] = startHelper(t, h, "", "")
 	}

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -192,6 +193,24 @@ func testHost(t *testing.T) host {
 // newName returns a name for kept data that no other test has, of this run or another.
 func newName() string {
 	return fmt.Sprintf("localpg-test-%d-%d", os.Getpid(), names.Add(1))
+}
+
+// soak skips a long test, unless MUSICSTORE_SOAK is set, as `make soak` does.
+func soak(t *testing.T) {
+	t.Helper()
+
+	if os.Getenv("MUSICSTORE_SOAK") == "" {
+		t.Skip("a long one: make soak")
+	}
+}
+
+// some runs a test if it is one of these names.
+func some(t *testing.T, names []string, name string, test func(*testing.T)) {
+	t.Helper()
+
+	if slices.Contains(names, name) {
+		t.Run(name, test)
+	}
 }
 
 // folder returns a new folder that is as /tmp is, which t.TempDir's are not, with a short path.

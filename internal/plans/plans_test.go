@@ -45,9 +45,20 @@ func TestQueries_UseAnIndexEach(t *testing.T) {
 	require.Empty(t, report.Findings)
 }
 
-// The control: without any one of its indexes the schema does not pass.
-func TestIndexes_AreMissedEach(t *testing.T) {
+func TestIndexes_AreMissed(t *testing.T) {
 	t.Parallel()
+	areMissed(t, 4)
+}
+
+func TestSoak_IndexesAreMissedEach(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	areMissed(t, 1)
+}
+
+// The control: without any one of its indexes the schema does not pass. areMissed drops every so many-th of them.
+func areMissed(t *testing.T, every int) {
+	t.Helper()
 	db := dbtest.Pool(t)
 	rows, err := db.Query(t.Context(), `
 SELECT own.relname, indisunique, CASE
@@ -67,7 +78,10 @@ ORDER BY 1`)
 	}])
 	require.NoError(t, err)
 	require.NotEmpty(t, indexes)
-	for _, index := range indexes {
+	for i, index := range indexes {
+		if i%every != 0 {
+			continue
+		}
 		report := changed(t, db, index.Drop, queries(t)...)
 		if len(report.Findings) > 0 {
 			continue

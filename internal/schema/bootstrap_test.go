@@ -2,6 +2,7 @@ package schema_test
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -137,25 +138,40 @@ func TestBootstrap_ChangesNothingThatExists(t *testing.T) {
 	require.Equal(t, beforeRows, rows(t, db, append(tables, "mine")...))
 }
 
+// missing are things to drop, and what Bootstrap says that it has made then.
+var missing = map[string]struct {
+	drop string
+	want []string
+}{
+	"the first table":      {"DROP TABLE accounts CASCADE", []string{"accounts"}},
+	"a table in between":   {"DROP TABLE purchases", []string{"purchases"}},
+	"the last table":       {"DROP TABLE password_resets", []string{"password_resets"}},
+	"two tables":           {"DROP TABLE albums, tracks, purchases CASCADE", []string{"albums", "tracks", "purchases"}},
+	"an index":             {"DROP INDEX purchases_created_at_idx", []string{"purchases_created_at_idx"}},
+	"a unique index":       {"DROP INDEX password_resets_account_id_key", []string{"password_resets_account_id_key"}},
+	"an index and a table": {"DROP INDEX albums_year_id_idx; DROP TABLE tracks CASCADE", []string{"albums_year_id_idx", "tracks"}},
+	"indexes of one table": {
+		"DROP INDEX purchases_created_at_idx, purchases_album_id_idx",
+		[]string{"purchases_album_id_idx", "purchases_created_at_idx"},
+	},
+}
+
 func TestBootstrap_MakesWhatIsMissing(t *testing.T) {
 	t.Parallel()
+	makesWhatIsMissing(t, "a table in between", "an index and a table")
+}
+
+func TestSoak_BootstrapMakesWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	makesWhatIsMissing(t, slices.Collect(maps.Keys(missing))...)
+}
+
+func makesWhatIsMissing(t *testing.T, names ...string) {
+	t.Helper()
 	db := connect(t, dbtest.URL(t))
-	for name, missing := range map[string]struct {
-		drop string
-		want []string
-	}{
-		"the first table":      {"DROP TABLE accounts CASCADE", []string{"accounts"}},
-		"a table in between":   {"DROP TABLE purchases", []string{"purchases"}},
-		"the last table":       {"DROP TABLE password_resets", []string{"password_resets"}},
-		"two tables":           {"DROP TABLE albums, tracks, purchases CASCADE", []string{"albums", "tracks", "purchases"}},
-		"an index":             {"DROP INDEX purchases_created_at_idx", []string{"purchases_created_at_idx"}},
-		"a unique index":       {"DROP INDEX password_resets_account_id_key", []string{"password_resets_account_id_key"}},
-		"an index and a table": {"DROP INDEX albums_year_id_idx; DROP TABLE tracks CASCADE", []string{"albums_year_id_idx", "tracks"}},
-		"indexes of one table": {
-			"DROP INDEX purchases_created_at_idx, purchases_album_id_idx",
-			[]string{"purchases_album_id_idx", "purchases_created_at_idx"},
-		},
-	} {
+	for _, name := range names {
+		missing := missing[name]
 		tx, err := db.Begin(t.Context())
 		require.NoError(t, err)
 		run(t, tx, missing.drop)
@@ -174,10 +190,10 @@ func TestBootstrap_MakesWhatIsMissing(t *testing.T) {
 func TestBootstrap_ByManyAtOnce(t *testing.T) {
 	t.Parallel()
 
-	t.Run("LetsOneMakeItAll", func(t *testing.T) {
+	t.Run("LetsOneMakeItAll", func(t *testing.T) { // with 200 in TestSoak_Bootstrap
 		t.Parallel()
 		db := pool(t, dbtest.EmptyURL(t))
-		created, errs := make([][]string, 100), make([]error, 100)
+		created, errs := make([][]string, 12), make([]error, 12)
 		atOnce(len(errs), func(i int) { created[i], errs[i] = schema.Bootstrap(t.Context(), db) })
 		for _, err := range errs {
 			require.NoError(t, err)
@@ -186,21 +202,9 @@ func TestBootstrap_ByManyAtOnce(t *testing.T) {
 		require.Equal(t, [][]string{tables}, made)
 		require.Equal(t, tables, relations(t, db))
 	})
-	t.Run("LetsOneSaySoAtEveryIsolationLevel", func(t *testing.T) {
+	t.Run("LetsOneSaySoAtAnotherIsolationLevel", func(t *testing.T) {
 		t.Parallel()
-		url := dbtest.EmptyURL(t)
-		for _, level := range []string{"repeatable read", "serializable"} {
-			db := pool(t, url, func(c *pgx.ConnConfig) { c.RuntimeParams["default_transaction_isolation"] = level })
-			created, errs := make([][]string, 30), make([]error, 30)
-			atOnce(len(errs), func(i int) { created[i], errs[i] = schema.Bootstrap(t.Context(), db) })
-			for _, err := range errs {
-				require.NoError(t, err)
-			}
-			made := slices.DeleteFunc(created, func(names []string) bool { return len(names) == 0 })
-			require.Equal(t, [][]string{tables}, made, level)
-			run(t, db, "DROP TABLE "+strings.Join(tables, ", "))
-			db.Close()
-		}
+		oneSaysSo(t, 8, "serializable")
 	})
 	t.Run("FailsWithoutTheLock", func(t *testing.T) {
 		t.Parallel()
@@ -209,7 +213,7 @@ func TestBootstrap_ByManyAtOnce(t *testing.T) {
 		failed := map[string]int{}
 		for round := 0; len(failed) == 0 && round < 10; round++ {
 			db := pool(t, dbtest.EmptyURL(t))
-			errs := make([]error, 30)
+			errs := make([]error, 12)
 			atOnce(len(errs), func(i int) { errs[i] = naive(t.Context(), db, files) })
 			for _, err := range errs {
 				if err != nil {
@@ -224,6 +228,30 @@ func TestBootstrap_ByManyAtOnce(t *testing.T) {
 			require.Contains(t, []string{"23505", "42P07", "42710", "40P01"}, state, "%d times", n)
 		}
 	})
+}
+
+// oneSaysSo bootstraps a number of times at once in sessions of each isolation level.
+func oneSaysSo(t *testing.T, n int, levels ...string) {
+	t.Helper()
+	url := dbtest.EmptyURL(t)
+	for _, level := range levels {
+		db := pool(t, url, func(c *pgx.ConnConfig) { c.RuntimeParams["default_transaction_isolation"] = level })
+		created, errs := make([][]string, n), make([]error, n)
+		atOnce(n, func(i int) { created[i], errs[i] = schema.Bootstrap(t.Context(), db) })
+		for _, err := range errs {
+			require.NoError(t, err)
+		}
+		made := slices.DeleteFunc(created, func(names []string) bool { return len(names) == 0 })
+		require.Equal(t, [][]string{tables}, made, level)
+		run(t, db, "DROP TABLE "+strings.Join(tables, ", "))
+		db.Close()
+	}
+}
+
+func TestSoak_BootstrapLetsOneSaySoAtEveryIsolationLevel(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	oneSaysSo(t, 30, "repeatable read", "serializable")
 }
 
 func TestSoak_Bootstrap(t *testing.T) {
@@ -258,6 +286,24 @@ func TestSoak_Bootstrap(t *testing.T) {
 	t.Logf("2000 bootstraps, 200 at a time: none failed; without the lock, %d", failed)
 }
 
+// manyWithoutLocks bootstraps a number of times at once on an engine without advisory locks.
+func manyWithoutLocks(t *testing.T, n int) {
+	t.Helper()
+	db := pool(t, dbtest.EmptyURL(t))
+	errs := make([]error, n)
+	atOnce(n, func(i int) { _, errs[i] = schema.Bootstrap(t.Context(), withoutLock(db)) })
+	for _, err := range errs {
+		require.NoError(t, err)
+	}
+	require.Equal(t, tables, relations(t, db))
+}
+
+func TestSoak_BootstrapOnAnEngineWithoutAdvisoryLocks(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	manyWithoutLocks(t, 30)
+}
+
 func TestBootstrap_OnAnEngineWithoutAdvisoryLocks(t *testing.T) {
 	t.Parallel()
 
@@ -276,13 +322,7 @@ func TestBootstrap_OnAnEngineWithoutAdvisoryLocks(t *testing.T) {
 	})
 	t.Run("IsDoneByManyAtOnce", func(t *testing.T) {
 		t.Parallel()
-		db := pool(t, dbtest.EmptyURL(t))
-		errs := make([]error, 30)
-		atOnce(len(errs), func(i int) { _, errs[i] = schema.Bootstrap(t.Context(), withoutLock(db)) })
-		for _, err := range errs {
-			require.NoError(t, err)
-		}
-		require.Equal(t, tables, relations(t, db))
+		manyWithoutLocks(t, 8)
 	})
 	t.Run("IsTriedAgainAfterALostRaceOnly", func(t *testing.T) {
 		t.Parallel()

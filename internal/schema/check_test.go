@@ -493,21 +493,21 @@ func serverVersion(tb testing.TB, db schema.DB) int {
 }
 
 // Every change is found, in words that say what it is; Bootstrap alone makes what is missing and says nothing of the
-// rest; and the mending statements, run as they come, leave nothing to find. Here a third of the changes is made, in
-// `make soak` all.
+// rest; and the mending statements, run as they come, leave nothing to find. `make test` makes and mends one change in 14,
+// `make soak` makes all of them.
 func TestCheck_FindsChanges(t *testing.T) {
 	t.Parallel()
-	findChanges(t, 3, false)
+	findChanges(t, 14)
 }
 
 func TestSoak_CheckFindsAndMendsEveryChange(t *testing.T) {
 	t.Parallel()
 	dbtest.Soak(t)
-	findChanges(t, 1, true)
+	findChanges(t, 1)
 }
 
-// findChanges makes every so many-th change, and undoes it, after mending it if told so.
-func findChanges(t *testing.T, step int, mended bool) {
+// findChanges makes every so many-th change, mends it, and undoes both.
+func findChanges(t *testing.T, step int) {
 	t.Helper()
 	db := connectFive(t)
 	require.Empty(t, checkFive(t, db))
@@ -534,10 +534,8 @@ func findChanges(t *testing.T, step int, mended bool) {
 			require.Empty(t, created, name)
 		}
 
-		if mended {
-			mend(t, tx, differences)
-			require.Empty(t, inWords(checkFive(t, tx)), name)
-		}
+		mend(t, tx, differences)
+		require.Empty(t, inWords(checkFive(t, tx)), name)
 		require.NoError(t, tx.Rollback(t.Context()))
 	}
 	t.Logf("%d changes", made)
@@ -567,9 +565,20 @@ func TestCheck_FindsAnIndexWhoseBuildFailed(t *testing.T) {
 	require.Empty(t, check(t, db))
 }
 
-// A rule whose trigger does not fire is not in force. The control: each statement of rows fails before.
-func TestCheck_FindsTriggersThatDoNotFire(t *testing.T) { //nolint:tparallel // see below
+func TestCheck_FindsTriggersThatDoNotFire(t *testing.T) {
 	t.Parallel()
+	findsTriggers(t, "a foreign key's")
+}
+
+func TestSoak_CheckFindsTriggersThatDoNotFire(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	findsTriggers(t, "a foreign key's", "a foreign key's, of the other table", "a deferrable key's", "for replicas alone")
+}
+
+// A rule whose trigger does not fire is not in force. The control: each statement of rows fails before.
+func findsTriggers(t *testing.T, names ...string) {
+	t.Helper()
 	db := connectFive(t)
 	admin := connect(t, dbtest.AdminURL(t), func(c *pgx.ConnConfig) { c.Database = db.Config().Database })
 	const (
@@ -579,7 +588,7 @@ func TestCheck_FindsTriggersThatDoNotFire(t *testing.T) { //nolint:tparallel // 
 		track       = "INSERT INTO tracks VALUES (%d, %d, 'a', 1, NULL, NULL, 1)"
 	)
 	run(t, db, album)
-	for name, test := range map[string]struct { //nolint:paralleltest // they share a database
+	tests := map[string]struct {
 		disable string
 		rows    string // what is refused before
 		code    string
@@ -617,8 +626,11 @@ func TestCheck_FindsTriggersThatDoNotFire(t *testing.T) { //nolint:tparallel // 
 				"constraint purchases.purchases_album_id_fkey is " + ofPurchases + " (triggers enabled for replicas alone), not " + ofPurchases,
 			},
 		},
-	} {
-		t.Run(name, func(t *testing.T) {
+	}
+	for _, name := range names {
+		test, known := tests[name]
+		require.True(t, known, name)
+		t.Run(name, func(t *testing.T) { //nolint:paralleltest // they share a database
 			inRollback := func(statements ...string) error {
 				tx, err := admin.Begin(t.Context())
 				require.NoError(t, err)
@@ -752,22 +764,39 @@ INSERT INTO albums (name, url, year, price_cents, has_preview, is_published) VAL
 RETURNING id::text`), "ids go on where they were")
 }
 
+// losing are changes, and whether mending one loses what may be there.
+var losing = map[string]bool{
+	"CREATE TABLE mine (id bigint)":                                            true,
+	"CREATE SEQUENCE mine":                                                     true,
+	"CREATE VIEW mine AS SELECT 1 AS one":                                      false,
+	"ALTER TABLE albums ADD COLUMN mine text":                                  true,
+	"ALTER TABLE albums ALTER COLUMN year TYPE bigint":                         true,
+	"ALTER TABLE albums ADD COLUMN mine text GENERATED ALWAYS AS (url) STORED": false,
+	"ALTER TABLE albums ALTER COLUMN year SET DEFAULT 1991":                    false,
+	"ALTER TABLE albums ADD CONSTRAINT mine CHECK (true)":                      false,
+	"ALTER TABLE tracks DROP COLUMN name":                                      false,
+	"DROP TABLE tracks":                                                        false,
+	"DROP INDEX purchases_album_id_idx":                                        false,
+}
+
 func TestCheck_SaysWhichMendLosesData(t *testing.T) {
 	t.Parallel()
+	saysWhatLosesData(t, "ALTER TABLE albums ADD COLUMN mine text",
+		"ALTER TABLE albums ADD COLUMN mine text GENERATED ALWAYS AS (url) STORED", "CREATE TABLE mine (id bigint)")
+}
+
+func TestSoak_CheckSaysWhichMendLosesData(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	saysWhatLosesData(t, slices.Collect(maps.Keys(losing))...)
+}
+
+func saysWhatLosesData(t *testing.T, changes ...string) {
+	t.Helper()
 	db := connectFive(t)
-	for sql, loses := range map[string]bool{
-		"CREATE TABLE mine (id bigint)":                                            true,
-		"CREATE SEQUENCE mine":                                                     true,
-		"CREATE VIEW mine AS SELECT 1 AS one":                                      false,
-		"ALTER TABLE albums ADD COLUMN mine text":                                  true,
-		"ALTER TABLE albums ALTER COLUMN year TYPE bigint":                         true,
-		"ALTER TABLE albums ADD COLUMN mine text GENERATED ALWAYS AS (url) STORED": false,
-		"ALTER TABLE albums ALTER COLUMN year SET DEFAULT 1991":                    false,
-		"ALTER TABLE albums ADD CONSTRAINT mine CHECK (true)":                      false,
-		"ALTER TABLE tracks DROP COLUMN name":                                      false,
-		"DROP TABLE tracks":                                                        false,
-		"DROP INDEX purchases_album_id_idx":                                        false,
-	} {
+	for _, sql := range changes {
+		loses, known := losing[sql]
+		require.True(t, known)
 		tx, err := db.Begin(t.Context())
 		require.NoError(t, err)
 		run(t, tx, sql)
@@ -916,14 +945,24 @@ WHERE pid = %d AND relnamespace = 'public'::regnamespace`, tx.Conn().PgConn().PI
 	require.NoError(t, naive.Rollback(t.Context()))
 }
 
-func TestCheck_InEveryQueryMode(t *testing.T) {
+func TestCheck_InQueryModes(t *testing.T) {
 	t.Parallel()
+	inQueryModes(t, pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeSimpleProtocol)
+}
+
+func TestSoak_CheckInEveryQueryMode(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	inQueryModes(t, pgx.QueryExecModeCacheStatement, pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeDescribeExec,
+		pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol)
+}
+
+// inQueryModes checks twice in each mode: the second time with what the connection remembers of the first.
+func inQueryModes(t *testing.T, modes ...pgx.QueryExecMode) {
+	t.Helper()
 	url := dbtest.URL(t)
 	run(t, connect(t, url), "DROP INDEX purchases_album_id_idx")
-	for _, mode := range []pgx.QueryExecMode{
-		pgx.QueryExecModeCacheStatement, pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeDescribeExec, pgx.QueryExecModeExec,
-		pgx.QueryExecModeSimpleProtocol,
-	} {
+	for _, mode := range modes {
 		db := connect(t, url, func(c *pgx.ConnConfig) { c.DefaultQueryExecMode = mode })
 		for range 2 {
 			require.Len(t, check(t, db), 1, mode.String())

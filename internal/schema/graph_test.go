@@ -66,8 +66,9 @@ func hostileNames() []string {
 	return slices.Compact(names)
 }
 
-func TestGraph(t *testing.T) {
+func TestGraph(t *testing.T) { //nolint:tparallel // some cases share a connection
 	t.Parallel()
+	empty := connect(t, dbtest.EmptyURL(t))
 	for name, test := range map[string]struct{ sql, want string }{
 		"IsOfNothingWithoutATable": {``, ""},
 		"ShowsATableWithoutColumns": {`CREATE TABLE a ()`, `
@@ -233,31 +234,20 @@ func TestGraph(t *testing.T) {
     "a'b" ||--o{ "a'b (2)" : "id"`,
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			conn := connect(t, dbtest.EmptyURL(t))
-			run(t, conn, test.sql)
-			graph, err := schema.Graph(t.Context(), conn)
+		t.Run(name, func(t *testing.T) { //nolint:paralleltest // they share a connection
+			tx, err := empty.Begin(t.Context())
+			require.NoError(t, err)
+			run(t, tx, test.sql)
+			graph, err := schema.Graph(t.Context(), tx)
 			require.NoError(t, err)
 			require.Equal(t, "erDiagram"+test.want+"\n", graph)
+			require.NoError(t, tx.Rollback(t.Context()))
 		})
 	}
 
 	t.Run("IsReadByMermaid", func(t *testing.T) {
 		t.Parallel()
-		conn := connect(t, dbtest.EmptyURL(t))
-		for _, name := range hostileNames() {
-			id := pgx.Identifier{name}.Sanitize()
-			run(t, conn, fmt.Sprintf("CREATE TABLE %[1]s (%[1]s int PRIMARY KEY REFERENCES %[1]s)", id))
-		}
-		graph, err := schema.Graph(t.Context(), conn)
-		require.NoError(t, err)
-		for line := range strings.Lines(strings.TrimPrefix(graph, "erDiagram\n")) {
-			require.Regexp(t, mermaidLine, line)
-		}
-		if file := os.Getenv("MUSICSTORE_TEST_MERMAID"); file != "" { // to have it read by Mermaid itself
-			require.NoError(t, os.WriteFile(file, []byte(graph), 0o600))
-		}
+		isReadByMermaid(t, 10)
 	})
 	t.Run("NeedsNoPrivilege", func(t *testing.T) {
 		t.Parallel()
@@ -287,4 +277,31 @@ func TestGraph(t *testing.T) {
 		_, err := schema.Graph(t.Context(), conn)
 		require.ErrorContains(t, err, "graph: ")
 	})
+}
+
+func TestSoak_GraphIsReadByMermaid(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	isReadByMermaid(t, 1)
+}
+
+// isReadByMermaid draws tables that are called by every so many-th hostile name.
+func isReadByMermaid(t *testing.T, every int) {
+	t.Helper()
+	conn := connect(t, dbtest.EmptyURL(t))
+	for i, name := range hostileNames() {
+		if i%every != 0 {
+			continue
+		}
+		id := pgx.Identifier{name}.Sanitize()
+		run(t, conn, fmt.Sprintf("CREATE TABLE %[1]s (%[1]s int PRIMARY KEY REFERENCES %[1]s)", id))
+	}
+	graph, err := schema.Graph(t.Context(), conn)
+	require.NoError(t, err)
+	for line := range strings.Lines(strings.TrimPrefix(graph, "erDiagram\n")) {
+		require.Regexp(t, mermaidLine, line)
+	}
+	if file := os.Getenv("MUSICSTORE_TEST_MERMAID"); file != "" { // to have it read by Mermaid itself
+		require.NoError(t, os.WriteFile(file, []byte(graph), 0o600))
+	}
 }

@@ -1,7 +1,6 @@
 package schema_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -81,18 +80,7 @@ func TestBootstrap_LeavesTheCallersTransactionItsSettings(t *testing.T) {
 
 func TestCheck_FindsTheSameUnderAnySettings(t *testing.T) {
 	t.Parallel()
-	url := dbtest.URL(t)
-	graph, err := schema.Graph(t.Context(), connect(t, url))
-	require.NoError(t, err)
-	for _, setting := range append([]string{strings.Join(odd, "; ")}, odd...) {
-		db := connect(t, url, oddly(strings.Split(setting, "; ")...))
-		differences, err := schema.Check(t.Context(), db)
-		require.NoError(t, err, setting)
-		require.Empty(t, differences, setting)
-		drawn, err := schema.Graph(t.Context(), db)
-		require.NoError(t, err, setting)
-		require.Equal(t, graph, drawn, setting)
-	}
+	sameUnder(t, strings.Join(odd, "; ")) // one may hide another, which `make soak` sees
 	// What was made under such settings by the files as they are is found.
 	files, err := schema.Files()
 	require.NoError(t, err)
@@ -103,11 +91,45 @@ func TestCheck_FindsTheSameUnderAnySettings(t *testing.T) {
 	require.NotEmpty(t, differences)
 }
 
+func TestSoak_CheckFindsTheSameUnderEachSetting(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	sameUnder(t, odd...)
+}
+
+// sameUnder checks and draws a database in a session for each text of settings.
+func sameUnder(t *testing.T, settings ...string) {
+	t.Helper()
+	url := dbtest.URL(t)
+	graph, err := schema.Graph(t.Context(), connect(t, url))
+	require.NoError(t, err)
+	for _, setting := range settings {
+		db := connect(t, url, oddly(strings.Split(setting, "; ")...))
+		differences, err := schema.Check(t.Context(), db)
+		require.NoError(t, err, setting)
+		require.Empty(t, differences, setting)
+		drawn, err := schema.Graph(t.Context(), db)
+		require.NoError(t, err, setting)
+		require.Equal(t, graph, drawn, setting)
+	}
+}
+
 func TestEncoding_ThatIsNotUTF8IsRefused(t *testing.T) {
 	t.Parallel()
+	refusesEncodings(t, "LATIN1")
+}
+
+func TestSoak_EncodingsThatAreNotUTF8AreRefused(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	refusesEncodings(t, "SQL_ASCII", "EUC_JP", "WIN1252")
+}
+
+func refusesEncodings(t *testing.T, encodings ...string) {
+	t.Helper()
 	admin := connect(t, dbtest.AdminURL(t))
-	for i, encoding := range []string{"LATIN1", "SQL_ASCII", "EUC_JP", "WIN1252"} {
-		name := fmt.Sprintf("schema_encoding_%d", i)
+	for _, encoding := range encodings {
+		name := "schema_encoding_" + strings.ToLower(encoding)
 		run(t, admin, "CREATE DATABASE "+name+" TEMPLATE template0 LOCALE 'C' ENCODING '"+encoding+"'")
 		db := connect(t, dbtest.AdminURL(t), func(c *pgx.ConnConfig) { c.Database = name })
 		_, err := schema.Bootstrap(t.Context(), db)
