@@ -35,6 +35,10 @@ const timeZone = "America/St_Johns"
 // query mode: default_query_exec_mode=exec.
 const URLParams = "MUSICSTORE_TEST_URL_PARAMS"
 
+// noStandby are settings of a server that has no standby. The pages of a new database are not written to its write-ahead log.
+// https://www.postgresql.org/docs/current/runtime-config-wal.html#GUC-WAL-LEVEL
+var noStandby = []string{"wal_level=minimal", "max_wal_senders=0"}
+
 // New returns an empty store on a database of its own, until the end of the test.
 func New(tb testing.TB, opts ...repo.Option) *repo.Repo {
 	tb.Helper()
@@ -188,7 +192,7 @@ var server = sync.OnceValues(func() (string, error) {
 	if soaking() { // which may take more room than there is
 		start = localpg.Temp
 	}
-	if private, err = start(context.Background()); err != nil {
+	if private, err = start(context.Background(), noStandby...); err != nil {
 		return "", err
 	}
 
