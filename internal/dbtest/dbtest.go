@@ -78,7 +78,18 @@ func EmptyURL(tb testing.TB) string {
 	return withParams(url)
 }
 
-// ExampleURL is EmptyURL for an example, which is no test: drop drops the database.
+// ExampleStoreURL is URL for an example, which is no test: done ends what would be its test.
+func ExampleStoreURL() (url string, done func()) {
+	e := &example{}
+	d, err := recycled.take(e)
+	if err != nil {
+		panic(err)
+	}
+
+	return withParams(d.url), e.drop
+}
+
+// ExampleURL is EmptyURL for an example: drop drops the database.
 func ExampleURL() (url string, drop func()) {
 	e := &example{}
 	url, err := clone(e, empty{})

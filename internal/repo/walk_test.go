@@ -67,11 +67,23 @@ func walkHoldsLittle(t *testing.T, albums int) {
 
 func TestRepo_AWalkGoesThroughAlbumsOfAllSizes(t *testing.T) {
 	t.Parallel()
+	walkGoesThroughAll(t, 106, 102)
+}
+
+func TestSoak_AWalkGoesThroughAlbumsOfAllSizes(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	walkGoesThroughAll(t, 230, 220)
+}
+
+// walkGoesThroughAll walks albums, of which some are full, and all behind a number.
+func walkGoesThroughAll(t *testing.T, count, full int) {
+	t.Helper()
 	store := dbtest.New(t)
 	var albums []repo.NewAlbum
-	for n := range 230 {
+	for n := range count {
 		size := n % 3
-		if n%50 == 49 || n > 220 {
+		if n%50 == 49 || n > full {
 			size = repo.MaxTracks - n%2
 		}
 		a := album(fmt.Sprintf("Album %d", n), size)
