@@ -25,13 +25,13 @@ import (
 //
 //	store, err := repo.Open(ctx, os.Getenv("DATABASE_URL"))
 func example(ctx context.Context, opts ...repo.Option) (store *repo.Repo, done func()) {
-	databaseURL, done := dbtest.ExampleStoreURL()
+	databaseURL, end := dbtest.ExampleStoreURL()
 	store, err := repo.Open(ctx, databaseURL, opts...)
 	if err != nil {
 		panic(err)
 	}
 
-	return store, func() { store.Close(); done() }
+	return store, func() { store.Close(); end() }
 }
 
 // A shop, from an empty database to its first sale.
