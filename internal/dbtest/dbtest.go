@@ -39,10 +39,15 @@ const URLParams = "MUSICSTORE_TEST_URL_PARAMS"
 // https://www.postgresql.org/docs/current/runtime-config-wal.html#GUC-WAL-LEVEL
 var noStandby = []string{"wal_level=minimal", "max_wal_senders=0"}
 
-// New returns an empty store on a database of its own, until the end of the test.
+// New returns an empty store on a database of its own, until the end of the test. It has at most eight connections, half of
+// the default, because to make one costs more than most tests do with it. In `make soak` it has the default.
 func New(tb testing.TB, opts ...repo.Option) *repo.Repo {
 	tb.Helper()
-	r, err := repo.Open(tb.Context(), URL(tb), opts...)
+	url := URL(tb)
+	if !soaking() {
+		url += "&pool_max_conns=8"
+	}
+	r, err := repo.Open(tb.Context(), url, opts...)
 	require.NoError(tb, err)
 	tb.Cleanup(r.Close)
 

@@ -325,7 +325,7 @@ func (k *killer) kill(ctx context.Context) error {
 
 func TestRepo_OutlivesItsConnections(t *testing.T) {
 	t.Parallel()
-	outlivesKilledConnections(t, 2, 15)
+	outlivesKilledConnections(t, 2, 10)
 	outlivesOtherEnds(t)
 }
 
