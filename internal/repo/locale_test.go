@@ -80,6 +80,8 @@ func inLocales(t *testing.T, choose func(all []string) []string, fn func(locale 
 			db, err := pgx.ConnectConfig(t.Context(), config)
 			require.NoError(t, err)
 			defer db.Close(context.WithoutCancel(t.Context()))
+			_, err = db.Exec(t.Context(), "REVOKE CREATE ON SCHEMA public FROM PUBLIC") // as from PostgreSQL 15 on
+			require.NoError(t, err)
 			_, err = schema.Bootstrap(t.Context(), db)
 			require.NoError(t, err)
 			fn(locale, repo.New(db))
