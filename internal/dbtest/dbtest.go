@@ -35,10 +35,19 @@ const timeZone = "America/St_Johns"
 // query mode: default_query_exec_mode=exec.
 const URLParams = "MUSICSTORE_TEST_URL_PARAMS"
 
-// New returns an empty store on a database of its own, until the end of the test.
+// noStandby are settings of a server that has no standby. The pages of a new database are not written to its write-ahead log.
+// https://www.postgresql.org/docs/current/runtime-config-wal.html#GUC-WAL-LEVEL
+var noStandby = []string{"wal_level=minimal", "max_wal_senders=0"}
+
+// New returns an empty store on a database of its own, until the end of the test. It has at most eight connections, half of
+// the default, because to make one costs more than most tests do with it. In `make soak` it has the default.
 func New(tb testing.TB, opts ...repo.Option) *repo.Repo {
 	tb.Helper()
-	r, err := repo.Open(tb.Context(), URL(tb), opts...)
+	url := URL(tb)
+	if !soaking() {
+		url += "&pool_max_conns=8"
+	}
+	r, err := repo.Open(tb.Context(), url, opts...)
 	require.NoError(tb, err)
 	tb.Cleanup(r.Close)
 
@@ -74,7 +83,18 @@ func EmptyURL(tb testing.TB) string {
 	return withParams(url)
 }
 
-// ExampleURL is EmptyURL for an example, which is no test: drop drops the database.
+// ExampleStoreURL is URL for an example, which is no test: done ends what would be its test.
+func ExampleStoreURL() (url string, done func()) {
+	e := &example{}
+	d, err := recycled.take(e)
+	if err != nil {
+		panic(err)
+	}
+
+	return withParams(d.url), e.drop
+}
+
+// ExampleURL is EmptyURL for an example: drop drops the database.
 func ExampleURL() (url string, drop func()) {
 	e := &example{}
 	url, err := clone(e, empty{})
@@ -188,7 +208,7 @@ var server = sync.OnceValues(func() (string, error) {
 	if soaking() { // which may take more room than there is
 		start = localpg.Temp
 	}
-	if private, err = start(context.Background()); err != nil {
+	if private, err = start(context.Background(), noStandby...); err != nil {
 		return "", err
 	}
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -71,7 +70,7 @@ func (d *database) drop() {
 }
 
 // take returns a database that is as a new clone is, until the end of the test.
-func (r *recycler) take(tb testing.TB) (*database, error) {
+func (r *recycler) take(tb pgtestdb.TB) (*database, error) {
 	tb.Helper()
 	d := r.pop()
 	if d != nil {

@@ -219,7 +219,9 @@ func (h host) command(ctx context.Context, name string, args ...string) *exec.Cm
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
 
-	cmd.Env = []string{"LC_ALL=C", "PATH=" + h.path + ":/usr/bin:/bin"}
+	// With LD_BIND_NOW the server finds the functions of its libraries once. Otherwise each of its sessions, a process of
+	// its own, would find them again.
+	cmd.Env = []string{"LC_ALL=C", "LD_BIND_NOW=1", "PATH=" + h.path + ":/usr/bin:/bin"}
 	for _, name := range passedOn {
 		if value, ok := os.LookupEnv(name); ok {
 			cmd.Env = append(cmd.Env, name+"="+value)

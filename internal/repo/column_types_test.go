@@ -96,6 +96,17 @@ var awkward = map[string]string{
 
 func TestQueryModes_StoreAndReadEveryTypeOfColumn(t *testing.T) {
 	t.Parallel()
+	storeAndReadEveryType(t, cacheStatement, "simple_protocol")
+}
+
+func TestSoak_QueryModes_StoreAndReadEveryTypeOfColumn(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	storeAndReadEveryType(t, queryModes...)
+}
+
+func storeAndReadEveryType(t *testing.T, modes ...string) {
+	t.Helper()
 	url := dbtest.EmptyURL(t)
 	admin, err := repo.Open(t.Context(), url)
 	require.NoError(t, err)
@@ -113,7 +124,7 @@ func TestQueryModes_StoreAndReadEveryTypeOfColumn(t *testing.T) {
 	}
 	settings := map[string]map[string]string{"Plain": nil, "Awkward": awkward}
 	for set, values := range settings {
-		for _, mode := range queryModes {
+		for _, mode := range modes {
 			t.Run(set+"_"+mode, func(t *testing.T) {
 				t.Parallel()
 				url := url

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -140,7 +141,7 @@ func TestConn_CopyFrom(t *testing.T) {
 
 func TestConn_CopyFrom_WritesTheTypesOfNow(t *testing.T) {
 	t.Parallel()
-	table, columns := pgx.Identifier{"weights"}, []string{"grams"}
+	columns := []string{"grams"}
 	type copier interface {
 		CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error)
 	}
@@ -148,12 +149,13 @@ func TestConn_CopyFrom_WritesTheTypesOfNow(t *testing.T) {
 		"Here":       func(store *repo.Repo) copier { return repo.Conn(store) },
 		"PgxControl": func(store *repo.Repo) copier { return store.DB() },
 	}
+	url := with(t, dbtest.URL(t), "pool_max_conns", "1") // with a table for each
 	for _, mode := range queryModes {
 		for name, of := range copiers {
 			t.Run(name+"_"+mode, func(t *testing.T) {
 				t.Parallel()
-				url := with(t, dbtest.URL(t), "pool_max_conns", "1")
-				store := openMode(t, url, mode)
+				store, weights := openMode(t, url, mode), "weights_"+strings.ToLower(name)+"_"+mode
+				table := pgx.Identifier{weights}
 				load := func(grams int) error {
 					_, err := of(store).CopyFrom(t.Context(), table, columns, pgx.CopyFromRows([][]any{{grams}}))
 
@@ -164,19 +166,19 @@ func TestConn_CopyFrom_WritesTheTypesOfNow(t *testing.T) {
 					_, err := store.DB().Exec(t.Context(), sql)
 					require.NoError(t, err)
 				}
-				exec("CREATE TABLE weights (grams integer)")
+				exec("CREATE TABLE " + weights + " (grams integer)")
 				require.NoError(t, load(1))
-				exec("ALTER TABLE weights ALTER COLUMN grams TYPE real") // which is as wide
+				exec("ALTER TABLE " + weights + " ALTER COLUMN grams TYPE real") // which is as wide
 				require.NoError(t, load(2))
 				var sum float32
-				require.NoError(t, store.DB().QueryRow(t.Context(), "SELECT sum(grams) FROM weights").Scan(&sum))
+				require.NoError(t, store.DB().QueryRow(t.Context(), "SELECT sum(grams) FROM "+weights).Scan(&sum))
 				stale := name == "PgxControl" && (mode == cacheStatement || mode == "cache_describe")
 				if stale {
 					require.InDelta(t, 1.0, sum, .01, "the integer's bytes are taken for a tiny real")
 				} else {
 					require.InDelta(t, 3.0, sum, .01)
 				}
-				exec("ALTER TABLE weights ALTER COLUMN grams TYPE bigint")
+				exec("ALTER TABLE " + weights + " ALTER COLUMN grams TYPE bigint")
 				for range 2 { // once would do for whoever heals after an error
 					if err := load(3); stale {
 						require.Error(t, err)
@@ -189,7 +191,7 @@ func TestConn_CopyFrom_WritesTheTypesOfNow(t *testing.T) {
 	}
 	t.Run("InATransaction", func(t *testing.T) {
 		t.Parallel()
-		store := openMode(t, dbtest.URL(t), cacheStatement)
+		store, table := openMode(t, url, cacheStatement), pgx.Identifier{"weights"}
 		require.NoError(t, store.InTx(t.Context(), func(tx *repo.Repo) error {
 			for _, sql := range []string{"CREATE TABLE weights (grams integer)", "ALTER TABLE weights ALTER COLUMN grams TYPE bigint"} {
 				if _, err := tx.DB().Exec(t.Context(), sql); err != nil {
@@ -205,8 +207,10 @@ func TestConn_CopyFrom_WritesTheTypesOfNow(t *testing.T) {
 	})
 	t.Run("AnErrorThatLeavesTheConnectionLosesNoOutcome", func(t *testing.T) {
 		t.Parallel()
-		store := openMode(t, with(t, dbtest.URL(t), "pool_max_conns", "1"), cacheStatement)
-		for _, sql := range []string{"CREATE TABLE weights (grams integer)", "ALTER TABLE weights ALTER COLUMN grams TYPE bigint"} {
+		store, table := openMode(t, url, cacheStatement), pgx.Identifier{"weights_behind"}
+		for _, sql := range []string{
+			"CREATE TABLE weights_behind (grams integer)", "ALTER TABLE weights_behind ALTER COLUMN grams TYPE bigint",
+		} {
 			_, err := store.DB().Exec(t.Context(), sql)
 			require.NoError(t, err)
 			_, err = store.DB().CopyFrom(t.Context(), table, columns, pgx.CopyFromRows([][]any{{1}})) // behind the store's back
@@ -321,12 +325,25 @@ func (k *killer) kill(ctx context.Context) error {
 
 func TestRepo_OutlivesItsConnections(t *testing.T) {
 	t.Parallel()
+	outlivesKilledConnections(t, 2, 10)
+	outlivesOtherEnds(t)
+}
 
+func TestSoak_OutlivesItsConnections(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	outlivesKilledConnections(t, 5, 50)
+}
+
+// outlivesKilledConnections kills the connections under reads, writes and loads, so many times each, and under workers
+// that do so many writes each.
+func outlivesKilledConnections(t *testing.T, times int32, each int) {
+	t.Helper()
 	t.Run("InEveryRead", func(t *testing.T) {
 		t.Parallel()
 		store, killer := killable(t, "")
 		a, b := newAccount(t, store, "a@x"), newAlbum(t, store, "A", 3)
-		for range 5 {
+		for range times {
 			for _, read := range []func() error{
 				func() error { _, err := store.GetAccount(t.Context(), a.ID); return err },
 				func() error { _, err := store.GetAlbum(t.Context(), b.ID); return err },
@@ -337,13 +354,13 @@ func TestRepo_OutlivesItsConnections(t *testing.T) {
 				require.NoError(t, read())
 			}
 		}
-		require.GreaterOrEqual(t, killer.kills.Load(), int64(20))
+		require.GreaterOrEqual(t, killer.kills.Load(), int64(4*times))
 	})
 	t.Run("InEveryWriteWithAKey", func(t *testing.T) {
 		t.Parallel()
 		store, killer := killable(t, "")
 		a := newAlbum(t, store, "A", 0)
-		for n := range 5 {
+		for n := range times {
 			require.NoError(t, killer.kill(t.Context()))
 			buyer, err := store.CreateAccount(t.Context(), repo.NewAccount{Email: repo.Email(rune('a'+n)) + "@x", PasswordHash: hash})
 			require.NoError(t, err)
@@ -356,20 +373,20 @@ func TestRepo_OutlivesItsConnections(t *testing.T) {
 			_, _, err = store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: buyer.ID})
 			require.NoError(t, err)
 		}
-		require.GreaterOrEqual(t, killer.kills.Load(), int64(15))
+		require.GreaterOrEqual(t, killer.kills.Load(), int64(3*times))
 	})
 	t.Run("InALoadThatHasNotBegun", func(t *testing.T) {
 		t.Parallel()
 		store, killer := killable(t, "")
 		a := newAlbum(t, store, "A", 0)
-		for n := range int32(5) {
+		for n := range times {
 			require.NoError(t, killer.kill(t.Context()))
 			_, err := store.LoadTracks(t.Context(), []repo.LoadTracksParams{{AlbumID: a.ID, Name: "T", DisplayOrder: n + 1}})
 			require.NoError(t, err)
 		}
 		require.NoError(t, killer.kill(t.Context()))
 		_, err := store.DB().CopyFrom(t.Context(), pgx.Identifier{"tracks"}, []string{"album_id", "name", "display_order"},
-			pgx.CopyFromRows([][]any{{a.ID, "T", 6}}))
+			pgx.CopyFromRows([][]any{{a.ID, "T", times + 1}}))
 		require.Error(t, err, "the control: pgx alone")
 	})
 	t.Run("WhileManyWorkAndNothingIsLostOrDoubled", func(t *testing.T) {
@@ -377,7 +394,7 @@ func TestRepo_OutlivesItsConnections(t *testing.T) {
 		store, killer := killable(t, "&pool_max_conns=4")
 		a := newAlbum(t, store, "A", 0)
 		buyer := newAccount(t, store, "a@x")
-		const workers, each = 4, 50
+		const workers = 4
 		errs := atOnce(workers, func(int) error {
 			for n := range each {
 				if n%5 == 0 { // under the others, wherever they are
@@ -399,6 +416,10 @@ func TestRepo_OutlivesItsConnections(t *testing.T) {
 		require.Equal(t, workers*each, n)
 		require.GreaterOrEqual(t, killer.kills.Load(), int64(workers))
 	})
+}
+
+func outlivesOtherEnds(t *testing.T) {
+	t.Helper()
 	t.Run("InATransactionThatWasNotCommitted", func(t *testing.T) {
 		t.Parallel()
 		store, killer := killable(t, "")

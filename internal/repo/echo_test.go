@@ -201,7 +201,7 @@ func TestWithEcho_IsFreeWhenOff(t *testing.T) { //nolint:paralleltest // it coun
 // the race detector has a sync.Pool lose a part of what it is given, so that the mean of one and the same call moves a
 // little from run to run, across a whole number at times.
 func allocations(call func()) float64 {
-	const runs = 400
+	const runs = 150
 	call()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -21,20 +21,17 @@ import (
 	"musicstore/internal/schema"
 )
 
-// example opens a store on a new database, and returns what closes and drops it. In a program that is
+// example opens a store on a new database that has the schema, and returns what closes it. In a program that is
 //
 //	store, err := repo.Open(ctx, os.Getenv("DATABASE_URL"))
 func example(ctx context.Context, opts ...repo.Option) (store *repo.Repo, done func()) {
-	databaseURL, drop := dbtest.ExampleURL()
+	databaseURL, end := dbtest.ExampleStoreURL()
 	store, err := repo.Open(ctx, databaseURL, opts...)
 	if err != nil {
 		panic(err)
 	}
-	if _, err := schema.Bootstrap(ctx, store.DB()); err != nil {
-		panic(err)
-	}
 
-	return store, func() { store.Close(); drop() }
+	return store, func() { store.Close(); end() }
 }
 
 // A shop, from an empty database to its first sale.

@@ -29,13 +29,24 @@ const accented = "Beyoncé — 美空ひばり"
 
 func TestOpen_SetsWhatGivesTextItsMeaning(t *testing.T) {
 	t.Parallel()
+	setsWhatGivesTextItsMeaning(t, cacheStatement, "simple_protocol")
+}
+
+func TestSoak_Open_SetsWhatGivesTextItsMeaning(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	setsWhatGivesTextItsMeaning(t, queryModes...)
+}
+
+func setsWhatGivesTextItsMeaning(t *testing.T, modes ...string) {
+	t.Helper()
 	url := dbtest.URL(t)
 	for setting, value := range map[string]string{
 		"client_encoding": "LATIN1", "standard_conforming_strings": "off", "DateStyle": "German", "TimeZone": "Asia/Tokyo",
 	} {
 		setForDatabase(t, url, setting, value)
 	}
-	for _, mode := range queryModes {
+	for _, mode := range modes {
 		store := openMode(t, with(t, url, "options", "-cstandard_conforming_strings=off"), mode)
 		made := newAlbum(t, store, accented+` \ `+mode, 1)
 		read, err := store.GetAlbum(t.Context(), made.ID)

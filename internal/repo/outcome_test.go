@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -35,6 +37,19 @@ var unsureErrors = map[string]pgproto3.ErrorResponse{
 
 func TestRepo_ASessionThatEndsUnderAWriteLeavesItsOutcomeUnknown(t *testing.T) {
 	t.Parallel()
+	// One that ends the session and one that does not are tried under everything, the others under a write and a read.
+	unsureUnderWrites(t, func(name string) bool { return name == "PanicInGerman" || name == "CompletionUnknown" })
+}
+
+func TestSoak_ASessionThatEndsUnderAWriteLeavesItsOutcomeUnknown(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	unsureUnderWrites(t, func(string) bool { return true })
+}
+
+// unsureUnderWrites has each of the errors end a write and a read, and those of which wide says so statements of all kinds.
+func unsureUnderWrites(t *testing.T, wide func(name string) bool) {
+	t.Helper()
 	for name, failure := range unsureErrors {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -65,6 +80,12 @@ func TestRepo_ASessionThatEndsUnderAWriteLeavesItsOutcomeUnknown(t *testing.T) {
 			once("")
 			_, err := store.CreateAlbum(t.Context(), album("B", 2))
 			unknown("a row", err, "albums WHERE name = 'B'")
+			once("")
+			_, err = store.GetAccountByEmail(t.Context(), "buyer@x")
+			require.NoError(t, err)
+			if !wide(name) {
+				return
+			}
 			once("")
 			_, err = store.UnpublishAlbum(t.Context(), a.ID)
 			unknown("a row", err, "albums WHERE name = 'A' AND NOT is_published")
@@ -100,9 +121,6 @@ func TestRepo_ASessionThatEndsUnderAWriteLeavesItsOutcomeUnknown(t *testing.T) {
 				repo.NewPurchase{AccountID: buyer.ID, AlbumID: a.ID, PaymentRef: "ref"})
 			require.NoError(t, err, "it has a key, and is sent again")
 			require.Equal(t, 1, count("purchases"))
-			once("")
-			_, err = store.GetAccountByEmail(t.Context(), "buyer@x")
-			require.NoError(t, err)
 			once("")
 			_, err = store.ListPublishedAlbums(t.Context(), repo.Page{})
 			require.NoError(t, err)
@@ -357,37 +375,71 @@ func TestRepo_AServerThatAcceptsAndSaysNothingIsUnavailable(t *testing.T) {
 			return one[name]()
 		}
 	}
+	// silenced returns a store that has lost its connection to a server which has just fallen silent, and what tells how often
+	// it tried to connect again. The first attempt fails at once if a cut says so.
+	silenced := func(limit string, cut bool) (store *repo.Repo, attempts func() int64) {
+		proxy := wireproxy.New(t, url)
+		store = open(t, proxy.URL("pool_max_conns=1&"+limit))
+		var n atomic.Int64
+		proxy.Set(func(m wireproxy.Message) wireproxy.Action {
+			if _, ok := m.Is.(*pgproto3.StartupMessage); !ok {
+				return wireproxy.Pass
+			}
+			if n.Add(1) == 1 && cut {
+				return wireproxy.CutBefore
+			}
+
+			return wireproxy.Stall
+		})
+		store.DB().(*pgxpool.Pool).Reset()
+
+		return store, n.Load
+	}
+	var wg sync.WaitGroup
+	checks := map[string]func(t *testing.T){}
 	for limit, atMost := range map[string]int64{"connect_timeout=1": 10, "": 2} { // without one, an attempt takes two minutes
 		for name, call := range reads {
 			if limit == "" && name == "Batch" {
 				continue // which is tried once
 			}
-			t.Run(name+limit, func(t *testing.T) {
-				t.Parallel()
-				proxy := wireproxy.New(t, url)
-				store := open(t, proxy.URL("pool_max_conns=1&"+limit))
-				var attempts atomic.Int64
-				proxy.Set(func(m wireproxy.Message) wireproxy.Action {
-					if _, ok := m.Is.(*pgproto3.StartupMessage); !ok {
-						return wireproxy.Pass
-					}
-					if attempts.Add(1) == 1 && limit == "" {
-						return wireproxy.CutBefore
-					}
-
-					return wireproxy.Stall
-				})
-				store.DB().(*pgxpool.Pool).Reset()
+			store, attempts := silenced(limit, limit == "")
+			var err error
+			var took time.Duration
+			wg.Go(func() {
 				start := time.Now()
-				err := call(t.Context(), store)
-				took := time.Since(start)
+				err = call(t.Context(), store)
+				took = time.Since(start)
+			})
+			checks[name+limit] = func(t *testing.T) {
+				t.Helper()
 				require.ErrorIs(t, err, repo.ErrUnavailable)
 				require.NotErrorIs(t, err, context.DeadlineExceeded, "it is not the caller's")
 				require.NotErrorIs(t, err, repo.ErrOutcomeUnknown)
-				require.LessOrEqual(t, attempts.Load(), atMost)
+				require.LessOrEqual(t, attempts(), atMost)
 				require.Less(t, took, 15*time.Second, "24 attempts take 24 seconds")
-			})
+			}
 		}
+	}
+	// The control: pgx alone waits for as long as its caller does.
+	const patience = 6 * time.Second // is more than the bound of an outage
+	plain, _ := silenced("", false)
+	var naiveErr error
+	var naiveTook time.Duration
+	wg.Go(func() {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		start := time.Now()
+		_, naiveErr = plain.DB().Exec(ctx, "SELECT 1")
+		naiveTook = time.Since(start)
+	})
+	checks["PgxControl"] = func(t *testing.T) {
+		t.Helper()
+		require.ErrorIs(t, naiveErr, context.DeadlineExceeded)
+		require.GreaterOrEqual(t, naiveTook, patience)
+	}
+	wg.Wait()                         // they share one wait, and one place among the parallel tests
+	for name, check := range checks { //nolint:paralleltest // there is nothing left to wait for
+		t.Run(name, check)
 	}
 	t.Run("Open", func(t *testing.T) {
 		t.Parallel()
@@ -558,6 +610,18 @@ func TestRepo_CloseWaitsForAQueryUnderWay(t *testing.T) {
 // A server whose disk is full, or that can't read a file, refuses sessions with FATAL errors of these classes.
 func TestRepo_AServerThatCannotBeginASessionIsUnavailable(t *testing.T) {
 	t.Parallel()
+	cannotBegin(t, "53100")
+}
+
+func TestSoak_AServerThatCannotBeginASessionIsUnavailable(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	cannotBegin(t, "XX000", "53100", "58030", "58P01")
+}
+
+// cannotBegin has a server refuse two sessions with each of the errors, and with those that are to last all that follow.
+func cannotBegin(t *testing.T, lasting ...string) {
+	t.Helper()
 	for _, code := range []string{"XX000", "53100", "58030", "58P01"} {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
@@ -565,6 +629,9 @@ func TestRepo_AServerThatCannotBeginASessionIsUnavailable(t *testing.T) {
 			refuse(2)
 			_, err := store.ListAlbums(t.Context(), repo.Page{})
 			require.NoError(t, err, code)
+			if !slices.Contains(lasting, code) {
+				return
+			}
 			refuse(1 << 30)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			_, err = store.CreateAlbum(ctx, album("not sent", 1))

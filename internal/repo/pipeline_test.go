@@ -187,7 +187,7 @@ func TestWithPipelining(t *testing.T) {
 		g := newGathering(t)
 		require.NoError(t, everyQuery(t.Context(), g.store))
 		require.Zero(t, g.count(""))
-		require.NoError(t, everyQueryAtOnce(t.Context(), 8, 3, func(int) *repo.Repo { return g.store }))
+		require.NoError(t, everyQueryAtOnce(t.Context(), 8, 1, func(int) *repo.Repo { return g.store }))
 		require.NoError(t, g.store.InTx(t.Context(), func(tx *repo.Repo) error {
 			require.False(t, repo.Gathers(tx))
 
@@ -386,62 +386,11 @@ func TestWithPipelining(t *testing.T) {
 	})
 	t.Run("OutlivesItsConnections", func(t *testing.T) {
 		t.Parallel()
-		plain, killer := killable(t, "")
-		config := plain.DB().(*pgxpool.Pool).Config()
-		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
-		pool, err := pgxpool.NewWithConfig(t.Context(), config)
-		require.NoError(t, err)
-		t.Cleanup(pool.Close)
-		store := repo.New(pool, repo.WithPipelining())
-		repo.SetPatience(store, time.Minute)
-		a, b := newAccount(t, store, "a@x"), newAlbum(t, store, "A", 3)
-		require.Equal(t, make([]error, 8), atOnce(8, func(worker int) error {
-			for n := range 50 {
-				if worker == 0 && n%5 == 0 { // under the others, wherever they are
-					if err := killer.kill(t.Context()); err != nil {
-						return err
-					}
-				}
-				if found, err := store.GetAccountByEmail(t.Context(), "a@x"); err != nil || !reflect.DeepEqual(found, a) {
-					return fmt.Errorf("%v: %w", found, err)
-				}
-				if found, err := store.GetAlbum(t.Context(), b.ID); err != nil || len(found.Tracks) != 3 {
-					return fmt.Errorf("%v: %w", found, err)
-				}
-			}
-
-			return nil
-		}))
-		require.Positive(t, killer.kills.Load())
+		gatheringOutlivesItsConnections(t, 15)
 	})
 	t.Run("OutlivesItsLink", func(t *testing.T) {
 		t.Parallel()
-		g := newGathering(t)
-		a := newAccount(t, g.store, "a@x")
-		now := everyNth(97)
-		g.proxy.Set(func(m wireproxy.Message) wireproxy.Action {
-			g.rule(m)
-			switch m.Is.(type) {
-			case *pgproto3.Bind, *pgproto3.BindComplete, *pgproto3.DataRow, *pgproto3.Sync, *pgproto3.ReadyForQuery:
-				if now() {
-					return wireproxy.CutBefore
-				}
-			}
-
-			return wireproxy.Pass
-		})
-		require.Equal(t, make([]error, 8), atOnce(8, func(int) error {
-			for range 50 {
-				if found, err := g.store.GetAccount(t.Context(), a.ID); err != nil || !reflect.DeepEqual(found, a) {
-					return fmt.Errorf("%v: %w", found, err)
-				}
-			}
-
-			return nil
-		}))
-		g.proxy.Set(nil)
-		require.Positive(t, g.count("GetAccount"))
-		require.Positive(t, g.proxy.Cuts())
+		gatheringOutlivesItsLink(t, 15)
 	})
 	t.Run("OutlivesAChangeOfTheSchema", func(t *testing.T) {
 		t.Parallel()
@@ -471,4 +420,74 @@ func TestWithPipelining(t *testing.T) {
 			require.Greater(t, g.count("GetAlbum"), before+16, "and they are gathered again")
 		}
 	})
+}
+
+func TestSoak_WithPipelining_OutlivesItsConnectionsAndItsLink(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	gatheringOutlivesItsConnections(t, 50)
+	gatheringOutlivesItsLink(t, 50)
+}
+
+// gatheringOutlivesItsConnections kills the connections under eight workers that do so many rounds of look-ups.
+func gatheringOutlivesItsConnections(t *testing.T, rounds int) {
+	t.Helper()
+	plain, killer := killable(t, "")
+	config := plain.DB().(*pgxpool.Pool).Config()
+	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	store := repo.New(pool, repo.WithPipelining())
+	repo.SetPatience(store, time.Minute)
+	a, b := newAccount(t, store, "a@x"), newAlbum(t, store, "A", 3)
+	require.Equal(t, make([]error, 8), atOnce(8, func(worker int) error {
+		for n := range rounds {
+			if worker == 0 && n%5 == 0 { // under the others, wherever they are
+				if err := killer.kill(t.Context()); err != nil {
+					return err
+				}
+			}
+			if found, err := store.GetAccountByEmail(t.Context(), "a@x"); err != nil || !reflect.DeepEqual(found, a) {
+				return fmt.Errorf("%v: %w", found, err)
+			}
+			if found, err := store.GetAlbum(t.Context(), b.ID); err != nil || len(found.Tracks) != 3 {
+				return fmt.Errorf("%v: %w", found, err)
+			}
+		}
+
+		return nil
+	}))
+	require.Positive(t, killer.kills.Load())
+}
+
+// gatheringOutlivesItsLink cuts the link under eight workers that do so many look-ups.
+func gatheringOutlivesItsLink(t *testing.T, rounds int) {
+	t.Helper()
+	g := newGathering(t)
+	a := newAccount(t, g.store, "a@x")
+	now := everyNth(97)
+	g.proxy.Set(func(m wireproxy.Message) wireproxy.Action {
+		g.rule(m)
+		switch m.Is.(type) {
+		case *pgproto3.Bind, *pgproto3.BindComplete, *pgproto3.DataRow, *pgproto3.Sync, *pgproto3.ReadyForQuery:
+			if now() {
+				return wireproxy.CutBefore
+			}
+		}
+
+		return wireproxy.Pass
+	})
+	require.Equal(t, make([]error, 8), atOnce(8, func(int) error {
+		for range rounds {
+			if found, err := g.store.GetAccount(t.Context(), a.ID); err != nil || !reflect.DeepEqual(found, a) {
+				return fmt.Errorf("%v: %w", found, err)
+			}
+		}
+
+		return nil
+	}))
+	g.proxy.Set(nil)
+	require.Positive(t, g.count("GetAccount"))
+	require.Positive(t, g.proxy.Cuts())
 }

@@ -70,7 +70,7 @@ func TestRaces_ManySpellingsOfOneAddressAreOneAccount(t *testing.T) {
 
 func TestRaces_NoOldPasswordComesBack(t *testing.T) {
 	t.Parallel()
-	noOldPasswordComesBack(t, 10)
+	noOldPasswordComesBack(t, 6)
 }
 
 func TestSoak_NoOldPasswordComesBack(t *testing.T) {

@@ -112,7 +112,7 @@ func TestOpen_LosesNoTime(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, created)
 		store.Close()
-		proxy.Settle()
+		proxy.Settle(0)
 
 		return tr
 	}

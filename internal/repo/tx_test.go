@@ -214,64 +214,75 @@ func TestRepo_InTxOptions(t *testing.T) {
 	})
 }
 
+// runsAgainAfterSerializationFailures has n count the albums, all before any goes on, and add one of the number they counted:
+// only one after the other can that be right.
+func runsAgainAfterSerializationFailures(t *testing.T, n int) {
+	t.Helper()
+	serializable := pgx.TxOptions{IsoLevel: pgx.Serializable}
+	add := func(tx *repo.Repo, all *barrier, first bool) error {
+		albums, err := tx.ListAlbums(t.Context(), repo.Page{Limit: 1000})
+		if first {
+			all.wait()
+		}
+		if err != nil {
+			return err
+		}
+		a := album(fmt.Sprintf("copy %d of %s", len(albums), repo.NewID()), 0)
+		a.PriceCents = int64(len(albums))
+		_, err = tx.CreateAlbum(t.Context(), a)
+
+		return err
+	}
+	prices := func(store *repo.Repo) map[int64]bool {
+		all := map[int64]bool{}
+		for a, err := range store.AllAlbums(t.Context()) {
+			require.NoError(t, err)
+			all[a.PriceCents] = true
+		}
+
+		return all
+	}
+
+	store := dbtest.New(t)
+	var runs atomic.Int64
+	all := newBarrier(n)
+	errs := atOnce(n, func(int) error {
+		first := true
+
+		return store.InTxOptions(t.Context(), serializable, func(tx *repo.Repo) error {
+			runs.Add(1)
+			defer func() { first = false }()
+
+			return add(tx, all, first)
+		})
+	})
+	require.Equal(t, make([]error, n), errs)
+	require.Len(t, prices(store), n, "each counted another number")
+	require.GreaterOrEqual(t, runs.Load(), int64(2*n-1), "all but one ran again")
+
+	// The control: at the default level all count the same.
+	naive := dbtest.New(t)
+	all = newBarrier(n)
+	errs = atOnce(n, func(int) error {
+		return naive.InTx(t.Context(), func(tx *repo.Repo) error { return add(tx, all, true) })
+	})
+	require.Equal(t, make([]error, n), errs)
+	require.Len(t, prices(naive), 1)
+}
+
+func TestSoak_InTx_RunsAgainAfterASerializationFailure(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	runsAgainAfterSerializationFailures(t, 16)
+}
+
 func TestRepo_InTx_RunsAgain(t *testing.T) {
 	t.Parallel()
 	serializable := pgx.TxOptions{IsoLevel: pgx.Serializable}
 
 	t.Run("AfterASerializationFailure", func(t *testing.T) {
 		t.Parallel()
-		// Many count the albums, all before any goes on, and add one of the number they counted: only one after the other
-		// can that be right.
-		const n = 16
-		add := func(tx *repo.Repo, all *barrier, first bool) error {
-			albums, err := tx.ListAlbums(t.Context(), repo.Page{Limit: 1000})
-			if first {
-				all.wait()
-			}
-			if err != nil {
-				return err
-			}
-			a := album(fmt.Sprintf("copy %d of %s", len(albums), repo.NewID()), 0)
-			a.PriceCents = int64(len(albums))
-			_, err = tx.CreateAlbum(t.Context(), a)
-
-			return err
-		}
-		prices := func(store *repo.Repo) map[int64]bool {
-			all := map[int64]bool{}
-			for a, err := range store.AllAlbums(t.Context()) {
-				require.NoError(t, err)
-				all[a.PriceCents] = true
-			}
-
-			return all
-		}
-
-		store := dbtest.New(t)
-		var runs atomic.Int64
-		all := newBarrier(n)
-		errs := atOnce(n, func(int) error {
-			first := true
-
-			return store.InTxOptions(t.Context(), serializable, func(tx *repo.Repo) error {
-				runs.Add(1)
-				defer func() { first = false }()
-
-				return add(tx, all, first)
-			})
-		})
-		require.Equal(t, make([]error, n), errs)
-		require.Len(t, prices(store), n, "each counted another number")
-		require.GreaterOrEqual(t, runs.Load(), int64(2*n-1), "all but one ran again")
-
-		// The control: at the default level all count the same.
-		naive := dbtest.New(t)
-		all = newBarrier(n)
-		errs = atOnce(n, func(int) error {
-			return naive.InTx(t.Context(), func(tx *repo.Repo) error { return add(tx, all, true) })
-		})
-		require.Equal(t, make([]error, n), errs)
-		require.Len(t, prices(naive), 1)
+		runsAgainAfterSerializationFailures(t, 6)
 	})
 	t.Run("AfterAFailureThatOnlyCommitShows", func(t *testing.T) {
 		t.Parallel()

@@ -14,17 +14,17 @@ import (
 
 // TestRepo_AWalkHoldsLittleWhateverTheRowsAre is not parallel: it measures the memory of the whole process.
 func TestRepo_AWalkHoldsLittleWhateverTheRowsAre(t *testing.T) { //nolint:paralleltest // see above
-	walkHoldsLittle(t, 18)
+	walkHoldsLittle(t, 6, 16<<20)
 }
 
 func TestSoak_AWalkHoldsLittleWhateverTheRowsAre(t *testing.T) { //nolint:paralleltest // see above
 	dbtest.Soak(t)
-	walkHoldsLittle(t, 60)
+	walkHoldsLittle(t, 60, 64<<20)
 }
 
-func walkHoldsLittle(t *testing.T, albums int) {
+// walkHoldsLittle walks so many albums of four megabytes each, and fails when a walk holds as much as a bound.
+func walkHoldsLittle(t *testing.T, albums int, bound int64) {
 	t.Helper()
-	const bound = 64 << 20
 	store := dbtest.New(t)
 	_, err := store.DB().Exec(t.Context(), `
 		INSERT INTO albums (name, url, year, price_cents, has_preview, is_published)
@@ -53,25 +53,37 @@ func walkHoldsLittle(t *testing.T, albums int) {
 			most = max(most, inUse()-before)
 		}
 		require.Equal(t, albums, n, name)
-		require.Less(t, most, int64(bound), name)
+		require.Less(t, most, bound, name)
 		t.Logf("%s held %d MiB at most", name, most>>20)
 	}
 
 	// The control: a page of all.
 	page, err := store.ListAlbums(t.Context(), repo.Page{Limit: albums})
 	require.NoError(t, err)
-	require.Greater(t, inUse()-before, int64(bound))
+	require.Greater(t, inUse()-before, bound)
 	require.Len(t, page, albums, "a page has as many as were asked for")
 	runtime.KeepAlive(page)
 }
 
 func TestRepo_AWalkGoesThroughAlbumsOfAllSizes(t *testing.T) {
 	t.Parallel()
+	walkGoesThroughAll(t, 106, 102)
+}
+
+func TestSoak_AWalkGoesThroughAlbumsOfAllSizes(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	walkGoesThroughAll(t, 230, 220)
+}
+
+// walkGoesThroughAll walks albums, of which some are full, and all behind a number.
+func walkGoesThroughAll(t *testing.T, count, full int) {
+	t.Helper()
 	store := dbtest.New(t)
 	var albums []repo.NewAlbum
-	for n := range 230 {
+	for n := range count {
 		size := n % 3
-		if n%50 == 49 || n > 220 {
+		if n%50 == 49 || n > full {
 			size = repo.MaxTracks - n%2
 		}
 		a := album(fmt.Sprintf("Album %d", n), size)

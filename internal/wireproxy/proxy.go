@@ -150,6 +150,7 @@ type Proxy struct {
 	closed bool
 	count  int
 	links  map[*link]struct{} // those that live
+	ended  *sync.Cond         // tells that a link has ended
 }
 
 // New returns a proxy to the server that a URL names, without TLS, which lets everything pass. It ends with the test,
@@ -164,6 +165,7 @@ func New(tb testing.TB, serverURL string) *Proxy {
 	require.NoError(tb, err)
 	p := &Proxy{target: target, listener: listener, links: map[*link]struct{}{}}
 	p.network, p.address = pgconn.NetworkAddress(config.Host, config.Port)
+	p.ended = sync.NewCond(&p.mu)
 	p.Set(nil)
 	p.running.Go(p.accept)
 	tb.Cleanup(p.close)
@@ -195,26 +197,14 @@ func (p *Proxy) Set(rule Rule) {
 // Cuts is how many connections have been cut by a rule.
 func (p *Proxy) Cuts() int { return int(p.cuts.Load()) }
 
-// Settle waits until every connection has ended, on the server's side too: what the server did is done by then. The
-// clients must have left, or leave.
-func (p *Proxy) Settle() {
-	for {
-		l := p.oneLink()
-		if l == nil {
-			return
-		}
-		<-l.ended
-	}
-}
-
-func (p *Proxy) oneLink() *link {
+// Settle waits until no more connections live than those that are to stay. The others have ended on the server's side too:
+// what the server did for them is done by then. Their clients must have left, or leave.
+func (p *Proxy) Settle(stay int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for l := range p.links {
-		return l
+	for len(p.links) > stay {
+		p.ended.Wait()
 	}
-
-	return nil
 }
 
 func (p *Proxy) close() {
@@ -249,7 +239,7 @@ func (p *Proxy) serve(client, server net.Conn) {
 	l := &link{
 		proxy: p, client: client, server: server,
 		toClient: pgproto3.NewBackend(client, client), toServer: pgproto3.NewFrontend(server, server),
-		gone: make(chan struct{}), ended: make(chan struct{}),
+		gone: make(chan struct{}),
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -277,7 +267,6 @@ type link struct {
 	dead     atomic.Bool
 	once     sync.Once
 	gone     chan struct{} // closed when the client is to be served no more
-	ended    chan struct{} // closed when the server's side has ended, too
 }
 
 func (l *link) run() {
@@ -301,7 +290,7 @@ func (l *link) run() {
 	l.proxy.mu.Lock()
 	delete(l.proxy.links, l)
 	l.proxy.mu.Unlock()
-	close(l.ended)
+	l.proxy.ended.Broadcast()
 }
 
 // start passes on what comes before the first statement, where both sides speak in turn. It reports whether there is

@@ -99,7 +99,7 @@ func TestProxy_CutsBeforeAndAfterAMessage(t *testing.T) {
 			_, err := through.Exec(t.Context(), "INSERT INTO numbers VALUES (1)", pgx.QueryExecModeSimpleProtocol)
 			require.Equal(t, c.ok, err == nil, err)
 			require.Equal(t, 1, p.Cuts())
-			p.Settle()
+			p.Settle(0)
 			require.Equal(t, c.want, count(t, direct))
 		})
 	}
@@ -116,7 +116,7 @@ func TestProxy_LosesTheReplyToACommit(t *testing.T) {
 	require.Zero(t, p.Cuts())
 	require.Error(t, tx.Commit(t.Context()))
 	require.Equal(t, 1, p.Cuts())
-	p.Settle()
+	p.Settle(0)
 	require.Equal(t, 1, count(t, direct))
 }
 
@@ -127,7 +127,7 @@ func TestProxy_RollsBackWhatWasCutBeforeItsCommit(t *testing.T) {
 	p.Set(wireproxy.Nth[pgproto3.Message](1, wireproxy.CutBefore))
 	_, err := through.Exec(t.Context(), "COMMIT")
 	require.Error(t, err)
-	p.Settle()
+	p.Settle(0)
 	require.Zero(t, count(t, direct))
 }
 
@@ -181,7 +181,7 @@ func TestProxy_StallsUntilTheClientLeaves(t *testing.T) {
 	_, err := through.Exec(ctx, "INSERT INTO numbers VALUES (1)")
 	require.ErrorIs(t, err, context.Canceled)
 	<-through.PgConn().CleanupDone()
-	p.Settle()
+	p.Settle(0)
 	require.Zero(t, count(t, direct))
 }
 
