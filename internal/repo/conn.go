@@ -12,6 +12,7 @@ import (
 
 	"musicstore/internal/dbtx"
 	"musicstore/internal/private"
+	"musicstore/internal/settings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -302,9 +303,7 @@ func (cl *call) begin() (err error) {
 	cl.db, cl.dead, cl.unread = nil, false, false
 	switch c := cl.c; {
 	case c.pool != nil:
-		if cl.held, cl.over, err = cl.outage.acquire(cl.ctx, c.pool); err == nil {
-			cl.db = cl.held.Conn()
-		}
+		return cl.borrow()
 	case c.session != nil:
 		if err = c.session.enter(); err == nil {
 			cl.entered, cl.db, cl.dead = c.session, c.db, c.session.single && c.session.conn.IsClosed()
@@ -315,7 +314,41 @@ func (cl *call) begin() (err error) {
 	if err != nil {
 		return err
 	}
-	if err = cl.c.fit(cl.ctx, connOf(cl.db)); err != nil {
+
+	return cl.fit()
+}
+
+// borrow gets a connection of the pool. One whose settings give SQL another meaning is closed: somebody may have set them
+// on that connection alone. The next one is tried instead, until one was made for this call, or every connection that
+// waited in the pool has been tried.
+func (cl *call) borrow() (err error) {
+	for more := int32(-1); ; more-- {
+		if cl.held, cl.over, err = cl.outage.acquire(cl.ctx, cl.c.pool); err != nil {
+			return err
+		}
+		held := cl.held.Conn()
+		cl.db = held
+		if err = settings.Check(held.PgConn()); err == nil {
+			return cl.fit()
+		}
+		if more < 0 {
+			more = cl.c.pool.Stat().IdleConns() + 1
+		}
+		if more == 0 {
+			cl.done(err)
+			cl.db = nil
+
+			return err
+		}
+		_ = held.Close(cl.ctx)
+		cl.done(err)
+	}
+}
+
+// fit looks whether the statement may run on its connection, and gives that back if not.
+func (cl *call) fit() error {
+	err := cl.c.fit(cl.ctx, connOf(cl.db))
+	if err != nil {
 		cl.done(err)
 		cl.db = nil
 	}

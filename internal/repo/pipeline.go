@@ -233,8 +233,8 @@ func (g *gatherer) fly(requests []*request) {
 		return
 	}
 	defer conn.Release()
-	if settings.Check(conn.Conn().PgConn()) != nil {
-		return // those who are sent the ordinary way say what is wrong
+	if settings.Check(conn.Conn().PgConn()) != nil { // the ordinary way closes it, and says what is wrong
+		return
 	}
 	f := flight{g: g, ctx: ctx, conn: conn.Conn()}
 	if !f.prepare(requests) {

@@ -149,6 +149,12 @@ const minConns = 16
 // Every connection starts with the settings that SQL is written for: client_encoding UTF8, standard_conforming_strings
 // on, DateStyle ISO, and the TimeZone of the URL or UTC. They win over those of the database, the role and PGOPTIONS. A
 // URL that asks for others is an *InvalidError, and a database whose encoding is not UTF8 is ErrSettings.
+//
+// A TCP connection on which nothing comes back any more, because packets are dropped on the way, is lost after half a minute
+// when it is idle, and, on Linux, after one minute when a statement was sent. A statement that the server is busy with may
+// take any time. A caller with a shorter deadline gets its context's error at its deadline.
+//
+// Open only logs in. Whether session_replication_role turns foreign keys off is found out by Warnings.
 func Open(ctx context.Context, url string, opts ...Option) (*Repo, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -168,6 +174,7 @@ func Open(ctx context.Context, url string, opts ...Option) (*Repo, error) {
 		config.MaxConns = max(config.MaxConns, minConns)
 	}
 	leaveEnded(config.ConnConfig)
+	noticeDeadLinks(config.ConnConfig)
 	closing := &atomic.Int32{}
 	config.BeforeClose = func(conn *pgx.Conn) {
 		closing.Add(1)
@@ -218,7 +225,9 @@ func leaveEnded(config *pgx.ConnConfig) {
 // New changes no setting of a connection. When its client_encoding or standard_conforming_strings gives SQL another
 // meaning, or its database is not UTF8, each call returns ErrSettings and sends nothing. The check before each
 // statement costs nothing, because the server reports these settings. A superuser's session that another role could
-// make use of gets ErrUntrusted.
+// make use of gets ErrUntrusted. Whether session_replication_role turns foreign keys off is found out by Warnings.
+//
+// A connection of a pool whose settings somebody has changed is closed, and another one takes its place.
 func New(db DB, opts ...Option) *Repo {
 	o := newOptions(opts)
 	if o.tracer != nil {
