@@ -43,6 +43,7 @@ const (
 	codeSerializationFailure = "40001"
 	codeDeadlockDetected     = "40P01"
 	codeNoPrivilege          = "42501"
+	codeUndefinedObject      = "42704" // such as a setting
 	codeCanceled             = "57014"
 	codeRaised               = "P0001" // RAISE EXCEPTION without a code of its own
 	codeInternalError        = "XX000"
