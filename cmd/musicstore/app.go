@@ -36,8 +36,7 @@ type app struct {
 // run runs one command and returns its exit status.
 func run(ctx context.Context, args []string, in io.Reader, stdout, stderr io.Writer) int {
 	out, errs := &screen{w: stdout}, &screen{w: stderr}
-	defer out.end()
-	defer errs.end()
+	defer func() { _ = errs.end() }()
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
 	a := &app{in: in, out: out, err: errs, giveUp: giveUp}
@@ -73,7 +72,11 @@ func run(ctx context.Context, args []string, in io.Reader, stdout, stderr io.Wri
 	root.SetOut(out)
 	root.SetErr(errs)
 
-	switch err := root.ExecuteContext(ctx); {
+	err := root.ExecuteContext(ctx)
+	if unwritten := out.end(); unwritten != nil && err == nil {
+		started, err = true, fmt.Errorf("standard output: %w", unwritten)
+	}
+	switch {
 	case err == nil:
 		return ok
 	case !started: // cobra refused the words
