@@ -140,7 +140,9 @@ const minConns = 16
 
 // Open connects to the database that url names, a PostgreSQL URL or key=value string with pgxpool's parameters, and
 // returns a store on a pool of its own, which Close ends. It returns ErrUnavailable when the server
-// can't be reached, and the context's error when that has ended. No error shows the password. A second call opens a
+// can't be reached, and the context's error when that has ended. A setting whose file can't be used (sslrootcert, sslcert,
+// sslkey) or which the server refuses is an *InvalidError that names it, also when it comes from the environment (PGTZ is
+// TimeZone, PGSSLROOTCERT is sslrootcert). No error shows the password. A second call opens a
 // second pool.
 //
 // The query modes exec and simple_protocol send statements as cache_describe, which works behind a pooler like them and
@@ -158,11 +160,7 @@ const minConns = 16
 func Open(ctx context.Context, url string, opts ...Option) (*Repo, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		// The parser's own reason quotes what it could not read, which may be the password.
-		const reason = "can't be read: it must be like postgres://user:password@host:port/database?setting=value, " +
-			"or key=value pairs, and each setting have a value that it can have"
-
-		return nil, &InvalidError{Op: "open", Field: "database URL", Reason: reason}
+		return nil, badURL(err)
 	}
 	o := newOptions(opts)
 	if err := pin(config.ConnConfig); err != nil {
@@ -191,6 +189,10 @@ func Open(ctx context.Context, url string, opts ...Option) (*Repo, error) {
 	first, err := pool.Acquire(ctx)
 	if err != nil {
 		pool.Close()
+
+		if refused := refusedSetting(config.ConnConfig.RuntimeParams, err); refused != nil {
+			return nil, refused
+		}
 
 		return nil, fmt.Errorf("open: %w", unreachable(ctx, err))
 	}
