@@ -16,10 +16,11 @@ const (
 	probeEvery = 5 * time.Second
 	probes     = 3
 
-	// sentFor is how long the system waits for the other end to acknowledge, or to take, what was sent. Linux alone can
-	// be told so; elsewhere it is the system's own time, about a quarter of an hour.
+	// sentFor is how long the system waits for the other end to acknowledge what was sent. On Linux it is also how long a
+	// server may take nothing of a long COPY, for instance because it waits for a lock, and so it is not shorter. Linux alone
+	// can be told; elsewhere it is the system's own time, about a quarter of an hour.
 	// https://www.rfc-editor.org/rfc/rfc5482
-	sentFor = time.Minute
+	sentFor = 2 * time.Minute
 )
 
 // noticeDeadLinks has the TCP connections of config end when nothing comes back on them.

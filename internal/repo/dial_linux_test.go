@@ -14,8 +14,8 @@ import (
 	"musicstore/internal/wireproxy"
 )
 
-// A link whose packets are dropped without a word is given up by the system: after half a minute when it is idle, after a
-// minute when something was sent.
+// A link whose packets are dropped without a word is given up by the system: after half a minute when it is idle, after
+// two minutes when something was sent.
 func TestOpen_HasTheSystemNoticeADeadLink(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -35,7 +35,7 @@ func TestOpen_HasTheSystemNoticeADeadLink(t *testing.T) {
 		require.NoError(t, err)
 		conn, err := store.DB().(*pgxpool.Pool).Acquire(ctx)
 		require.NoError(t, err)
-		require.Equal(t, 60_000, option(conn.Conn(), unix.TCP_USER_TIMEOUT))
+		require.Equal(t, 120_000, option(conn.Conn(), unix.TCP_USER_TIMEOUT))
 		require.Equal(t, 15, option(conn.Conn(), unix.TCP_KEEPIDLE))
 		require.Equal(t, 5, option(conn.Conn(), unix.TCP_KEEPINTVL))
 		require.Equal(t, 3, option(conn.Conn(), unix.TCP_KEEPCNT))

@@ -153,8 +153,9 @@ const minConns = 16
 // URL that asks for others is an *InvalidError, and a database whose encoding is not UTF8 is ErrSettings.
 //
 // A TCP connection on which nothing comes back any more, because packets are dropped on the way, is lost after half a minute
-// when it is idle, and, on Linux, after one minute when a statement was sent. A statement that the server is busy with may
-// take any time. A caller with a shorter deadline gets its context's error at its deadline.
+// when it is idle, and, on Linux, after two minutes when a statement was sent. A statement that the server is busy with may
+// take any time, except for a COPY of which the server takes nothing for two minutes. A caller with a shorter deadline gets
+// its context's error at its deadline.
 //
 // Open only logs in. Whether session_replication_role turns foreign keys off is found out by Warnings.
 func Open(ctx context.Context, url string, opts ...Option) (*Repo, error) {
