@@ -190,8 +190,22 @@ func TestEveryCommandFailsWhenItsOutputIsLost(t *testing.T) {
 	url := dbtest.URL(t)
 	require.Equal(t, ok, musicstore(t, "import", "catalog.jsonl", "--database-url", url).status)
 	for _, args := range [][]string{
-		{}, {"help"}, {"--help"}, {"help", "import"}, {"report"}, {"completion", "bash"}, {"grants", "shop"}, {"demo"}, {"init"},
-		{"init", "--json"}, {"check"}, {"graph"}, {"export"}, {"search", "a"}, {"report", "sales"}, {"report", "sales", "--json"},
+		{},
+		{"help"},
+		{"--help"},
+		{"help", "import"},
+		{"report"},
+		{"completion", "bash"},
+		{"grants", "shop"},
+		{"demo"},
+		{"init"},
+		{"init", "--json"},
+		{"check"},
+		{"graph"},
+		{"export"},
+		{"search", "a"},
+		{"report", "sales"},
+		{"report", "sales", "--json"},
 		{"import", "/dev/null"},
 	} {
 		var errs bytes.Buffer

@@ -53,7 +53,7 @@ func (r *report) args(cmd *cobra.Command, args []string) (err error) {
 	if err != nil || r.tz == "" {
 		return fmt.Errorf("--tz: %.100q is no time zone: it must be UTC, Local or one like Europe/Berlin", r.tz)
 	}
-	if r.zone == time.Local {
+	if r.tz == "Local" {
 		return localZone()
 	}
 
@@ -62,7 +62,7 @@ func (r *report) args(cmd *cobra.Command, args []string) (err error) {
 
 // localZone returns an error when the system's own time zone can't be read. Go takes UTC then, and says nothing.
 func localZone() error {
-	if time.Local.String() != "UTC" { // its name is "Local" or what TZ has
+	if time.Local.String() != "UTC" { //nolint:gosmopolitan // its name is "Local" or what TZ has
 		return nil
 	}
 	tz, set := os.LookupEnv("TZ")

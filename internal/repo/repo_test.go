@@ -229,6 +229,8 @@ func TestOpen_NamesTheSettingWhoseFileIsBad(t *testing.T) {
 		"sslcert=" + text:                        "sslcert: needs sslkey, and sslkey needs sslcert",
 		"sslcert=" + text + "&sslkey=" + missing: `sslkey: its file "` + missing + `" can't be read: no such file or directory`,
 		"sslcert=" + text + "&sslkey=" + text:    "sslkey: has no key in PEM format",
+		"service=x&servicefile=" + missing:       "servicefile: can't be read as a service file",
+		"service=x&servicefile=/dev/null":        "service: is not in the service file",
 	} {
 		_, err := repo.Open(t.Context(), "postgres://u:secret@127.0.0.1:1/x?sslmode=require&"+setting)
 		require.ErrorIs(t, err, repo.ErrInvalid)

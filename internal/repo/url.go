@@ -13,8 +13,8 @@ import (
 
 // What is wrong with a database URL, without the values that it has: one may be the password.
 
-// badFiles are the beginnings of what pgconn says about the files of TLS, each with the setting it is about and the reason. pgconn has
-// no types for them.
+// badFiles are the beginnings of what pgconn says about files, which it has no types for, each with the setting that it is
+// about and the reason. Where that is empty, the error has it.
 var badFiles = []struct{ text, setting, reason string }{
 	{"unable to read CA file", "sslrootcert", ""},
 	{"unable to add CA to cert pool", "sslrootcert", "has no certificate in PEM format"},
@@ -25,6 +25,8 @@ var badFiles = []struct{ text, setting, reason string }{
 	{"unable to decrypt key", "sslpassword", "does not decrypt the key of sslkey"},
 	{"unable to read cert", "sslcert", ""},
 	{"unable to load cert", "sslcert", "is no certificate of the key of sslkey, or one of the two is not in PEM format"},
+	{"failed to read service file", "servicefile", "can't be read as a service file"},
+	{"unable to find service", "service", "is not in the service file"},
 	{`both "sslcert" and "sslkey" are required`, "sslcert", "needs sslkey, and sslkey needs sslcert"},
 }
 
