@@ -36,8 +36,7 @@ type app struct {
 // run runs one command and returns its exit status.
 func run(ctx context.Context, args []string, in io.Reader, stdout, stderr io.Writer) int {
 	out, errs := &screen{w: stdout}, &screen{w: stderr}
-	defer out.end()
-	defer errs.end()
+	defer func() { _ = errs.end() }()
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
 	a := &app{in: in, out: out, err: errs, giveUp: giveUp}
@@ -73,7 +72,11 @@ func run(ctx context.Context, args []string, in io.Reader, stdout, stderr io.Wri
 	root.SetOut(out)
 	root.SetErr(errs)
 
-	switch err := root.ExecuteContext(ctx); {
+	err := root.ExecuteContext(ctx)
+	if unwritten := out.end(); unwritten != nil && err == nil {
+		started, err = true, fmt.Errorf("standard output: %w", unwritten)
+	}
+	switch {
 	case err == nil:
 		return ok
 	case !started: // cobra refused the words
@@ -131,7 +134,9 @@ func (a *app) withStore(ctx context.Context, fn func(*repo.Repo) error) (err err
 	}
 	// The pool waits for connections that are in use, also for those on which nothing comes any more.
 	defer leave(store.Close)
-	a.warn(ctx, store)
+	if err := a.warn(ctx, store); err != nil {
+		return err
+	}
 	err = within(ctx, func() error { return fn(store) })
 	if cause := context.Cause(ctx); errors.Is(err, context.Canceled) && !errors.Is(err, cause) {
 		return fmt.Errorf("%w: %w", err, cause)
@@ -140,16 +145,18 @@ func (a *app) withStore(ctx context.Context, fn func(*repo.Repo) error) (err err
 	return err
 }
 
-// warn prints what is dangerous in the database, once, on standard error. What keeps it from looking, the command's own
-// statements meet as well.
-func (a *app) warn(ctx context.Context, store *repo.Repo) {
+// warn prints what is dangerous in the database, once, on standard error. It returns an error for settings that no command
+// can work with. Any other error is met by the command's own statements as well.
+func (a *app) warn(ctx context.Context, store *repo.Repo) error {
 	warnings, err := store.Warnings(ctx)
-	if err != nil {
-		return
+	if errors.Is(err, repo.ErrSettings) {
+		return err
 	}
 	for _, warning := range warnings {
 		_, _ = fmt.Fprintf(a.err, "musicstore: warning: %s\n", printable(warning))
 	}
+
+	return nil
 }
 
 // hinted adds what to do, where that is known.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"strings"
 	"testing"
 
@@ -167,4 +169,48 @@ func TestEcho(t *testing.T) {
 		require.Regexp(t, `\nROLLBACK \|[^\n]*\nmusicstore: `, got.err)
 		require.NotContains(t, got.err, "COMMIT")
 	})
+}
+
+// full is a device without room.
+type full struct{ left int }
+
+var errNoSpace = errors.New("no space left on device")
+
+func (f *full) Write(p []byte) (int, error) {
+	n := min(len(p), f.left)
+	if f.left -= n; n < len(p) {
+		return n, errNoSpace
+	}
+
+	return n, nil
+}
+
+func TestEveryCommandFailsWhenItsOutputIsLost(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	require.Equal(t, ok, musicstore(t, "import", "catalog.jsonl", "--database-url", url).status)
+	for _, args := range [][]string{
+		{},
+		{"help"},
+		{"--help"},
+		{"help", "import"},
+		{"report"},
+		{"completion", "bash"},
+		{"grants", "shop"},
+		{"demo"},
+		{"init"},
+		{"init", "--json"},
+		{"check"},
+		{"graph"},
+		{"export"},
+		{"search", "a"},
+		{"report", "sales"},
+		{"report", "sales", "--json"},
+		{"import", "/dev/null"},
+	} {
+		var errs bytes.Buffer
+		status := run(t.Context(), append([]string{"--database-url", url}, args...), nil, &full{len(args)}, &errs)
+		require.Equal(t, failed, status, "%v", args)
+		require.Contains(t, errs.String(), errNoSpace.Error(), "%v", args)
+	}
 }

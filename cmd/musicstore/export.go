@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -43,6 +44,9 @@ func exportAll(ctx context.Context, store *repo.Repo, w io.Writer) error {
 	defer stop(nil)
 
 	return store.InTxOptions(ctx, snapshot, func(tx *repo.Repo) error {
+		if err := refuseHeirs(ctx, tx); err != nil {
+			return err
+		}
 		buffered := bufio.NewWriter(to)
 		err := exportCatalog(ctx, tx, buffered)
 		if err == nil {
@@ -54,6 +58,31 @@ func exportAll(ctx context.Context, store *repo.Repo, w io.Writer) error {
 
 		return err
 	})
+}
+
+// heirsSQL returns a table that inherits from one of the catalogue's, whose rows would be exported as well, albums of the
+// same id and name twice. Partitions are meant to be read, and do not count.
+const heirsSQL = `
+SELECT i.inhparent::pg_catalog.regclass::pg_catalog.text, i.inhrelid::pg_catalog.regclass::pg_catalog.text
+FROM pg_catalog.pg_inherits AS i
+JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) i.inhparent
+WHERE c.relkind OPERATOR(pg_catalog.=) 'r' AND i.inhparent OPERATOR(pg_catalog.=) ANY (
+    ARRAY[pg_catalog.to_regclass('albums'), pg_catalog.to_regclass('tracks')]::pg_catalog.oid[])
+ORDER BY i.inhparent, i.inhrelid
+LIMIT 1`
+
+func refuseHeirs(ctx context.Context, store *repo.Repo) error {
+	var parent, heir string
+	err := store.DB().QueryRow(ctx, heirsSQL, pgx.QueryExecModeExec).Scan(&parent, &heir)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil
+	case err != nil:
+		return err
+	}
+	const text = "table %s inherits from %s, so its rows would be exported too: ALTER TABLE %[1]s NO INHERIT %[2]s"
+
+	return fmt.Errorf(text, printable(heir), printable(parent))
 }
 
 // exportCatalog writes the albums, of which AllAlbums holds few at a time.

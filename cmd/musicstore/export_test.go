@@ -254,3 +254,26 @@ func anyCatalog(t *testing.T, from *rand.Rand, n int) string {
 
 	return file.String()
 }
+
+// The rows of a table that inherits from albums are among those of albums.
+func TestExport_RefusesATableThatInherits(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	require.Equal(t, ok, musicstoreFrom(t, lines(blueTrain), "import", "-", "--database-url", url).status)
+	store, err := repo.Open(t.Context(), url)
+	require.NoError(t, err)
+	defer store.Close()
+	_, err = store.DB().Exec(t.Context(), "CREATE TABLE kept () INHERITS (albums); INSERT INTO kept TABLE albums")
+	require.NoError(t, err)
+	listed, err := store.ListAlbums(t.Context(), repo.Page{})
+	require.NoError(t, err)
+	require.Len(t, listed, 2, "the control: one album comes twice")
+	got := musicstore(t, "export", "--database-url", url)
+	require.Equal(t, failed, got.status)
+	require.Empty(t, got.out)
+	require.Equal(t, "musicstore: export: table kept inherits from albums, so its rows would be exported too: "+
+		"ALTER TABLE kept NO INHERIT albums\n", got.err)
+	_, err = store.DB().Exec(t.Context(), "ALTER TABLE kept NO INHERIT albums")
+	require.NoError(t, err)
+	require.Equal(t, ok, musicstore(t, "export", "--database-url", url).status)
+}

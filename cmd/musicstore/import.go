@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -31,9 +33,9 @@ func (a *app) importCommand() *cobra.Command {
 				case errors.Is(err, repo.ErrOutcomeUnknown):
 					const look = "All of it was imported, or nothing: look before you try again"
 
-					return fmt.Errorf("import %s: %w\n%s", args[0], err, look)
+					return fmt.Errorf("import %s: %w\n%s", onOneLine(args[0]), err, look)
 				case err != nil:
-					return fmt.Errorf("import %s: %w\nNothing was imported", args[0], err)
+					return fmt.Errorf("import %s: %w\nNothing was imported", onOneLine(args[0]), err)
 				}
 
 				return a.print(n, "imported "+n.String())
@@ -47,8 +49,13 @@ func (a *app) importCommand() *cobra.Command {
 
 func (a *app) importFile(ctx context.Context, store *repo.Repo, name string) (counts, error) {
 	var n counts
-	err := store.InTx(ctx, func(tx *repo.Repo) error {
+	var first error // of the attempt before
+	err := store.InTx(ctx, func(tx *repo.Repo) (err error) {
+		defer func() { first = err }()
 		in, size, err := a.open(name) // here, so that a second attempt reads from the start
+		if errors.Is(err, errReadOnce) && first != nil {
+			return fmt.Errorf("%s: %w", first.Error(), err) // a text: its code would have the transaction run again
+		}
 		if err != nil {
 			return err
 		}
@@ -63,12 +70,14 @@ func (a *app) importFile(ctx context.Context, store *repo.Repo, name string) (co
 	return n, err
 }
 
+var errReadOnce = errors.New("the transaction has to start over, and standard input can't be read again: try once more")
+
 // open opens a file, whose size it returns, or standard input, which has none and can be read once.
 func (a *app) open(name string) (in io.ReadCloser, size int64, err error) {
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return nil, 0, err
+			return nil, 0, shownPath(err)
 		}
 		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
 			size = info.Size()
@@ -77,14 +86,31 @@ func (a *app) open(name string) (in io.ReadCloser, size int64, err error) {
 		return f, size, nil
 	}
 	if a.in == nil {
-		const again = "the transaction has to start over, and standard input can't be read again: try once more"
-
-		return nil, 0, errors.New(again)
+		return nil, 0, errReadOnce
 	}
 	in = io.NopCloser(a.in)
 	a.in = nil
 
 	return in, 0, nil
+}
+
+// onOneLine returns the name of a file as it is, or quoted if it has characters that control a terminal, such as the end
+// of a line.
+func onOneLine(name string) string {
+	if printable(name) == name {
+		return name
+	}
+
+	return strconv.Quote(name)
+}
+
+// shownPath returns the error of a file with its name on one line.
+func shownPath(err error) error {
+	if of, ok := errors.AsType[*fs.PathError](err); ok {
+		return &fs.PathError{Op: of.Op, Path: onOneLine(of.Path), Err: of.Err}
+	}
+
+	return err
 }
 
 // interruptible is a reader whose Read returns when the context ends. Nothing else ends the read of a terminal, and

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -486,9 +487,11 @@ func TestImport_Fault(t *testing.T) {
 		t.Parallel()
 		url := dbtest.URL(t)
 		trigger(t, url, atOnce, once)
-		require.Equal(t, result{failed, "", "musicstore: import -: the transaction has to start over, and standard input " +
-			"can't be read again: try once more\nNothing was imported\n"},
-			musicstoreFrom(t, lines(blueTrain), "import", "-", "--database-url", url))
+		got := musicstoreFrom(t, lines(blueTrain), "import", "-", "--database-url", url)
+		require.Equal(t, failed, got.status)
+		require.Contains(t, got.err, "SQLSTATE 40001")
+		require.True(t, strings.HasSuffix(got.err, ": the transaction has to start over, and standard input "+
+			"can't be read again: try once more\nNothing was imported\n"), got.err)
 		require.Empty(t, albums(t, url))
 		require.Equal(t, ok, musicstoreFrom(t, lines(blueTrain), "import", "-", "--database-url", url).status)
 	})
@@ -504,4 +507,18 @@ func TestImport_Fault(t *testing.T) {
 		require.NotContains(t, got.err, "Nothing was imported")
 		require.Empty(t, albums(t, url))
 	})
+}
+
+func TestImport_SaysTheNameOfAFileOnOneLine(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	name := filepath.Join(t.TempDir(), "a\nmusicstore: imported 9 albums")
+	got := musicstore(t, "import", name, "--database-url", url)
+	require.Equal(t, failed, got.status)
+	require.Equal(t, "musicstore: import "+strconv.Quote(name)+": open "+strconv.Quote(name)+
+		": no such file or directory\nNothing was imported\n", got.err)
+	require.NoError(t, os.WriteFile(name, []byte("x\n"), 0o600))
+	got = musicstore(t, "import", name, "--database-url", url)
+	require.True(t, strings.HasPrefix(got.err, "musicstore: import "+strconv.Quote(name)+": line 1: is not a JSON value"), got.err)
+	require.Equal(t, 2, strings.Count(got.err, "\n"), got.err)
 }

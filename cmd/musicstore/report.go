@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -52,9 +53,37 @@ func (r *report) args(cmd *cobra.Command, args []string) (err error) {
 	if err != nil || r.tz == "" {
 		return fmt.Errorf("--tz: %.100q is no time zone: it must be UTC, Local or one like Europe/Berlin", r.tz)
 	}
+	if r.tz == "Local" {
+		return localZone()
+	}
 
 	return nil
 }
+
+// localZone returns an error when the system's own time zone can't be read. Go takes UTC then, and says nothing.
+func localZone() error {
+	if time.Local.String() != "UTC" { //nolint:gosmopolitan // its name is "Local" or what TZ has
+		return nil
+	}
+	tz, set := os.LookupEnv("TZ")
+	switch strings.TrimPrefix(tz, ":") {
+	case "UTC":
+		return nil
+	case "":
+		if _, err := os.Stat(systemZone); set || os.IsNotExist(err) { // which both mean UTC
+			return nil
+		}
+
+		return fmt.Errorf("--tz: Local can't be read from %s: name the zone, such as Europe/Berlin", systemZone)
+	default:
+		const advice = "it must be one like Europe/Berlin, or the file of one; or name the zone with --tz"
+
+		return fmt.Errorf("--tz: Local is not known: TZ is %.100q in the environment: %s", tz, advice)
+	}
+}
+
+// systemZone is the file from which Go reads the system's time zone on Unix.
+const systemZone = "/etc/localtime"
 
 func (r *report) last() repo.Days { return repo.Days{Last: r.days, In: r.zone} }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -201,4 +202,30 @@ func TestTerminal(t *testing.T) {
 			require.NotContains(t, onTerminal(t, 80, "X=", args...), "\x1b")
 		}
 	})
+}
+
+// Go takes UTC for a zone of the environment that it can't read.
+func TestReport_RefusesALocalZoneThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	report := func(tz string, args ...string) (string, error) {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], append([]string{"report", "sales", "--database-url", url}, args...)...)
+		cmd.Env = append(os.Environ(), asMain+"=1", "TZ="+tz)
+		out, err := cmd.CombinedOutput()
+
+		return string(out), err
+	}
+	for _, tz := range []string{"Mars/Olympus", "CET-1CEST,M3.5.0,M10.5.0/3", "/nowhere/zone"} {
+		out, err := report(tz, "--tz", "Local")
+		var exit *exec.ExitError
+		require.ErrorAs(t, err, &exit, out)
+		require.Equal(t, misuse, exit.ExitCode())
+		require.Contains(t, out, "--tz: Local is not known: TZ is "+strconv.Quote(tz)+" in the environment")
+	}
+	out, err := report("Mars/Olympus", "--tz", "UTC")
+	require.NoError(t, err, out)
+	for _, tz := range []string{"Europe/Berlin", "UTC", ":Asia/Tokyo", ""} {
+		out, err := report(tz, "--tz", "Local")
+		require.NoError(t, err, out)
+	}
 }

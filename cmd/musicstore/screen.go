@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -42,8 +43,9 @@ func printable(text string) string {
 type screen struct {
 	w io.Writer
 
-	mu   sync.Mutex
-	rest []byte // the beginning of a character whose end has not come
+	mu     sync.Mutex
+	rest   []byte // the beginning of a character whose end has not come
+	failed error  // why something could not be written
 }
 
 // Write writes p. The bytes of a character may come one by one.
@@ -58,20 +60,26 @@ func (s *screen) Write(p []byte) (int, error) {
 	s.rest = bytes.Clone(rest)
 	n, err := s.w.Write(shownOn(text))
 	if err != nil {
+		s.failed = cmp.Or(s.failed, err)
+
 		return min(n, len(p)), err
 	}
 
 	return len(p), nil
 }
 
-// end writes what is left of a character that has no end.
-func (s *screen) end() {
+// end writes what is left of a character that has no end. It returns the first error of all that was written: who wrote
+// it may have ignored it.
+func (s *screen) end() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.rest) > 0 {
 		s.rest = nil
-		_, _ = io.WriteString(s.w, string(unicode.ReplacementChar))
+		_, err := io.WriteString(s.w, string(unicode.ReplacementChar))
+		s.failed = cmp.Or(s.failed, err)
 	}
+
+	return s.failed
 }
 
 // wholeCharacters cuts off the beginning of a character that is at the end of text.

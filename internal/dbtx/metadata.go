@@ -7,6 +7,10 @@ import (
 	"strings"
 )
 
+// LongestName is how many bytes of a name PostgreSQL keeps. It cuts the rest off, and says so in a notice alone.
+// https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
+const LongestName = 63
+
 // Metadata is what is known of the SQL of one database. The generated code holds it as constants: it costs nothing when
 // the program starts.
 type Metadata struct {

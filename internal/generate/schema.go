@@ -356,7 +356,7 @@ func (s *schema) impliedSequence(t *table, col *column) string {
 			rest += strconv.Itoa(n)
 		}
 		x, y := len(bare), len(col.name)
-		for x+y+len("_")+len(rest) > longestName {
+		for x+y+len("_")+len(rest) > dbtx.LongestName {
 			if x > y {
 				x--
 			} else {
@@ -372,9 +372,6 @@ func (s *schema) impliedSequence(t *table, col *column) string {
 		}
 	}
 }
-
-// longestName is how many bytes of a name PostgreSQL takes.
-const longestName = 63
 
 // wholeRunes cuts off a part of a character at the end.
 func wholeRunes(s string) string {

@@ -110,7 +110,9 @@ func (h host) cacheFolder(parent string) (string, error) {
 	}
 
 	dir := filepath.Join(h.temp, fmt.Sprintf("musicstore-%d", os.Geteuid()))
-	_ = os.Mkdir(dir, 0o700)
+	if os.Mkdir(dir, 0o700) == nil {
+		_ = os.Chmod(dir, 0o700) //nolint:gosec // whatever the umask
+	}
 
 	// Anybody can make a folder of that name there, and would then own what is in it.
 	info, err := os.Lstat(dir)
@@ -191,14 +193,60 @@ func ownedBy(info os.FileInfo, uid int) bool {
 // mkdirShared makes a folder of ours, with its parents. The server's user, if another, can enter but not change it.
 func (h host) mkdirShared(dir string) error {
 	if h.as == nil {
-		return os.MkdirAll(dir, 0o700)
+		return mkdirAll(dir, 0o700)
 	}
 
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // others enter it on purpose
+	if err := mkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 
-	return os.Chmod(dir, 0o755) //nolint:gosec // whatever the umask
+	return os.Chmod(dir, 0o755) //nolint:gosec // others enter it on purpose
+}
+
+// mkdirAll is os.MkdirAll that gives the folders it makes their mode, whatever the umask.
+func mkdirAll(dir string, mode os.FileMode) error {
+	if info, err := os.Stat(dir); err == nil {
+		if !info.IsDir() {
+			return &os.PathError{Op: "mkdir", Path: dir, Err: syscall.ENOTDIR}
+		}
+
+		return nil
+	}
+
+	if parent := filepath.Dir(dir); parent != dir {
+		if err := mkdirAll(parent, mode); err != nil {
+			return err
+		}
+	}
+
+	if err := os.Mkdir(dir, mode); err != nil {
+		if errors.Is(err, os.ErrExist) { // another process was faster
+			return nil
+		}
+
+		return err
+	}
+
+	return os.Chmod(dir, mode)
+}
+
+// mkdirTemp is os.MkdirTemp whose folder its owner can use, whatever the umask.
+func mkdirTemp(dir, pattern string) (string, error) {
+	made, err := os.MkdirTemp(dir, pattern)
+	if err != nil {
+		return "", err
+	}
+
+	return made, os.Chmod(made, 0o700) //nolint:gosec // a folder
+}
+
+// writeFile is os.WriteFile whose file has its mode, whatever the umask.
+func writeFile(path string, text []byte, mode os.FileMode) error {
+	if err := os.WriteFile(path, text, mode); err != nil {
+		return err
+	}
+
+	return os.Chmod(path, mode)
 }
 
 // give makes a folder the server's user's.
@@ -256,7 +304,8 @@ func (h host) copyTemplate(ctx context.Context, pg installation, dir string) err
 		return err
 	}
 
-	return h.run(ctx, "/bin/cp", "-R", template, dir)
+	// cp takes from the modes what the umask says, and PostgreSQL refuses a folder of which that is too much.
+	return h.run(ctx, "/bin/sh", "-c", `umask 077 && exec cp -R "$1" "$2"`, "cp", template, dir)
 }
 
 // template returns the cluster to copy. The first call for an installation makes it; others, of whatever process, wait.
@@ -291,7 +340,7 @@ func (h host) template(ctx context.Context, pg installation) (string, error) {
 			return err
 		}
 
-		return os.WriteFile(filepath.Join(dir, filesList), []byte(files), 0o644) //nolint:gosec // the server's user copies it
+		return writeFile(filepath.Join(dir, filesList), []byte(files), 0o644) // the server's user copies it
 	})
 }
 
@@ -346,7 +395,7 @@ func (h host) build(path string, create func(dir string) error) error {
 	}
 
 	// Every time another name, because an initdb or cp whose process was killed may still write to the last.
-	parent, err := os.MkdirTemp(filepath.Dir(path), prefix)
+	parent, err := mkdirTemp(filepath.Dir(path), prefix)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ package localpg
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -292,4 +293,27 @@ func script(t *testing.T, path, text string) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 	require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"+text+"\n"), 0o755))
+}
+
+// A umask that leaves the owner nothing would make folders that the server can't enter.
+func TestStart_WhateverTheUmask(t *testing.T) {
+	t.Parallel()
+	h := testHost(t)
+
+	for _, name := range []string{"", newName()} {
+		cmd := exec.Command("/bin/sh", "-c", `umask 777 && exec "$0"`, os.Args[0])
+		cmd.Env = append(os.Environ(), helperEnv+"="+strings.Join([]string{h.cache, h.temp, name, ""}, ":"))
+
+		out, err := cmd.CombinedOutput() // standard input has ended, so the server starts and stops
+		require.NoError(t, err, string(out))
+	}
+
+	dir := filepath.Join(folder(t), "a", "b")
+	out, err := exec.Command("/bin/sh", "-c", `umask 777 && mkdir -p "$0"`, dir).CombinedOutput()
+	require.NoError(t, err, string(out))
+
+	info, err := os.Stat(dir)
+	require.NoError(t, err)
+	require.Zero(t, info.Mode().Perm(), "the control: a folder that is only made")
+	require.NoError(t, os.Chmod(dir, 0o700)) // to be removed
 }

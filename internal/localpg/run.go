@@ -24,7 +24,7 @@ import (
 // process lives. Between its making and its locking another process may take it for left over; then it makes a next.
 func (h host) newRun() (*Server, error) {
 	for {
-		dir, err := os.MkdirTemp(h.temp, runPrefix)
+		dir, err := mkdirTemp(h.temp, runPrefix)
 		if err != nil {
 			return nil, fmt.Errorf("make a folder among the temporary files (TMPDIR): %w", err)
 		}
@@ -40,7 +40,11 @@ func (h host) newRun() (*Server, error) {
 
 		log, err := os.OpenFile(filepath.Join(dir, "log"), os.O_CREATE|os.O_EXCL|os.O_RDWR|os.O_APPEND, 0o600)
 		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, serviceFile), service(), 0o600)
+			err = log.Chmod(0o600) // whatever the umask
+		}
+
+		if err == nil {
+			err = writeFile(filepath.Join(dir, serviceFile), service(), 0o600)
 		}
 
 		if err == nil {
@@ -296,6 +300,11 @@ func tryLock(path string) (*os.File, error) {
 
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
+	}
+
+	// The umask may have left its owner no right, and the next process could not open it.
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Mode()&0o600 != 0o600 {
+		_ = f.Chmod(0o600)
 	}
 
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)

@@ -28,6 +28,7 @@ func (b *batch) next() call {
 func (b *batch) Exec() (pgconn.CommandTag, error) {
 	cl := b.next()
 	tag, err := b.BatchResults.Exec()
+	err = cl.inStep(tag, err)
 	b.c.echo.statement(b.ctx, cl.start, cl.sql, cl.args, tag.RowsAffected(), err)
 	if err != nil {
 		return tag, cl.fail(err)
@@ -40,6 +41,7 @@ func (b *batch) Query() (pgx.Rows, error) {
 	cl := b.next()
 	rs, err := b.BatchResults.Query()
 	if err != nil {
+		err = cl.inStep(pgconn.CommandTag{}, err)
 		b.c.echo.statement(b.ctx, cl.start, cl.sql, cl.args, 0, err)
 
 		return nil, cl.fail(err)
@@ -49,7 +51,9 @@ func (b *batch) Query() (pgx.Rows, error) {
 }
 
 func (b *batch) QueryRow() pgx.Row {
-	return &row{call: b.next(), Row: b.BatchResults.QueryRow()}
+	rs, _ := b.BatchResults.Query() // the rows have the error, too
+
+	return &row{call: b.next(), rows: rs}
 }
 
 // Tx returns the transaction that the batch began, if it did.
@@ -58,7 +62,9 @@ func (b *batch) Tx() pgx.Tx { return b.tx }
 // Close ends the batch, those of its statements included whose results nobody asked for.
 func (b *batch) Close() (err error) {
 	defer func() { b.done(err) }() // of a callback that panics, too
-	err = b.BatchResults.Close()
+	if err = b.BatchResults.Close(); err != nil {
+		err = b.inStep(pgconn.CommandTag{}, err)
+	}
 	b.done(err)
 	for len(b.queued) > 0 {
 		cl := b.next()

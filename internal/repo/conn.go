@@ -12,6 +12,7 @@ import (
 
 	"musicstore/internal/dbtx"
 	"musicstore/internal/private"
+	"musicstore/internal/settings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -50,6 +51,7 @@ func (c *conn) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comman
 		err := cl.begin()
 		if err == nil {
 			tag, err = cl.db.Exec(ctx, sql, c.toSend(args)...)
+			err = cl.inStep(tag, err)
 			cl.done(err)
 		}
 		c.echo.statement(ctx, cl.start, sql, args, tag.RowsAffected(), err)
@@ -134,7 +136,7 @@ func (cl *call) copyFrom(src *checkedSource) (n int64, err error) {
 	defer func() { cl.done(err) }()
 	src.conn = connOf(cl.db)
 	types := typesSQL(src.table, src.columns)
-	if err = learnTypes(cl.ctx, cl.db, types); err != nil {
+	if err = learnTypes(cl.ctx, cl.db, types, len(src.columns)); err != nil {
 		cl.unread = true // it has been described, and no more
 
 		return 0, err
@@ -180,7 +182,7 @@ func connOf(db DB) *pgx.Conn {
 
 // learnTypes asks for the types of the columns that sql selects, and has pgx forget what it knows of statements when they
 // are others than the last time on this connection.
-func learnTypes(ctx context.Context, db DB, sql string) error {
+func learnTypes(ctx context.Context, db DB, sql string, columns int) error {
 	on, ok := db.(interface { // a transaction refuses when it has ended, and its connection may be another's by then
 		Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error)
 	})
@@ -192,7 +194,12 @@ func learnTypes(ctx context.Context, db DB, sql string) error {
 	if err != nil {
 		return err
 	}
-	types := make([]uint32, len(described.Fields))
+	if len(described.Fields) != columns {
+		_ = conn.Close(ctx)
+
+		return outOfStepError{unsent: true}
+	}
+	types := make([]uint32, columns)
 	for i, field := range described.Fields {
 		types[i] = field.DataTypeOID
 	}
@@ -306,20 +313,57 @@ func (cl *call) begin() (err error) {
 	cl.db, cl.dead, cl.unread = nil, false, false
 	switch c := cl.c; {
 	case c.pool != nil:
-		if cl.held, cl.over, err = cl.outage.acquire(cl.ctx, c.pool); err == nil {
-			cl.db = cl.held.Conn()
-		}
+		return cl.borrow()
 	case c.session != nil:
 		if err = c.session.enter(); err == nil {
 			cl.entered, cl.db, cl.dead = c.session, c.db, c.session.single && c.session.conn.IsClosed()
+			err = c.session.inStep(cl.ctx)
 		}
 	default:
 		cl.db = c.db
 	}
 	if err != nil {
+		cl.done(err)
+
 		return err
 	}
-	if err = cl.c.ready(cl.ctx, connOf(cl.db)); err != nil {
+
+	return cl.fit()
+}
+
+// borrow gets a connection of the pool. One whose replies are out of step is closed. So is one whose settings give SQL
+// another meaning: somebody may have set them on that connection alone. The next one is tried instead, until one was made
+// for this call, or every connection that waited in the pool has been tried.
+func (cl *call) borrow() (err error) {
+	for more := int32(-1); ; {
+		if cl.held, cl.over, err = cl.outage.acquire(cl.ctx, cl.c.pool); err != nil {
+			return err
+		}
+		held := cl.held.Conn()
+		cl.db = held
+		if !leftOver(held) {
+			if err = settings.Check(held.PgConn()); err == nil {
+				return cl.fit()
+			}
+			if more < 0 {
+				more = cl.c.pool.Stat().IdleConns() + 1
+			}
+			if more--; more < 0 {
+				cl.done(err)
+				cl.db = nil
+
+				return err
+			}
+		}
+		_ = held.Close(cl.ctx)
+		cl.done(err)
+	}
+}
+
+// fit looks whether the statement may run on its connection, and gives that back if not.
+func (cl *call) fit() error {
+	err := cl.c.ready(cl.ctx, connOf(cl.db))
+	if err != nil {
 		cl.done(err)
 		cl.db = nil
 	}

@@ -94,11 +94,7 @@ var knownNames = sync.OnceValue(func() schemaNames {
 // notNull is the name that PostgreSQL 18 gives to a not-null constraint.
 func notNull(table, column string) string { return table + "_" + column + "_not_null" }
 
-// longestName is how many bytes of a name PostgreSQL keeps.
-// https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
-const longestName = 63
-
-func cutName(name string) string { return name[:min(len(name), longestName)] }
+func cutName(name string) string { return name[:min(len(name), dbtx.LongestName)] }
 
 // A shard's name is the table's or constraint's own with the shard's number behind it. Citus cuts a name that gets too
 // long by that, and puts eight digits of a hash before the number.
@@ -117,13 +113,13 @@ func unsharded[V any](known map[string]V, name string) (string, bool) {
 	if _, ok := known[name[:end]]; ok {
 		return name[:end], true
 	}
-	if len(name) < longestName-3 { // which a cut leaves, if it falls into a character of four bytes
+	if len(name) < dbtx.LongestName-3 { // which a cut leaves, if it falls into a character of four bytes
 		return "", false
 	}
 	found := ""
 	begin := shardSuffix.ReplaceAllString(name, "")
 	for candidate := range known {
-		if len(candidate)+len(name)-end <= longestName || !strings.HasPrefix(candidate, begin) {
+		if len(candidate)+len(name)-end <= dbtx.LongestName || !strings.HasPrefix(candidate, begin) {
 			continue // it need not have been cut, or is another
 		}
 		if found != "" {

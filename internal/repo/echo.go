@@ -111,18 +111,12 @@ func show(arg any) string {
 		}
 
 		return v.LogValue().String()
-	case string:
-		if runes := []rune(v); len(runes) > longestText {
-			return strconv.Quote(string(runes[:longestText])) + "…"
-		}
-
-		return strconv.Quote(v)
-	case []byte:
-		return fmt.Sprintf("%d bytes", len(v))
 	case time.Time:
 		return v.Format(time.RFC3339Nano)
 	}
 	switch v := reflect.ValueOf(arg); v.Kind() {
+	case reflect.String: // of whatever type
+		return quote(v.String())
 	case reflect.Pointer:
 		if v.IsNil() {
 			return "NULL"
@@ -130,6 +124,9 @@ func show(arg any) string {
 
 		return show(v.Elem().Interface())
 	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			return fmt.Sprintf("%d bytes", v.Len())
+		}
 		items := make([]string, 0, longestList+1)
 		for i := range v.Len() {
 			if i == longestList {
@@ -142,6 +139,20 @@ func show(arg any) string {
 
 		return "[" + strings.Join(items, ", ") + "]"
 	default:
-		return fmt.Sprint(arg)
+		text := fmt.Sprint(arg)
+		if quoted := quote(text); quoted != `"`+text+`"` { // it is long, or has what does not print
+			return quoted
+		}
+
+		return text
 	}
+}
+
+// quote returns a text as a Go string, cut if it is long.
+func quote(text string) string {
+	if runes := []rune(text); len(runes) > longestText {
+		return strconv.Quote(string(runes[:longestText])) + "…"
+	}
+
+	return strconv.Quote(text)
 }

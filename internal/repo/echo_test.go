@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
@@ -266,4 +267,25 @@ func TestStatement(t *testing.T) {
 		require.ElementsMatch(t, want, slices.Collect(maps.Keys(seen)), "every query ran")
 		require.Equal(t, "$2", repo.Param("SELECT $1, $2", 1))
 	})
+}
+
+// A text is quoted whatever its type is: sqlc gives an enum a type of its own.
+func TestWithEcho_QuotesEveryKindOfText(t *testing.T) {
+	t.Parallel()
+	type name string
+	type blob []byte
+	echo := &recorder{}
+	store := dbtest.New(t, repo.WithEcho(echo))
+	evil := name("a\n\x1b[31m")
+	for want, arg := range map[string]any{
+		`"a\n\x1b[31m"`: evil, `["a\n\x1b[31m"]`: []name{evil}, `5 bytes`: blob("a\nb\x1bc"),
+		`"` + strings.Repeat("é", 120) + `"…`: name(strings.Repeat("é", 200)), "7": int64(7), "true": true,
+		`"{a\n\x1b[31m true}"`: pgtype.Text{String: string(evil), Valid: true},
+	} {
+		var got string
+		_ = repo.Conn(store).QueryRow(t.Context(), "SELECT $1", arg).Scan(&got)
+		lines := echo.take()
+		require.Len(t, lines, 1)
+		require.Contains(t, lines[0], " | $1="+want+" | ")
+	}
 }

@@ -15,8 +15,8 @@ import (
 // What a connection must be before a statement is sent on it.
 
 var (
-	// ErrSettings means that a setting of the session, or the encoding of the database, gives SQL another meaning.
-	// A *SettingError says which. Nothing was sent.
+	// ErrSettings means that a setting of the session, or the encoding of the database, gives SQL another meaning, or
+	// that session_replication_role turns foreign keys and triggers off. A *SettingError says which. Nothing was sent.
 	ErrSettings = settings.ErrSettings
 
 	// ErrUntrusted means that the session is a superuser's, and another role that can log in may make functions and
@@ -30,19 +30,22 @@ type SettingError = settings.SettingError
 
 // Warnings returns what another role can do to run code with the rights of this session, with the statement that mends
 // it: a role that can log in and may make functions in a schema of the search_path, or functions that it has made there.
-// It is one round trip, and returns the same at every call until somebody mends it. The caller may log it.
+// For a superuser these are not returned: each of the store's statements is refused then, with ErrUntrusted.
 //
-// For a superuser it returns nothing: each of the store's statements is refused then, with ErrUntrusted.
+// It also returns which settings have the server lose rows or commits silently: zero_damaged_pages,
+// ignore_checksum_failure, and synchronous_commit = off of the role, the database or the session. When
+// session_replication_role turns foreign keys off, it returns ErrSettings. So do schema.Bootstrap, schema.Check and the
+// statements of a superuser. Those of other roles do not, because they would need one more round trip for it: a program
+// that does not trust its database's settings calls Warnings when it starts.
+//
+// It is one round trip, and returns the same at every call until somebody mends it. The caller may log it.
 func (r *Repo) Warnings(ctx context.Context) ([]string, error) {
 	path, err := settings.Look(ctx, r.conn.db)
 	if err != nil {
 		return nil, typed(ctx, "look at the search_path", err, "", false)
 	}
-	if path.Superuser {
-		return nil, nil
-	}
 
-	return path.Warnings(), nil
+	return path.Checked()
 }
 
 // pin gives the connections of a pool to be the settings that SQL is written for.
@@ -78,8 +81,8 @@ func (c *conn) ready(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // fit returns an error when a connection has settings with which SQL means something else, or is a superuser's that
-// another role could make use of. The server reports the settings whenever they change, so the first costs nothing.
-// The second is one round trip, once for a store and for superusers only.
+// another role could make use of, or that does not enforce foreign keys. The server reports the settings of the first kind
+// whenever they change, so they cost nothing. The rest is one round trip, once for a store and for superusers only.
 func (c *conn) fit(ctx context.Context, conn *pgx.Conn) error {
 	if err := settings.Check(conn.PgConn()); err != nil {
 		return err

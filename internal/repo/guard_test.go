@@ -2,6 +2,7 @@ package repo_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -214,4 +215,144 @@ func TestRepo_Warnings(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, warnings, ofSchema)
 	newAlbum(t, store, "A", 1) // it works
+}
+
+// A superuser gave the role or the database a setting with which foreign keys are not enforced.
+func TestRepo_RefusesASessionWithoutForeignKeys(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	url := dbtest.URL(t)
+	store, err := repo.Open(ctx, with(t, url, "pool_max_conns", "1"))
+	require.NoError(t, err)
+	defer store.Close()
+	sold := newAlbum(t, store, "A", 0)
+	orphan := func(store *repo.Repo) error {
+		_, err := store.RecordPurchase(ctx, repo.NewPurchase{AccountID: repo.NewID(), AlbumID: sold.ID, PaymentRef: repo.NewID()})
+
+		return err
+	}
+	require.ErrorIs(t, orphan(store), repo.ErrBuyerUnknown)
+
+	own, err := pgx.ParseConfig(url)
+	require.NoError(t, err)
+	admin, err := pgx.Connect(ctx, dbtest.AdminURL(t))
+	require.NoError(t, err)
+	defer admin.Close(context.WithoutCancel(ctx))
+	database := pgx.Identifier{own.Database}.Sanitize()
+	_, err = admin.Exec(ctx, "ALTER DATABASE "+database+" SET session_replication_role = replica")
+	require.NoError(t, err)
+
+	pool, err := pgxpool.New(ctx, url)
+	require.NoError(t, err)
+	defer pool.Close()
+	naive, err := pool.Begin(ctx)
+	require.NoError(t, err)
+	_, err = naive.Exec(ctx, `INSERT INTO purchases (account_id, album_id, payment_ref, description, amount_paid_cents, created_at)
+		VALUES (repeat('0', 32), $1, 'x', '', 1, now())`, sold.ID)
+	require.NoError(t, err, "the control: a purchase of no account is kept")
+	require.NoError(t, naive.Rollback(ctx))
+	made := repo.New(pool)
+	_, err = made.Warnings(ctx)
+	refused(t, err, "session_replication_role", "Warnings")
+	_, err = schema.Check(ctx, pool)
+	require.ErrorIs(t, err, schema.ErrSettings)
+	_, err = schema.Bootstrap(ctx, pool)
+	require.ErrorIs(t, err, schema.ErrSettings)
+	_, err = schema.Warnings(ctx, pool)
+	require.ErrorIs(t, err, schema.ErrSettings)
+	super, err := repo.Open(ctx, with(t, dbtest.AdminURL(t), "dbname", own.Database))
+	require.NoError(t, err)
+	defer super.Close()
+	refused(t, orphan(super), "session_replication_role", "a superuser's statement")
+	refused(t, super.InTx(ctx, orphan), "session_replication_role", "a superuser's transaction")
+
+	_, err = admin.Exec(ctx, "ALTER DATABASE "+database+" SET session_replication_role = local")
+	require.NoError(t, err)
+	pool.Reset()
+	require.ErrorIs(t, orphan(made), repo.ErrBuyerUnknown, "local enforces them")
+}
+
+func TestRepo_WarningsOfSettings(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	url := dbtest.URL(t)
+	own, err := pgx.ParseConfig(url)
+	require.NoError(t, err)
+	admin, err := pgx.Connect(ctx, dbtest.AdminURL(t))
+	require.NoError(t, err)
+	defer admin.Close(context.WithoutCancel(ctx))
+	database := pgx.Identifier{own.Database}.Sanitize()
+	warnings := func(url string) []string {
+		store, err := repo.Open(ctx, url)
+		require.NoError(t, err)
+		defer store.Close()
+		list, err := store.Warnings(ctx)
+		require.NoError(t, err)
+
+		return list
+	}
+	_, err = admin.Exec(ctx, "ALTER DATABASE "+database+" SET zero_damaged_pages = on; "+
+		"ALTER DATABASE "+database+" SET ignore_checksum_failure = on; ALTER DATABASE "+database+" SET synchronous_commit = off")
+	require.NoError(t, err)
+	list := warnings(url)
+	require.Len(t, list, 3)
+	for i, name := range []string{"ignore_checksum_failure", "synchronous_commit", "zero_damaged_pages"} {
+		require.Contains(t, list[i], name+" is o")
+		require.Contains(t, list[i], "ALTER DATABASE "+own.Database+" RESET "+name+";")
+		_, err = admin.Exec(ctx, "ALTER DATABASE "+database+" RESET "+name)
+		require.NoError(t, err)
+	}
+	require.Empty(t, warnings(url), "of the server's own synchronous_commit nothing is said")
+	list = warnings(with(t, url, "synchronous_commit", "off"))
+	require.Len(t, list, 1)
+	require.Contains(t, list[0], "take it out of the URL")
+}
+
+// Somebody ran SET on a connection of the pool and gave it back.
+func TestRepo_ReplacesAConnectionWhoseSettingsWereChanged(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	for setting, value := range map[string]string{"client_encoding": "LATIN1", "standard_conforming_strings": "off"} {
+		for _, opts := range [][]repo.Option{nil, {repo.WithPipelining()}} {
+			store, err := repo.Open(ctx, with(t, dbtest.URL(t), "pool_max_conns", "3"), opts...)
+			require.NoError(t, err)
+			pool := store.DB().(*pgxpool.Pool)
+			spoil := func() {
+				var held []*pgxpool.Conn
+				for range 3 {
+					conn, err := pool.Acquire(ctx)
+					require.NoError(t, err)
+					_, err = conn.Exec(ctx, "SET "+setting+" = '"+value+"'")
+					require.NoError(t, err)
+					held = append(held, conn)
+				}
+				for _, conn := range held {
+					conn.Release()
+				}
+			}
+			for name, call := range map[string]func() error{
+				"a read":        func() error { _, err := store.ListAlbums(ctx, repo.Page{}); return err },
+				"a look-up":     func() error { _, err := store.GetAlbum(ctx, 1); return notFound(err) },
+				"a write":       func() error { _, err := store.CreateAlbum(ctx, album(accented+repo.NewID(), 1)); return err },
+				"a transaction": func() error { return store.InTx(ctx, func(tx *repo.Repo) error { return everyQuery(ctx, tx) }) },
+				"COPY": func() error {
+					_, err := store.LoadTracks(ctx, nil)
+
+					return err
+				},
+			} {
+				spoil()
+				require.NoError(t, call(), "%s, %s", setting, name)
+			}
+			store.Close()
+		}
+	}
+}
+
+func notFound(err error) error {
+	if errors.Is(err, repo.ErrNotFound) {
+		return nil
+	}
+
+	return err
 }

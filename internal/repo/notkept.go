@@ -13,9 +13,6 @@ import (
 // with the setting's name in the message, and so keeps nothing.
 const missingSetting = "musicstore.rows_not_kept"
 
-// codeUndefinedObject is the code of a setting that there is not.
-const codeUndefinedObject = "42704"
-
 // notKept is the error of an operation of which the database did not keep a row.
 func notKept(op string) error {
 	return &opError{op: op, errs: []error{ErrRowsNotKept}, text: ErrRowsNotKept.Error()}

@@ -79,8 +79,9 @@ func lost(err error) bool {
 		return strings.HasPrefix(pg.Code, classConnection) || strings.HasPrefix(pg.Code, classShutdown)
 	}
 	var network net.Error
+	var step outOfStepError
 
-	return unconnected || pgconn.SafeToRetry(err) && !concurrent(err) ||
+	return unconnected || errors.As(err, &step) || pgconn.SafeToRetry(err) && !concurrent(err) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, pgconn.ErrConnClosed) || errors.As(err, &network)
 }

@@ -669,3 +669,155 @@ func refusing(t *testing.T, code string) (store *repo.Repo, refuse func(n int64)
 		left.Store(n)
 	}
 }
+
+// A reply that comes twice, or a piece of one, is nobody's: the connection counts as lost, and the next caller gets its own.
+func TestRepo_AReplyOutOfStepIsServedToNobody(t *testing.T) {
+	t.Parallel()
+	replyTwice(t, 1)
+}
+
+func TestSoak_AReplyOutOfStepIsServedToNobody(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	replyTwice(t, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
+}
+
+// replyTwice has the server say that it is ready once more, before and after each of these messages of a reply.
+func replyTwice(t *testing.T, messages ...int) {
+	t.Helper()
+	ctx := t.Context()
+	direct := open(t, dbtest.URL(t))
+	proxy := wireproxy.New(t, direct.DB().(*pgxpool.Pool).Config().ConnString())
+	store := open(t, proxy.URL("pool_max_conns=1"))
+	first, second := newAlbum(t, direct, "First", 2), newAlbum(t, direct, "Second", 1)
+	var status sync.Map // of each connection
+	// twice sends one more ReadyForQuery before, or after, the n-th message of the server.
+	twice := func(n int, before bool) wireproxy.Rule {
+		var seen atomic.Int64
+
+		return func(m wireproxy.Message) wireproxy.Action {
+			reply, ok := m.Is.(pgproto3.BackendMessage)
+			if m.FromClient() || !ok {
+				return wireproxy.Pass
+			}
+			ready, ok := reply.(*pgproto3.ReadyForQuery)
+			if ok {
+				status.Store(m.Link, ready.TxStatus)
+			}
+			if seen.Add(1) != int64(n) {
+				return wireproxy.Pass
+			}
+			is, ok := status.Load(m.Link)
+			if !ok {
+				is = byte('I')
+			}
+			again := &pgproto3.ReadyForQuery{TxStatus: is.(byte)}
+			if before {
+				m.Become(again, reply)
+			} else {
+				m.Become(reply, again)
+			}
+
+			return wireproxy.Pass
+		}
+	}
+	count := func() int { return countAlbums(t, direct) }
+	for name, op := range map[string]struct {
+		safe bool // to be sent again
+		do   func(store *repo.Repo) error
+	}{
+		"a look-up": {true, func(store *repo.Repo) error {
+			got, err := store.GetAlbum(ctx, first.ID)
+			if err == nil {
+				require.Equal(t, first, got)
+			}
+
+			return err
+		}},
+		"a list": {true, func(store *repo.Repo) error {
+			got, err := store.ListAlbums(ctx, repo.Page{Limit: 2})
+			if err == nil {
+				require.Len(t, got, 2)
+			}
+
+			return err
+		}},
+		"a write": {false, func(store *repo.Repo) error {
+			before := count()
+			_, err := store.CreateAlbum(ctx, album(repo.NewID(), 1))
+			if err == nil {
+				require.Equal(t, before+1, count())
+			}
+
+			return err
+		}},
+		"a write without rows": {false, func(store *repo.Repo) error {
+			before := count()
+			err := store.CreateAlbums(ctx, []repo.NewAlbum{album(repo.NewID(), 1)})
+			if err == nil {
+				require.Equal(t, before+1, count())
+			}
+
+			return err
+		}},
+		"a transaction": {false, func(store *repo.Repo) error {
+			before := count()
+			err := store.InTx(ctx, func(tx *repo.Repo) error {
+				if _, err := tx.CreateAlbum(ctx, album(repo.NewID(), 1)); err != nil {
+					return err
+				}
+				got, err := tx.GetAlbum(ctx, second.ID)
+				if err == nil {
+					require.Equal(t, second, got)
+				}
+
+				return err
+			})
+			if err == nil {
+				require.Equal(t, before+1, count())
+			}
+
+			return err
+		}},
+	} {
+		for _, before := range []bool{true, false} {
+			for _, n := range messages {
+				where := fmt.Sprintf("%s, message %d, before %t", name, n, before)
+				store.DB().(*pgxpool.Pool).Reset()
+				require.NoError(t, store.DB().(*pgxpool.Pool).Ping(ctx)) // a new connection
+				proxy.Set(twice(n, before))
+				if err := op.do(store); op.safe {
+					require.NoError(t, err, where)
+				} else if err != nil {
+					require.ErrorIs(t, err, repo.ErrOutcomeUnknown, where)
+				}
+				for range 2 {
+					got, err := store.GetAlbum(ctx, second.ID)
+					require.NoError(t, err, where)
+					require.Equal(t, second, got, where)
+				}
+				proxy.Set(nil)
+			}
+		}
+	}
+
+	// The control: of pgx itself the next caller gets nothing, or another's row.
+	naive, err := pgx.Connect(ctx, proxy.URL(""))
+	require.NoError(t, err)
+	defer naive.Close(ctx)
+	wrong := 0
+	for n := range 4 {
+		for i, id := range []int64{first.ID, first.ID, second.ID, first.ID, second.ID} {
+			if i == 1 {
+				proxy.Set(twice(n+1, true))
+			}
+			var got int64
+			sql := fmt.Sprintf("SELECT id FROM albums WHERE id = $1 -- %d, %d", n, i) // to be prepared
+			if err := naive.QueryRow(ctx, sql, id).Scan(&got); err != nil || got != id {
+				wrong++
+			}
+			proxy.Set(nil)
+		}
+	}
+	require.Positive(t, wrong)
+}

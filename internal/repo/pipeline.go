@@ -235,8 +235,8 @@ func (g *gatherer) fly(requests []*request) {
 		return
 	}
 	defer conn.Release()
-	if settings.Check(conn.Conn().PgConn()) != nil || g.knowTypes(ctx, conn.Conn()) != nil {
-		return // those who are sent the ordinary way say what is wrong
+	if own := conn.Conn(); leftOver(own) || settings.Check(own.PgConn()) != nil || g.knowTypes(ctx, own) != nil {
+		return // the ordinary way closes it, and says what is wrong
 	}
 	f := flight{g: g, ctx: ctx, conn: conn.Conn()}
 	if !f.prepare(requests) {
@@ -246,7 +246,7 @@ func (g *gatherer) fly(requests []*request) {
 	sent := f.send(requests)
 	f.receive(sent)
 	_ = f.pipeline.Close()
-	if f.stale {
+	if f.stale || f.broken {
 		_ = f.conn.Close(ctx)
 	}
 }
@@ -357,7 +357,8 @@ func (f *flight) read(r *request) (tag pgconn.CommandTag, err error) {
 		tag, err = r.scan(f.conn.TypeMap(), reader)
 	}
 	// The server says that it is ready for the next one, whatever became of this one, or the connection has ended.
-	if results, _ = f.pipeline.GetResults(); !isSync(results) {
+	untagged := tag.String() == "" && (err == nil || errors.Is(err, pgx.ErrNoRows))
+	if results, _ = f.pipeline.GetResults(); !isSync(results) || untagged {
 		f.broken = true
 		f.late(r)
 

@@ -142,7 +142,9 @@ const minConns = 16
 
 // Open connects to the database that url names, a PostgreSQL URL or key=value string with pgxpool's parameters, and
 // returns a store on a pool of its own, which Close ends. It returns ErrUnavailable when the server
-// can't be reached, and the context's error when that has ended. No error shows the password. A second call opens a
+// can't be reached, and the context's error when that has ended. A setting whose file can't be used (sslrootcert, sslcert,
+// sslkey) or which the server refuses is an *InvalidError that names it, also when it comes from the environment (PGTZ is
+// TimeZone, PGSSLROOTCERT is sslrootcert). No error shows the password. A second call opens a
 // second pool.
 //
 // The query modes exec and simple_protocol send statements as cache_describe, which works behind a pooler like them and
@@ -151,14 +153,17 @@ const minConns = 16
 // Every connection starts with the settings that SQL is written for: client_encoding UTF8, standard_conforming_strings
 // on, DateStyle ISO, and the TimeZone of the URL or UTC. They win over those of the database, the role and PGOPTIONS. A
 // URL that asks for others is an *InvalidError, and a database whose encoding is not UTF8 is ErrSettings.
+//
+// A TCP connection on which nothing comes back any more, because packets are dropped on the way, is lost after half a minute
+// when it is idle, and, on Linux, after two minutes when a statement was sent. A statement that the server is busy with may
+// take any time, except for a COPY of which the server takes nothing for two minutes. A caller with a shorter deadline gets
+// its context's error at its deadline.
+//
+// Open only logs in. Whether session_replication_role turns foreign keys off is found out by Warnings.
 func Open(ctx context.Context, url string, opts ...Option) (*Repo, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		// The parser's own reason quotes what it could not read, which may be the password.
-		const reason = "can't be read: it must be like postgres://user:password@host:port/database?setting=value, " +
-			"or key=value pairs, and each setting have a value that it can have"
-
-		return nil, &InvalidError{Op: "open", Field: "database URL", Reason: reason}
+		return nil, badURL(err)
 	}
 	o := newOptions(opts)
 	if err := pin(config.ConnConfig); err != nil {
@@ -170,6 +175,7 @@ func Open(ctx context.Context, url string, opts ...Option) (*Repo, error) {
 		config.MaxConns = max(config.MaxConns, minConns)
 	}
 	leaveEnded(config.ConnConfig)
+	noticeDeadLinks(config.ConnConfig)
 	closing := &atomic.Int32{}
 	config.BeforeClose = func(conn *pgx.Conn) {
 		closing.Add(1)
@@ -186,6 +192,10 @@ func Open(ctx context.Context, url string, opts ...Option) (*Repo, error) {
 	first, err := pool.Acquire(ctx)
 	if err != nil {
 		pool.Close()
+
+		if refused := refusedSetting(config.ConnConfig.RuntimeParams, err); refused != nil {
+			return nil, refused
+		}
 
 		return nil, fmt.Errorf("open: %w", unreachable(ctx, err))
 	}
@@ -220,7 +230,9 @@ func leaveEnded(config *pgx.ConnConfig) {
 // New changes no setting of a connection. From the first statement on, a connection gives times in UTC. When its client_encoding or standard_conforming_strings gives SQL another
 // meaning, or its database is not UTF8, each call returns ErrSettings and sends nothing. The check before each
 // statement costs nothing, because the server reports these settings. A superuser's session that another role could
-// make use of gets ErrUntrusted.
+// make use of gets ErrUntrusted. Whether session_replication_role turns foreign keys off is found out by Warnings.
+//
+// A connection of a pool whose settings somebody has changed is closed, and another one takes its place.
 func New(db DB, opts ...Option) *Repo {
 	o := newOptions(opts)
 	if o.tracer != nil {

@@ -3,6 +3,8 @@ package repo_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -212,4 +214,44 @@ func TestSQLInjection_IsText(t *testing.T) {
 	require.Empty(t, ids)
 	require.Equal(t, 1, countAlbums(t, store))
 	require.WithinDuration(t, time.Now(), newAccount(t, store, `'drop'@x`).CreatedAt, time.Minute)
+}
+
+func TestOpen_NamesTheSettingWhoseFileIsBad(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	text := filepath.Join(dir, "text")
+	require.NoError(t, os.WriteFile(text, []byte("no certificate"), 0o600))
+	missing := filepath.Join(dir, "missing")
+	for setting, want := range map[string]string{
+		"sslrootcert=" + missing:                 `sslrootcert: its file "` + missing + `" can't be read: no such file or directory`,
+		"sslrootcert=" + dir:                     `sslrootcert: its file "` + dir + `" can't be read: is a directory`,
+		"sslrootcert=" + text:                    "sslrootcert: has no certificate in PEM format",
+		"sslcert=" + text:                        "sslcert: needs sslkey, and sslkey needs sslcert",
+		"sslcert=" + text + "&sslkey=" + missing: `sslkey: its file "` + missing + `" can't be read: no such file or directory`,
+		"sslcert=" + text + "&sslkey=" + text:    "sslkey: has no key in PEM format",
+		"service=x&servicefile=" + missing:       "servicefile: can't be read as a service file",
+		"service=x&servicefile=/dev/null":        "service: is not in the service file",
+	} {
+		_, err := repo.Open(t.Context(), "postgres://u:secret@127.0.0.1:1/x?sslmode=require&"+setting)
+		require.ErrorIs(t, err, repo.ErrInvalid)
+		require.EqualError(t, err, "open: "+want)
+	}
+	_, err := repo.Open(t.Context(), "host=127.0.0.1 port=secret")
+	require.ErrorContains(t, err, "open: database URL: can't be read")
+	require.NotContains(t, err.Error(), "secret")
+}
+
+// A value of PGTZ is a setting of the URL, too.
+func TestOpen_NamesTheSettingThatTheServerRefuses(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	for setting, want := range map[string][2]string{
+		"timezone": {"Mars/Olympus", "open: TimeZone: the server refuses its value"},
+		"work_mem": {"secret", "open: work_mem: the server refuses its value"},
+		"no_such":  {"secret", "open: no_such: the server has no such setting"},
+	} {
+		_, err := repo.Open(t.Context(), with(t, url, setting, want[0]))
+		require.ErrorIs(t, err, repo.ErrInvalid)
+		require.EqualError(t, err, want[1])
+	}
 }

@@ -18,7 +18,8 @@ type (
 	BestSeller = dbgen.ListBestSellersRow
 )
 
-// Days is a range of days in a time zone. The zero value is today in UTC.
+// Days is a range of days in a time zone. The zero value is today in UTC. A report of days that are not all of the years 1
+// to 9999 is an *InvalidError.
 type Days struct {
 	Last int            // how many days, today being the last of them: 1 to MaxDays; 0 is 1
 	In   *time.Location // whose midnights part them; nil is UTC
@@ -41,6 +42,10 @@ func (d Days) bounds(op string, now time.Time) (starts, ends []time.Time, err er
 	for i := range n {
 		starts = append(starts, midnight(year, month, day-n+1+i, zone))
 		ends = append(ends, midnight(year, month, day-n+2+i, zone))
+	}
+
+	if storable(now) && (!storable(starts[0]) || !storable(ends[n-1])) { // a clock that is wrong is refused with its times
+		return nil, nil, &InvalidError{Op: op, Field: "days", Reason: "must all be of the years 1 to 9999"}
 	}
 
 	return starts, ends, nil

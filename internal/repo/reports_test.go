@@ -205,3 +205,31 @@ func TestMidnight(t *testing.T) {
 		require.NotEqual(t, date.Day(), got.Add(-time.Nanosecond).In(z).Day(), "and the first of it")
 	}
 }
+
+// The bounds of the days are instants that the caller never gave, so the error names the days.
+func TestReports_AtTheEndsOfTime(t *testing.T) {
+	t.Parallel()
+	for _, now := range []time.Time{
+		time.Date(1, time.January, 2, 12, 0, 0, 0, time.UTC), time.Date(9999, time.December, 31, 12, 0, 0, 0, time.UTC),
+	} {
+		store := dbtest.New(t, repo.WithClock(func() time.Time { return now }))
+		days := repo.Days{Last: 3}
+		_, err := store.DailyNewAccounts(t.Context(), days)
+		named := func(err error) {
+			var invalid *repo.InvalidError
+			require.ErrorAs(t, err, &invalid)
+			require.Equal(t, "days", invalid.Field)
+			require.Equal(t, "must all be of the years 1 to 9999", invalid.Reason)
+		}
+		named(err)
+		_, err = store.DailySales(t.Context(), days)
+		named(err)
+		_, err = store.ListBestSellers(t.Context(), days, 1)
+		named(err)
+	}
+	last := time.Date(9999, time.December, 30, 12, 0, 0, 0, time.UTC)
+	store := dbtest.New(t, repo.WithClock(func() time.Time { return last }))
+	days, err := store.DailySales(t.Context(), repo.Days{Last: 2})
+	require.NoError(t, err)
+	require.Len(t, days, 2)
+}

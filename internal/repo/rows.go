@@ -1,16 +1,18 @@
 package repo
 
 import (
+	"errors"
 	"hash/maphash"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 type row struct {
 	call
-	pgx.Row
 
+	rows     pgx.Rows
 	err      error // why it was not sent
 	refused  bool  // for good
 	gathered bool  // it has not been sent: its look-up may travel with others
@@ -20,13 +22,15 @@ func (r *row) send() {
 	if r.err = r.begin(); r.err != nil {
 		return
 	}
-	r.Row = nil
+	r.rows = nil
 	defer func() {
-		if r.Row == nil { // a tracer or an argument panics
+		if r.rows == nil { // a tracer or an argument panics
 			r.done(nil)
 		}
 	}()
-	r.Row = r.db.QueryRow(r.ctx, r.sql, r.c.toSend(r.args)...)
+	if r.rows, r.err = r.db.Query(r.ctx, r.sql, r.c.toSend(r.args)...); r.rows != nil {
+		r.err = nil // the rows have it, too
+	}
 }
 
 // Scan reads the row; ErrNotFound when there is none.
@@ -62,7 +66,30 @@ func (r *row) scan(dest []any) (err error) {
 	}
 	defer func() { r.done(err) }() // of a destination that panics, too
 
-	return r.Row.Scan(dest...)
+	err = scanOne(r.rows, dest)
+	if errors.Is(err, pgx.ErrNoRows) {
+		if step := r.inStep(r.rows.CommandTag(), nil); step != nil {
+			err = step
+		}
+
+		return err
+	}
+
+	return r.inStep(r.rows.CommandTag(), err)
+}
+
+// scanOne reads the first row as pgx's own QueryRow does.
+func scanOne(rows pgx.Rows, dest []any) error {
+	found := rows.Next()
+	if found {
+		_ = rows.Scan(dest...) // which Err has, too
+	}
+	rows.Close()
+	if err := rows.Err(); err != nil || found {
+		return err
+	}
+
+	return pgx.ErrNoRows
 }
 
 type rows struct {
@@ -83,6 +110,7 @@ type rows struct {
 	hash  uint64 // of this try
 	lost  error  // what ended that try
 	err   error  // that the last try could not be sent
+	step  error  // that its reply was out of step
 	other bool   // the rows are not those that were shown
 }
 
@@ -115,6 +143,9 @@ func (r *rows) query() (err error) {
 	}()
 	r.Rows, err = r.db.Query(r.ctx, r.sql, r.c.toSend(r.args)...)
 	sent = true
+	if err != nil {
+		err = r.inStep(pgconn.CommandTag{}, err)
+	}
 
 	return err
 }
@@ -201,6 +232,9 @@ func (r *rows) Err() error {
 	if r.other {
 		return r.fail(r.lost)
 	}
+	if r.step != nil {
+		return r.fail(r.step)
+	}
 	if err := r.Rows.Err(); err != nil {
 		return r.fail(err)
 	}
@@ -221,7 +255,11 @@ func (r *rows) Close() {
 func (r *rows) end() error {
 	defer r.done(nil) // of a tracer that panics
 	r.Rows.Close()
-	err := r.Rows.Err()
+	err := r.inStep(r.CommandTag(), r.Rows.Err())
+	r.step = nil
+	if _, step := errors.AsType[outOfStepError](err); step {
+		r.step = err
+	}
 	r.done(err)
 
 	return err

@@ -35,6 +35,7 @@ const (
 	codeUniqueViolation      = "23505"
 	codeCheckViolation       = "23514"
 	codeExclusionViolation   = "23P01"
+	codeInvalidParameter     = "22023"
 	codeReadOnly             = "25006"
 	codeIdleInTransaction    = "25P03" // the server ended a session that was idle in a transaction for too long,
 	codeIdleSession          = "57P05" // or outside of one
@@ -43,6 +44,7 @@ const (
 	codeSerializationFailure = "40001"
 	codeDeadlockDetected     = "40P01"
 	codeNoPrivilege          = "42501"
+	codeUndefinedObject      = "42704" // such as a setting
 	codeCanceled             = "57014"
 	codeRaised               = "P0001" // RAISE EXCEPTION without a code of its own
 	codeInternalError        = "XX000"

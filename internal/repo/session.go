@@ -36,6 +36,17 @@ func (s *session) enter() error {
 	return nil
 }
 
+// inStep returns an outOfStepError when the connection of a transaction has read something after the last reply, and closes
+// it. Outside of a transaction the server may send notifications there.
+func (s *session) inStep(ctx context.Context) error {
+	if s.single || !leftOver(s.conn) {
+		return nil
+	}
+	_ = s.conn.Close(ctx)
+
+	return outOfStepError{unsent: true}
+}
+
 // leave ends what enter admitted; err is how it ended. When the context of a statement ends, pgx closes the connection.
 func (s *session) leave(ctx context.Context, err error) {
 	if err != nil && ctx.Err() != nil && !errors.Is(err, pgx.ErrTxClosed) && s.conn.IsClosed() {

@@ -135,6 +135,10 @@ func (r *Repo) begin(ctx context.Context, opts pgx.TxOptions, out *outage) (t *t
 		} else {
 			t.tx, err = cl.db.Begin(ctx)
 		}
+		if err == nil && t.tx.Conn().PgConn().TxStatus() != 'T' {
+			_ = t.tx.Conn().Close(ctx)
+			err = outOfStepError{unsent: true}
+		}
 	}
 	r.conn.echo.statement(ctx, cl.start, sql, nil, 0, err)
 	if err != nil {
@@ -164,6 +168,11 @@ func (t *transaction) commit(ctx context.Context) error {
 	if err := t.s.enter(); err != nil {
 		return typed(ctx, op, err, "", false)
 	}
+	if err := t.s.inStep(ctx); err != nil {
+		t.s.leave(ctx, err)
+
+		return typed(ctx, op, err, "", false)
+	}
 	const rolledBack = "rolled back: a statement in the transaction had failed"
 	nested := t.r.conn.inTx
 	if err := t.close(); err != nil {
@@ -182,6 +191,10 @@ func (t *transaction) commit(ctx context.Context) error {
 	t.done = true
 	start := t.r.conn.echo.start()
 	err := t.tx.Commit(ctx)
+	if err == nil && sent && t.s.conn.PgConn().TxStatus() != 'I' {
+		_ = t.s.conn.Close(ctx)
+		err = outOfStepError{}
+	}
 	t.s.leave(ctx, err)
 	t.release()
 	t.r.conn.echo.statement(ctx, start, t.r.verb("COMMIT", "RELEASE SAVEPOINT"), nil, 0, err)

@@ -48,7 +48,8 @@ func Bootstrap(ctx context.Context, db DB) (created []string, err error) {
 }
 
 var (
-	// ErrSettings means that the database does not store text as UTF8; a *settings.SettingError says what it has.
+	// ErrSettings means that the database does not store text as UTF8, or that session_replication_role turns foreign
+	// keys off; a *settings.SettingError says which.
 	ErrSettings = settings.ErrSettings
 	// ErrUntrusted means that the session is a superuser's, and another role that can log in may make functions and
 	// operators on its search_path, which would run with a superuser's rights. The text has the statement that mends it.
@@ -57,7 +58,12 @@ var (
 
 // Warnings returns what another role can do to run code with the rights of this session, with the statement that mends
 // it: a role that can log in and may make functions in a schema of the search_path, or functions that it has made there.
-// For a superuser it returns nothing: Bootstrap and Check refuse it, with ErrUntrusted. A second call looks again.
+// For a superuser these are not returned: Bootstrap and Check refuse it, with ErrUntrusted.
+//
+// It also returns which settings have the server lose rows or commits silently: zero_damaged_pages,
+// ignore_checksum_failure, and synchronous_commit = off of the role, the database or the session. When
+// session_replication_role turns foreign keys off, it returns ErrSettings, as Bootstrap and Check do. A second call looks
+// again.
 func Warnings(ctx context.Context, db DB) (warnings []string, err error) {
 	tx, err := db.Begin(ctx)
 	if err != nil {
@@ -68,11 +74,8 @@ func Warnings(ctx context.Context, db DB) (warnings []string, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("look at the search_path: %w", err)
 	}
-	if path.Superuser {
-		return nil, nil
-	}
 
-	return path.Warnings(), nil
+	return path.Checked()
 }
 
 // File is a file of db/schema.
@@ -187,7 +190,8 @@ func creations(files []File) (names []string, tableOf map[string]string) {
 // missingSQL runs in the session's own search_path, so every name in it is qualified, operators included: otherwise a
 // function of the same name that another role has made there could run in place of PostgreSQL's own.
 const missingSQL = `
-SELECT pg_catalog.current_setting('server_encoding'), ARRAY(
+SELECT pg_catalog.current_setting('server_encoding'),
+    coalesce(pg_catalog.current_setting('session_replication_role', true), ''), ARRAY(
     SELECT wanted.name
     FROM pg_catalog.unnest($1::pg_catalog.text[]) WITH ORDINALITY AS wanted (name, n)
     WHERE NOT EXISTS (
@@ -199,7 +203,7 @@ SELECT pg_catalog.current_setting('server_encoding'), ARRAY(
     ORDER BY wanted.n
 )`
 
-// missingFrom returns which of the names the current schema lacks, unless the database can't store the text. It is one
+// missingFrom returns which of the names the current schema lacks, unless the database can't store the text or enforce foreign keys. It is one
 // round trip.
 func missingFrom(ctx context.Context, db DB, names []string) ([]string, error) {
 	rows, err := db.Query(ctx, missingSQL, pgx.QueryExecModeExec, names)
@@ -207,15 +211,19 @@ func missingFrom(ctx context.Context, db DB, names []string) ([]string, error) {
 		return nil, err
 	}
 	type look struct {
-		Encoding string
-		Missing  []string
+		Encoding, Role string
+		Missing        []string
 	}
 	got, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[look])
 	if err != nil {
 		return nil, err
 	}
 
-	return got.Missing, settings.CheckEncoding(got.Encoding)
+	if err := settings.CheckEncoding(got.Encoding); err != nil {
+		return nil, err
+	}
+
+	return got.Missing, settings.CheckRole(got.Role)
 }
 
 // create runs the files in one transaction under the lock, and returns what they created.

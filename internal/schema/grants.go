@@ -138,9 +138,6 @@ func columnList(t *dbtx.Table, columns []string) string {
 	return strings.Join(names, ", ")
 }
 
-// longestName is how many bytes of a name PostgreSQL takes. It cuts the rest off, and says so in a notice alone.
-const longestName = 63
-
 // checkNames refuses names that would grant to somebody else than was meant.
 func checkNames(role, schema string) error {
 	if role == "" || schema == "" {
@@ -148,8 +145,8 @@ func checkNames(role, schema string) error {
 	}
 	for what, name := range map[string]string{"role": role, "schema": schema} {
 		switch {
-		case len(name) > longestName:
-			return fmt.Errorf("%s: is longer than %d bytes, of which PostgreSQL would cut the rest off", what, longestName)
+		case len(name) > dbtx.LongestName:
+			return fmt.Errorf("%s: is longer than %d bytes, of which PostgreSQL would cut the rest off", what, dbtx.LongestName)
 		case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsGraphic(r) }):
 			return fmt.Errorf("%s: has a character that cannot be printed", what)
 		}

@@ -26,7 +26,8 @@ func (e *UntrustedError) Error() string {
 // Is reports whether target is ErrUntrusted.
 func (*UntrustedError) Is(target error) bool { return target == ErrUntrusted }
 
-// Danger is one way in which another role can have its code run by this session.
+// Danger is one way in which another role can have its code run by this session, or in which a setting has the server
+// lose what it should keep.
 type Danger struct {
 	Problem string // what is wrong, in words
 	Remedy  string // the statement that mends it
@@ -48,11 +49,17 @@ type Path struct {
 	Setting   string   // as it was set
 	Schemas   []string // those that exist and that the role may use, less the session's own for temporary tables
 	Superuser bool
-	Dangers   []Danger
+	Role      string   // session_replication_role; empty where the engine has none
+	Dangers   []Danger // of other roles
+	Weak      []Danger // settings that lose rows or commits silently
 }
 
-// Refuse returns an *UntrustedError when the session is a superuser's and the path is dangerous.
+// Refuse returns a *SettingError when the session does not enforce foreign keys, and an *UntrustedError when it is a
+// superuser's and the path is dangerous.
 func (p Path) Refuse() error {
+	if err := CheckRole(p.Role); err != nil {
+		return err
+	}
 	if !p.Superuser || len(p.Dangers) == 0 {
 		return nil
 	}
@@ -60,20 +67,38 @@ func (p Path) Refuse() error {
 	return &UntrustedError{p.Dangers}
 }
 
-// Warnings says what is dangerous, one text for each danger. It is for the session of a role that is no superuser.
+// Warnings says what is dangerous, one text for each danger. It leaves out what Refuse refuses.
 func (p Path) Warnings() []string {
-	texts := slices.Grow([]string(nil), len(p.Dangers))
-	for _, d := range p.Dangers {
+	dangers := p.Weak
+	if !p.Superuser {
+		dangers = slices.Concat(p.Dangers, p.Weak)
+	}
+	texts := slices.Grow([]string(nil), len(dangers))
+	for _, d := range dangers {
 		texts = append(texts, d.String())
 	}
 
 	return texts
 }
 
+// Checked returns the Warnings, and ErrSettings when the session does not enforce foreign keys.
+func (p Path) Checked() ([]string, error) {
+	if err := CheckRole(p.Role); err != nil {
+		return nil, err
+	}
+
+	return p.Warnings(), nil
+}
+
 // lookSQL runs when nothing is known about the search_path yet, so every name in it is qualified, operators included.
 //
 // A schema's owner may always create in it. That endangers a superuser. Other sessions use the owner's tables, and so
 // trust the owner anyway. Roles that are, or can become, superusers endanger nobody.
+//
+// Some settings have the server lose rows or commits, and say nothing. zero_damaged_pages and ignore_checksum_failure are
+// for the repair of a damaged database. synchronous_commit is the user's choice: it is named where a role, a database or
+// the session turns it off, and not where the server's own configuration does, which its administrator wrote for all.
+// row_security is not here: with "off" a query fails instead of leaving rows out.
 const lookSQL = `
 WITH path AS (
     SELECT s.n, n.oid, n.nspname, n.nspowner, n.nspacl
@@ -166,21 +191,48 @@ WITH path AS (
     JOIN place AS p ON p.n OPERATOR(pg_catalog.=) made.n
     JOIN other AS o ON o.oid OPERATOR(pg_catalog.=) made.owner
     WHERE me.superuser OR o.oid OPERATOR(pg_catalog.<>) p.nspowner
+), weak AS (
+    SELECT s.name, pg_catalog.format('%s is %s: %s', s.name, s.setting, w.harm) AS problem, CASE s.source
+        WHEN 'database' THEN pg_catalog.format('ALTER DATABASE %I RESET %s;', pg_catalog.current_database(), s.name)
+        WHEN 'user' THEN pg_catalog.format('ALTER ROLE %I RESET %s;', session_user, s.name)
+        WHEN 'database user' THEN pg_catalog.format('ALTER ROLE %I IN DATABASE %I RESET %s;', session_user,
+            pg_catalog.current_database(), s.name)
+        WHEN 'global' THEN pg_catalog.format('ALTER ROLE ALL RESET %s;', s.name)
+        WHEN 'client' THEN 'take it out of the URL or PGOPTIONS'
+        WHEN 'session' THEN pg_catalog.format('RESET %s;', s.name)
+        ELSE 'set it in the configuration of the server'
+    END AS remedy
+    FROM pg_catalog.pg_settings AS s
+    JOIN (VALUES
+        ('ignore_checksum_failure', 'on', true, 'the server reads damaged pages as if they were good'),
+        ('synchronous_commit', 'off', false, 'a crash of the server loses the last moments, and what was reported as kept'),
+        ('zero_damaged_pages', 'on', true, 'the server empties damaged pages, and the rows on them are lost')
+    ) AS w (name, setting, anywhere, harm)
+        ON s.name OPERATOR(pg_catalog.=) w.name AND s.setting OPERATOR(pg_catalog.=) w.setting
+    WHERE w.anywhere OR s.source OPERATOR(pg_catalog.=) ANY (
+        '{database,user,database user,global,client,session}'::pg_catalog.text[])
 )
 SELECT
     pg_catalog.current_setting('search_path'),
     ARRAY(SELECT path.nspname::pg_catalog.text FROM path ORDER BY path.n),
     me.superuser,
+    coalesce(pg_catalog.current_setting('session_replication_role', true), ''),
+    ARRAY(SELECT w.problem FROM weak AS w ORDER BY w.name),
+    ARRAY(SELECT w.remedy FROM weak AS w ORDER BY w.name),
     ARRAY(SELECT d.problem FROM danger AS d ORDER BY d.rank, d.n, d.who, d.remedy),
     ARRAY(SELECT d.remedy FROM danger AS d ORDER BY d.rank, d.n, d.who, d.remedy)
 FROM me`
 
-// Look returns the search_path of a session and what of it is dangerous, in one round trip. It changes nothing, and runs
+// Look returns the search_path of a session, and what of it and of its settings is dangerous, in one round trip. It changes nothing, and runs
 // nothing that is not PostgreSQL's own, whatever the search_path is.
 func Look(ctx context.Context, db Querier) (Path, error) {
 	var p Path
-	var problems, remedies []string
-	err := db.QueryRow(ctx, lookSQL, pgx.QueryExecModeExec).Scan(&p.Setting, &p.Schemas, &p.Superuser, &problems, &remedies)
+	var problems, remedies, harms, cures []string
+	err := db.QueryRow(ctx, lookSQL, pgx.QueryExecModeExec).
+		Scan(&p.Setting, &p.Schemas, &p.Superuser, &p.Role, &harms, &cures, &problems, &remedies)
+	for i := range harms {
+		p.Weak = append(p.Weak, Danger{harms[i], cures[i]})
+	}
 	for i := range problems {
 		p.Dangers = append(p.Dangers, Danger{problems[i], remedies[i]})
 	}

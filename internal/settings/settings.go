@@ -31,6 +31,11 @@ func (e *SettingError) Error() string {
 			e.Have, e.Want)
 	}
 
+	if e.Setting == replicationRole {
+		return fmt.Sprintf("%s is %s in this session, which turns foreign keys and triggers off, and must be %s: "+
+			"ALTER DATABASE … RESET %[1]s, ALTER ROLE … RESET %[1]s, or take it out of the URL", e.Setting, e.Have, e.Want)
+	}
+
 	return fmt.Sprintf("%s is %s in this session and must be %s: set it when connecting", e.Setting, e.Have, e.Want)
 }
 
@@ -47,6 +52,21 @@ const (
 	timeZone        = "TimeZone"
 	superuserStatus = "is_superuser"
 )
+
+// replicationRole is a setting that the server does not report. With the value "replica" it enforces no foreign key and
+// runs no ordinary trigger, and says nothing. A superuser can give it to a role or a database.
+// https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-SESSION-REPLICATION-ROLE
+const replicationRole = "session_replication_role"
+
+// CheckRole returns a *SettingError when this value of session_replication_role does not enforce foreign keys. The empty
+// one is of an engine that does not have the setting, and no error.
+func CheckRole(have string) error {
+	if have == "replica" {
+		return &SettingError{replicationRole, have, "origin"}
+	}
+
+	return nil
+}
 
 // Check returns a *SettingError when the settings that the server last reported for conn give text another meaning. It
 // asks the server nothing. An engine that does not report a setting is taken to have no other.
