@@ -56,16 +56,16 @@ func source[T any](args []any, from []int, i int, before error) (value T, null b
 		return value, false, before
 	}
 	switch v := args[from[i]].(type) {
-	case T:
-		return v, false, nil
+	case nil:
+		return value, true, nil
 	case *T:
 		if v == nil {
 			return value, true, nil
 		}
 
 		return *v, false, nil
-	case nil:
-		return value, true, nil
+	case T:
+		return v, false, nil
 	}
 
 	return value, false, &MismatchError{fmt.Sprintf("its function takes a %T, and the query has a %T", value, args[from[i]])}

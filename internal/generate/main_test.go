@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 // as much as sqlc itself, and there are many runs.
 func findSQLC() error {
 	args := append([]string{"tool", "-n"}, sqlcCommand[2:]...)
-	path, err := exec.Command(sqlcCommand[0], args...).Output() //nolint:noctx // it ends by itself
+	path, err := exec.Command(sqlcCommand[0], args...).Output()
 	if err != nil {
 		return fmt.Errorf("go tool -n sqlc: %w", err)
 	}

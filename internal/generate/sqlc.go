@@ -110,7 +110,7 @@ func runSQLC(ctx context.Context, root, scratch string, raw map[string]any, bloc
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, sqlcCommand[0], append(slices.Clone(sqlcCommand[1:]), "generate", "-f", file)...) //nolint:gosec // it is fixed
+	cmd := exec.CommandContext(ctx, sqlcCommand[0], append(slices.Clone(sqlcCommand[1:]), "generate", "-f", file)...)
 	cmd.Dir = root
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out

@@ -230,7 +230,8 @@ func mkdirAll(dir string, mode os.FileMode) error {
 	return os.Chmod(dir, mode)
 }
 
-// mkdirTemp is os.MkdirTemp whose folder its owner can use, whatever the umask.
+// mkdirTemp is os.MkdirTemp whose folder its owner can use, whatever the umask. A folder that somebody has removed meanwhile
+// is returned with os.ErrNotExist.
 func mkdirTemp(dir, pattern string) (string, error) {
 	made, err := os.MkdirTemp(dir, pattern)
 	if err != nil {

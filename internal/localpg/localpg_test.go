@@ -224,6 +224,7 @@ func TestSoak_KeepServedAlreadyIsErrInUse(t *testing.T) {
 func isInUse(t *testing.T, names ...string) {
 	t.Helper()
 	some(t, names, "by this process", func(t *testing.T) {
+		t.Helper()
 		t.Parallel()
 
 		h := testHost(t)
@@ -237,6 +238,7 @@ func isInUse(t *testing.T, names ...string) {
 	})
 
 	some(t, names, "by another process, until it stops", func(t *testing.T) {
+		t.Helper()
 		t.Parallel()
 
 		h := testHost(t)
@@ -275,6 +277,7 @@ func TestSoak_KeepDataThatCannotBeServedGivesTheReasonAndStays(t *testing.T) {
 func givesTheReason(t *testing.T, names ...string) {
 	t.Helper()
 	some(t, names, "a server that ends at once", func(t *testing.T) {
+		t.Helper()
 		t.Parallel()
 
 		h := testHost(t)
@@ -296,6 +299,7 @@ func givesTheReason(t *testing.T, names ...string) {
 	})
 
 	some(t, names, "a version that is not installed", func(t *testing.T) {
+		t.Helper()
 		t.Parallel()
 
 		h := testHost(t)
@@ -344,6 +348,7 @@ func TestSoak_ServerEndsWithTheProcessThatAskedForIt(t *testing.T) {
 func endsWithItsProcess(t *testing.T, names ...string) {
 	t.Helper()
 	some(t, names, "throwaway", func(t *testing.T) {
+		t.Helper()
 		t.Parallel()
 
 		p := startHelper(t, testHost(t), "", "").waitServer(t)
@@ -352,6 +357,7 @@ func endsWithItsProcess(t *testing.T, names ...string) {
 	})
 
 	some(t, names, "kept", func(t *testing.T) {
+		t.Helper()
 		t.Parallel()
 
 		h := testHost(t)
@@ -364,6 +370,7 @@ func endsWithItsProcess(t *testing.T, names ...string) {
 	})
 
 	some(t, names, "kept, and is taken over while it still ends", func(t *testing.T) {
+		t.Helper()
 		t.Parallel()
 
 		h := testHost(t)
@@ -390,6 +397,7 @@ func TestSoak_StartRemovesWhatAKilledProcessAndWatchdogLeft(t *testing.T) {
 func removesWhatIsLeft(t *testing.T, names ...string) {
 	t.Helper()
 	some(t, names, "throwaway", func(t *testing.T) {
+		t.Helper()
 		t.Parallel()
 
 		h := testHost(t)
@@ -403,6 +411,7 @@ func removesWhatIsLeft(t *testing.T, names ...string) {
 	})
 
 	some(t, names, "kept", func(t *testing.T) {
+		t.Helper()
 		t.Parallel()
 
 		h := testHost(t)
@@ -417,6 +426,7 @@ func removesWhatIsLeft(t *testing.T, names ...string) {
 	})
 
 	some(t, names, "kept, with a run folder elsewhere", func(t *testing.T) {
+		t.Helper()
 		t.Parallel()
 
 		h := testHost(t)
@@ -451,6 +461,7 @@ func TestSoak_StopCleansUpAfterWhatEndedByItself(t *testing.T) {
 func cleansUp(t *testing.T, names ...string) {
 	t.Helper()
 	some(t, names, "the watchdog", func(t *testing.T) {
+		t.Helper()
 		t.Parallel()
 
 		s, err := testHost(t).start(t.Context(), "")
@@ -464,6 +475,7 @@ func cleansUp(t *testing.T, names ...string) {
 	})
 
 	some(t, names, "the server", func(t *testing.T) {
+		t.Helper()
 		t.Parallel()
 
 		s, err := testHost(t).start(t.Context(), "")

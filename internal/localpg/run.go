@@ -25,6 +25,10 @@ import (
 func (h host) newRun() (*Server, error) {
 	for {
 		dir, err := mkdirTemp(h.temp, runPrefix)
+		if dir != "" && errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+
 		if err != nil {
 			return nil, fmt.Errorf("make a folder among the temporary files (TMPDIR): %w", err)
 		}

@@ -362,7 +362,7 @@ func outlivesKilledConnections(t *testing.T, times int32, each int) {
 		a := newAlbum(t, store, "A", 0)
 		for n := range times {
 			require.NoError(t, killer.kill(t.Context()))
-			buyer, err := store.CreateAccount(t.Context(), repo.NewAccount{Email: repo.Email(rune('a'+n)) + "@x", PasswordHash: hash})
+			buyer, err := store.CreateAccount(t.Context(), repo.NewAccount{Email: repo.Email('a'+n) + "@x", PasswordHash: hash})
 			require.NoError(t, err)
 			require.NoError(t, killer.kill(t.Context()))
 			_, err = store.RecordPurchase(t.Context(), repo.NewPurchase{

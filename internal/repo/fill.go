@@ -44,7 +44,7 @@ func (c *conn) fill(q *dbtx.Query, args []any) error {
 			}
 			args[f.Param], err = withTime(args[f.Param], now)
 		case dbtx.Derived:
-			err = c.derive(q, f, args)
+			err = c.derive(f, args)
 		}
 		if err != nil {
 			return unmade(q.Op, err, q.Params[f.Param].Name)
@@ -65,7 +65,7 @@ func (c *conn) fill(q *dbtx.Query, args []any) error {
 }
 
 // derive makes an argument of others, by the function that defaults.yaml names.
-func (c *conn) derive(q *dbtx.Query, f *dbtx.Fill, args []any) error {
+func (c *conn) derive(f *dbtx.Fill, args []any) error {
 	made, err := c.defaults.derivations[f.Func](args, f.From)
 	if err != nil || made == nil {
 		return err

@@ -105,7 +105,7 @@ func notebook(t *testing.T, url string) (*repo.Repo, *atomic.Int64) {
 
 func allNotes(t *testing.T, store *repo.Repo) []note {
 	t.Helper()
-	rows, err := store.DB().Query(t.Context(), "SELECT * FROM notes ORDER BY text")
+	rows, err := store.DB().Query(t.Context(), "SELECT id, text, key, title, created_at, updated_at, due_at FROM notes ORDER BY text")
 	require.NoError(t, err)
 	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[note])
 	require.NoError(t, err)
@@ -115,7 +115,7 @@ func allNotes(t *testing.T, store *repo.Repo) []note {
 
 func at(second int) time.Time { return time.Date(2024, 5, 1, 11, 0, second, 123_456_000, time.UTC) }
 
-func TestFill_GivesWhatTheCallerLeftUnset(t *testing.T) {
+func TestFill_GivesWhatTheCallerLeftUnset(t *testing.T) { //nolint:tparallel // its parts share a table
 	t.Parallel()
 	store, ids := notebook(t, dbtest.URL(t))
 	conn := repo.Knowing(store, notes, noteDerivations)
@@ -126,7 +126,7 @@ func TestFill_GivesWhatTheCallerLeftUnset(t *testing.T) {
 	}
 	own := note{ID: "mine", Text: "b", Title: "B!", CreatedAt: at(50), DueAt: new(at(51))}
 
-	t.Run("InAStatement", func(t *testing.T) {
+	t.Run("InAStatement", func(t *testing.T) { //nolint:paralleltest // the parts share a database
 		var n note
 		for _, row := range []note{{Text: "a"}, own, {Text: "c"}} {
 			require.NoError(t, conn.QueryRow(t.Context(), addNote, row.args()...).Scan(
@@ -151,7 +151,7 @@ func TestFill_GivesWhatTheCallerLeftUnset(t *testing.T) {
 	}
 	_, err := store.DB().Exec(t.Context(), "TRUNCATE notes")
 	require.NoError(t, err)
-	t.Run("InABatch", func(t *testing.T) {
+	t.Run("InABatch", func(t *testing.T) { //nolint:paralleltest // the parts share a database
 		b := &pgx.Batch{}
 		for _, row := range []note{{Text: "a"}, own, {Text: "c"}} {
 			b.Queue(addNote, row.args()...)
@@ -161,7 +161,7 @@ func TestFill_GivesWhatTheCallerLeftUnset(t *testing.T) {
 	})
 	_, err = store.DB().Exec(t.Context(), "TRUNCATE notes")
 	require.NoError(t, err)
-	t.Run("InACopy", func(t *testing.T) {
+	t.Run("InACopy", func(t *testing.T) { //nolint:paralleltest // the parts share a database
 		n, err := conn.CopyFrom(t.Context(), pgx.Identifier{"notes"}, noteColumns, &noteSource{rows: []note{{Text: "a"}, own, {Text: "c"}}})
 		require.NoError(t, err)
 		require.EqualValues(t, 3, n)
@@ -320,7 +320,9 @@ func TestFill_TakesTheClockOfUTC(t *testing.T) {
 	want := time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
 	local := want.In(time.FixedZone("", 7200))
 	for _, args := range [][]any{
-		{local, []time.Time{local}}, {&local, []time.Time{local}}, {pgtype.Timestamp{Time: local, Valid: true}, nil},
+		{local, []time.Time{local}},
+		{&local, []time.Time{local}},
+		{pgtype.Timestamp{Time: local, Valid: true}, nil},
 		{want, []pgtype.Timestamp{{Time: local, Valid: true}}},
 	} {
 		var starts time.Time

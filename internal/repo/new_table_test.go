@@ -89,7 +89,7 @@ func TestSoak_TheTenFeaturesCostSQLAlone(t *testing.T) { //nolint:paralleltest /
 	dbtest.Soak(t)
 	const features = "testdata/features"
 	p := copyProject(t)
-	require.NoError(t, fs.WalkDir(os.DirFS(features), ".", func(path string, d fs.DirEntry, err error) error {
+	require.NoError(t, fs.WalkDir(os.DirFS(features), ".", func(path string, _ fs.DirEntry, err error) error {
 		if strings.HasSuffix(path, ".sql") {
 			p.add(filepath.Join(features, path), filepath.Join("db", path))
 		}

@@ -43,7 +43,7 @@ func TestRepo_AWriteOfWhichATriggerDropsARowKeepsNothing(t *testing.T) { //nolin
 	const dropAll = "RETURN NULL;"
 	const dropSecond = "IF NEW.display_order = 2 THEN RETURN NULL; END IF; RETURN NEW;"
 
-	t.Run("CreateAlbum", func(t *testing.T) {
+	t.Run("CreateAlbum", func(t *testing.T) { //nolint:paralleltest // the parts share a database
 		for table, body := range map[string]string{
 			"albums": dropAll, "tracks": dropSecond,
 		} {
@@ -81,7 +81,7 @@ func TestRepo_AWriteOfWhichATriggerDropsARowKeepsNothing(t *testing.T) { //nolin
 		require.Equal(t, 1, count(t, store, "albums"))
 		require.Equal(t, 2, count(t, store, "tracks"))
 	})
-	t.Run("CreateAlbum_OfATrackThatIsSentElsewhere", func(t *testing.T) {
+	t.Run("CreateAlbum_OfATrackThatIsSentElsewhere", func(t *testing.T) { //nolint:paralleltest // the parts share a database
 		store := anew(t)
 		other := newAlbum(t, store, "Other", 0)
 		trigger(t, store, "BEFORE INSERT", "tracks", "NEW.album_id = (SELECT min(id) FROM albums); RETURN NEW;")
@@ -91,13 +91,13 @@ func TestRepo_AWriteOfWhichATriggerDropsARowKeepsNothing(t *testing.T) { //nolin
 		require.NoError(t, err)
 		require.Equal(t, other, read)
 	})
-	t.Run("CreateAlbums_OfAChangedURL", func(t *testing.T) {
+	t.Run("CreateAlbums_OfAChangedURL", func(t *testing.T) { //nolint:paralleltest // the parts share a database
 		store := anew(t)
 		trigger(t, store, "BEFORE INSERT", "albums", "NEW.url = 'x-' || NEW.url; RETURN NEW;")
 		require.ErrorIs(t, store.CreateAlbums(t.Context(), []repo.NewAlbum{album("A", 1)}), repo.ErrRowsNotKept)
 		require.Zero(t, count(t, store, "albums"))
 	})
-	t.Run("LoadTracks", func(t *testing.T) {
+	t.Run("LoadTracks", func(t *testing.T) { //nolint:paralleltest // the parts share a database
 		store := anew(t)
 		a := newAlbum(t, store, "A", 0)
 		trigger(t, store, "BEFORE INSERT", "tracks", dropSecond)
@@ -114,7 +114,7 @@ func TestRepo_AWriteOfWhichATriggerDropsARowKeepsNothing(t *testing.T) { //nolin
 		require.Equal(t, int64(1), n)
 		require.Equal(t, 1, count(t, store, "tracks"))
 	})
-	t.Run("AddTrack", func(t *testing.T) {
+	t.Run("AddTrack", func(t *testing.T) { //nolint:paralleltest // the parts share a database
 		store := anew(t)
 		a := newAlbum(t, store, "A", 3)
 		trigger(t, store, "BEFORE INSERT", "tracks", dropAll)
@@ -128,7 +128,7 @@ func TestRepo_AWriteOfWhichATriggerDropsARowKeepsNothing(t *testing.T) { //nolin
 		require.NoError(t, err)
 		require.Equal(t, a, read)
 	})
-	t.Run("MoveTrackAndDeleteTrack", func(t *testing.T) {
+	t.Run("MoveTrackAndDeleteTrack", func(t *testing.T) { //nolint:paralleltest // the parts share a database
 		for name, body := range map[string]string{
 			"all": dropAll, "the last": "IF OLD.display_order = 3 THEN RETURN NULL; END IF; RETURN NEW;",
 		} {
@@ -146,7 +146,7 @@ func TestRepo_AWriteOfWhichATriggerDropsARowKeepsNothing(t *testing.T) { //nolin
 			require.Equal(t, a, read, name)
 		}
 	})
-	t.Run("CreateAccount", func(t *testing.T) {
+	t.Run("CreateAccount", func(t *testing.T) { //nolint:paralleltest // the parts share a database
 		store := anew(t)
 		a := newAccount(t, store, "a@x")
 		trigger(t, store, "BEFORE INSERT", "accounts", dropAll)
@@ -156,7 +156,7 @@ func TestRepo_AWriteOfWhichATriggerDropsARowKeepsNothing(t *testing.T) { //nolin
 		_, err = store.CreateAccount(t.Context(), repo.NewAccount{ID: a.ID, Email: "b@x", PasswordHash: hash})
 		require.ErrorIs(t, err, repo.ErrAccountIDTaken)
 	})
-	t.Run("RecordPurchase", func(t *testing.T) {
+	t.Run("RecordPurchase", func(t *testing.T) { //nolint:paralleltest // the parts share a database
 		store := anew(t)
 		p := repo.NewPurchase{AccountID: newAccount(t, store, "a@x").ID, AlbumID: newAlbum(t, store, "A", 0).ID, PaymentRef: "1"}
 		trigger(t, store, "BEFORE INSERT", "purchases", dropAll)
@@ -164,7 +164,7 @@ func TestRepo_AWriteOfWhichATriggerDropsARowKeepsNothing(t *testing.T) { //nolin
 		require.ErrorIs(t, err, repo.ErrRowsNotKept)
 		require.NotErrorIs(t, err, repo.ErrPaymentRefTaken)
 	})
-	t.Run("CreatePasswordReset", func(t *testing.T) {
+	t.Run("CreatePasswordReset", func(t *testing.T) { //nolint:paralleltest // the parts share a database
 		store := anew(t)
 		a := newAccount(t, store, "a@x")
 		trigger(t, store, "BEFORE INSERT", "password_resets", dropAll)
@@ -172,7 +172,7 @@ func TestRepo_AWriteOfWhichATriggerDropsARowKeepsNothing(t *testing.T) { //nolin
 		require.ErrorIs(t, err, repo.ErrRowsNotKept)
 		require.Empty(t, token)
 	})
-	t.Run("SetPasswordHashAndRedeemPasswordReset", func(t *testing.T) {
+	t.Run("SetPasswordHashAndRedeemPasswordReset", func(t *testing.T) { //nolint:paralleltest // the parts share a database
 		store := anew(t)
 		a := newAccount(t, store, "a@x")
 		_, token, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})

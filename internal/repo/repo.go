@@ -65,6 +65,7 @@ type Repo struct {
 
 type options struct {
 	defaults
+
 	echo   *echo
 	tracer pgx.QueryTracer
 	guard  *guard

@@ -565,12 +565,12 @@ func TestCheck_FindsAnIndexWhoseBuildFailed(t *testing.T) {
 	require.Empty(t, check(t, db))
 }
 
-func TestCheck_FindsTriggersThatDoNotFire(t *testing.T) {
+func TestCheck_FindsTriggersThatDoNotFire(t *testing.T) { //nolint:tparallel // its parts share a database
 	t.Parallel()
 	findsTriggers(t, "a foreign key's")
 }
 
-func TestSoak_CheckFindsTriggersThatDoNotFire(t *testing.T) {
+func TestSoak_CheckFindsTriggersThatDoNotFire(t *testing.T) { //nolint:tparallel // its parts share a database
 	t.Parallel()
 	dbtest.Soak(t)
 	findsTriggers(t, "a foreign key's", "a foreign key's, of the other table", "a deferrable key's", "for replicas alone")
@@ -630,7 +630,7 @@ func findsTriggers(t *testing.T, names ...string) {
 	for _, name := range names {
 		test, known := tests[name]
 		require.True(t, known, name)
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // they share a database
+		t.Run(name, func(t *testing.T) {
 			inRollback := func(statements ...string) error {
 				tx, err := admin.Begin(t.Context())
 				require.NoError(t, err)

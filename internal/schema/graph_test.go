@@ -66,10 +66,10 @@ func hostileNames() []string {
 	return slices.Compact(names)
 }
 
-func TestGraph(t *testing.T) { //nolint:tparallel // some cases share a connection
+func TestGraph(t *testing.T) {
 	t.Parallel()
 	empty := connect(t, dbtest.EmptyURL(t))
-	for name, test := range map[string]struct{ sql, want string }{
+	for name, test := range map[string]struct{ sql, want string }{ //nolint:paralleltest // the parts share a database
 		"IsOfNothingWithoutATable": {``, ""},
 		"ShowsATableWithoutColumns": {`CREATE TABLE a ()`, `
     a {
@@ -234,7 +234,7 @@ func TestGraph(t *testing.T) { //nolint:tparallel // some cases share a connecti
     "a'b" ||--o{ "a'b (2)" : "id"`,
 		},
 	} {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // they share a connection
+		t.Run(name, func(t *testing.T) {
 			tx, err := empty.Begin(t.Context())
 			require.NoError(t, err)
 			run(t, tx, test.sql)
