@@ -166,6 +166,13 @@ type Table struct {
 	File        string // and line, where it is made: db/schema/010_accounts.sql:2
 	Columns     []Column
 	Constraints []Constraint
+	Indexes     []Index // those that have a mark
+}
+
+// Index is what the marks say of an index.
+type Index struct {
+	Name  string
+	Plans []string // why it is there, though no query and no foreign key needs it
 }
 
 // Column is a column of a table.

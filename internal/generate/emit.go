@@ -64,7 +64,7 @@ func emitMetadata(c *config, s *schema, queries []*query, g *golang) ([]byte, er
 }
 
 func (t *table) metadata() dbtx.Table {
-	m := dbtx.Table{Name: t.name, View: t.view, File: t.at.String()}
+	m := dbtx.Table{Name: t.name, View: t.view, File: t.at.String(), Indexes: t.indexes}
 	for _, c := range t.columns {
 		m.Columns = append(m.Columns, dbtx.Column{
 			Name: c.name, Type: c.typ, Array: c.array, NotNull: c.notNull, Sensitive: c.sensitive, Sequence: c.sequence,

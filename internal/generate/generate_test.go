@@ -68,6 +68,8 @@ CREATE TABLE loans (
 );
 -- +error ErrOneLoan: one loan at a time
 CREATE UNIQUE INDEX loans_open_key ON loans (member_id) WHERE ended_at IS NULL;
+-- +plan the nightly report reads by it
+CREATE INDEX loans_ended_at_idx ON loans (ended_at);
 `
 
 const queriesSQL = `-- name: CreateMember :one
@@ -178,6 +180,7 @@ func TestGenerate_WritesWhatIsKnown(t *testing.T) {
 		`{Name: "loans_open_key", Kind: "unique", Columns: []string{"member_id"}, Words: "one loan at a time"}`,
 		`{Name: "loans_book_id_ended_at_key", Kind: "unique", Columns: []string{"book_id", "ended_at"}, Words: "somebody reads it"}`,
 		`{Name: "card", Type: "text", NotNull: true, Sensitive: true}`,
+		`{Name: "loans_ended_at_idx", Plans: []string{"the nightly report reads by it"}}`,
 	} {
 		require.Contains(t, metadata, line)
 	}

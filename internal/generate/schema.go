@@ -31,7 +31,8 @@ type table struct {
 	at          place
 	columns     []*column
 	constraints []*constraint
-	volatile    bool // a view that calls a function which may write
+	volatile    bool         // a view that calls a function which may write
+	indexes     []dbtx.Index // with marks
 }
 
 type place struct {
@@ -153,6 +154,7 @@ type element struct {
 	table      *table
 	column     string
 	constraint *constraint
+	index      string
 }
 
 func (s *schema) readStatement(file *source, st statement) {
@@ -172,7 +174,11 @@ func (s *schema) readStatement(file *source, st statement) {
 		}
 	case st.node.GetIndexStmt() != nil:
 		index := st.node.GetIndexStmt()
-		if t := s.table(nameOf(index.GetRelation())); t != nil && index.GetUnique() {
+		t := s.table(nameOf(index.GetRelation()))
+		if t != nil && !index.GetUnique() {
+			elements = append(elements, element{start: st.start, table: t, index: index.GetIdxname()})
+		}
+		if t != nil && index.GetUnique() {
 			c := &constraint{name: index.GetIdxname(), kind: dbtx.Unique, index: true, where: index.GetWhereClause(), at: at}
 			for _, param := range index.GetIndexParams() {
 				c.elements = append(c.elements, param)
@@ -181,7 +187,7 @@ func (s *schema) readStatement(file *source, st statement) {
 				c.mentioned = append(c.mentioned, columnsIn(param.GetIndexElem().GetExpr(), t)...)
 			}
 			t.constraints = append(t.constraints, c)
-			elements = append(elements, element{start: st.start, constraint: c, table: t})
+			elements = append(elements, element{start: st.start, constraint: c, table: t, index: c.name})
 		}
 	case st.node.GetAlterTableStmt() != nil:
 		alter := st.node.GetAlterTableStmt()
@@ -615,10 +621,20 @@ func (s *schema) take(file *source, m *mark, candidates []element) {
 			at[0].marks = append(at[0].marks, errorMark{match[1], match[2]})
 		}
 	case "was":
-		m.used = slices.ContainsFunc(candidates, func(e element) bool { return e.constraint == nil })
+		m.used = slices.ContainsFunc(candidates, func(e element) bool { return e.constraint == nil && e.index == "" })
 		if m.used && !identifier.MatchString(m.text) {
 			refuse("+was needs the old name: -- +was nick")
 		}
+	case "plan":
+		at := slices.IndexFunc(candidates, func(e element) bool { return e.index != "" })
+		if m.used = at >= 0; !m.used {
+			return
+		}
+		name, t := candidates[at].index, candidates[at].table
+		if m.text == "" || name == "" {
+			refuse("+plan at an index needs a reason, and the index a name: -- +plan the nightly report reads by it")
+		}
+		t.indexes = append(t.indexes, dbtx.Index{Name: name, Plans: []string{m.text}})
 	case "fill":
 		m.used = slices.ContainsFunc(candidates, func(e element) bool { return e.column != "" })
 		if _, err := parseSQL("SELECT " + m.text); m.used && (m.text == "" || err != nil) {

@@ -47,7 +47,7 @@ var markPlaces = map[string]string{
 	"was":     "at a table or a column of the schema",
 	"fill":    "at a column of the schema",
 	"keyed":   "above a query",
-	"plan":    "above a query",
+	"plan":    "above a query or an index",
 	"default": "above a query",
 }
 

@@ -58,11 +58,11 @@ type index struct {
 	Unique      bool
 	Ordered     bool     // a B-tree, which is read from where its first columns say
 	Columns     []string // or expressions, of the key
-	Partial     bool
-	Constraint  string // that it belongs to, if any
-	Rule        bool   // it refuses rows
-	Implied     string // another one, which refuses all that this one refuses
-	Longer      string // another one, which begins with the same columns
+	Predicate   string   // of a partial one
+	Constraint  string   // that it belongs to, if any
+	Rule        bool     // it refuses rows
+	Implied     string   // another one, which refuses all that this one refuses
+	Longer      string   // another one, which begins with the same columns
 }
 
 func (i index) drop() string {
@@ -103,7 +103,7 @@ WITH indexes AS (
     LEFT JOIN pg_constraint ON conindid = indexrelid AND contype IN ('p', 'u', 'x')
     WHERE tables.relnamespace = $1::regnamespace AND tables.relkind IN ('r', 'p', 'm')
 )
-SELECT a.name, a."table", a."unique", a.ordered, a.columns, a.predicate <> '', a.constraint_name, a.rule, coalesce((
+SELECT a.name, a."table", a."unique", a.ordered, a.columns, a.predicate, a.constraint_name, a.rule, coalesce((
     SELECT min(b.name)
     FROM indexes AS b
     WHERE a."unique" AND b."unique" AND b."table" = a."table" AND b.name <> a.name AND b.kind = a.kind

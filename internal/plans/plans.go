@@ -13,7 +13,9 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
+	"musicstore/internal/dbtx"
 	"musicstore/internal/settings"
 
 	"github.com/jackc/pgx/v5"
@@ -76,37 +78,45 @@ func (f Finding) String() string {
 	return f.Of + " " + f.Problem + ": " + f.Remedy
 }
 
-// Check plans each of the queries, which have the form of schema.Queries, against the tables of the current schema. It
-// finds:
+// Check plans each of the queries that are known, against the tables of the current schema. It finds:
 //
 //   - a query that can't be planned, or that scans a table, sorts what an index could have sorted, filters rows that an
 //     index condition could have skipped, or walks an index without a condition and without a LIMIT;
 //   - a foreign key whose referring rows can't be found by an index;
 //   - a table without a primary key;
-//   - an index that no query and no foreign key needs: it isn't used, or another one does as well;
-//   - an excuse that excuses nothing.
+//   - an index that no query and no foreign key needs: it isn't used, or another one does as well. Of an index that can't
+//     be shown to be useless nothing is said: a query that filters rows by it would filter others without it;
+//   - an excuse, of a query or an index, that excuses nothing.
 //
 // The tables should be empty and never have been analysed: the planner then takes the same things for granted of every
 // table, so that what it chooses depends on the SQL and the indexes alone. A transaction is rolled back at the end. It
-// creates and drops indexes, and so keeps others from the tables: the database should not be one in use.
-func Check(ctx context.Context, db DB, queries []string) (Report, error) {
+// creates and drops indexes, and so keeps others from the tables: the database should not be one in use. It fails when it has
+// to wait five seconds for a lock that somebody holds.
+func Check(ctx context.Context, db DB, known *dbtx.Metadata) (Report, error) {
 	tx, err := db.Begin(ctx)
 	if err != nil {
 		return Report{}, fmt.Errorf("check plans: %w", err)
 	}
-	defer tx.Rollback(context.WithoutCancel(ctx)) //nolint:errcheck // nothing is to be kept
+	defer func() {
+		ended, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+		defer cancel()
+		_ = tx.Rollback(ended) // nothing is to be kept
+	}()
 
 	c := checker{tx: tx}
-	if err := c.check(ctx, queries); err != nil {
+	if err := c.check(ctx, known); err != nil {
 		return Report{}, fmt.Errorf("check plans: %w", err)
 	}
 
 	return c.report, nil
 }
 
+const rollbackTimeout = 5 * time.Second
+
 // plannerSettings let the planner choose what needs an index wherever there is one. They make every
 // plan without an index expensive and forbid none, so what is chosen in spite of them can use no index.
 const plannerSettings = `
+SET LOCAL lock_timeout = '5s';
 SET LOCAL plan_cache_mode = force_generic_plan;
 SET LOCAL enable_seqscan = off;
 SET LOCAL enable_hashjoin = off;
@@ -122,7 +132,7 @@ type checker struct {
 	report  Report
 }
 
-func (c *checker) check(ctx context.Context, queries []string) error {
+func (c *checker) check(ctx context.Context, known *dbtx.Metadata) error {
 	if err := c.tx.Conn().PgConn().Exec(ctx, plannerSettings).Close(); err != nil {
 		return err
 	}
@@ -130,9 +140,17 @@ func (c *checker) check(ctx context.Context, queries []string) error {
 	if err != nil {
 		return err
 	}
-	statements := make([]statement, len(queries), len(queries)+len(keys))
-	for i, query := range queries {
-		statements[i] = parse(query)
+	var statements []statement
+	for _, q := range known.Queries {
+		if q.Command != dbtx.Copyfrom { // which reads nothing
+			statements = append(statements, statement{name: q.Name, sql: q.SQL, params: len(q.Params), excuses: q.Plans})
+		}
+	}
+	excused := map[string][]string{}
+	for _, t := range known.Tables {
+		for _, i := range t.Indexes {
+			excused[i.Name] = append(excused[i.Name], i.Plans...)
+		}
 	}
 	for _, s := range append(statements, keys...) {
 		p, err := c.plan(ctx, s)
@@ -149,8 +167,19 @@ func (c *checker) check(ctx context.Context, queries []string) error {
 		c.report.Reads = append(c.report.Reads, p.reads...)
 	}
 	for _, i := range indexes {
-		if err := c.needed(ctx, i); err != nil {
+		problem, err := c.useless(ctx, i)
+		switch excuses := excused[i.Name]; {
+		case err != nil:
 			return err
+		case problem == "":
+			for _, excuse := range excuses {
+				c.find("index "+i.Name, "needs no excuse: -- +plan "+excuse, "")
+			}
+		case len(excuses) == 0:
+			c.find("index "+i.Name, problem, i.drop()+";")
+			if _, err := c.tx.Exec(ctx, i.drop()); err != nil {
+				return err
+			}
 		}
 	}
 
@@ -245,15 +274,16 @@ func (c *checker) remedy(ctx context.Context, p planned, w wrong) (string, error
 	return remedy, nil
 }
 
-// needed reports an index whose absence nothing would suffer from, and drops it, so that of two that are the same one
-// is needed. A unique one keeps a rule, too, and stays unless another keeps the same.
-func (c *checker) needed(ctx context.Context, i index) error {
+// useless says why nothing would suffer from the absence of an index; "" when something may. A unique one keeps a rule, too,
+// and stays unless another keeps the same. A useless one that has no excuse is dropped by the caller, so that of two that are
+// the same one is needed.
+func (c *checker) useless(ctx context.Context, i index) (problem string, err error) {
 	if i.Rule && i.Implied == "" {
-		return nil
+		return "", nil
 	}
 	// Another table's foreign key may hold on to it.
 	if p, err := c.with(ctx, i.drop(), statement{sql: "SELECT"}); err != nil || p.refusal != "" {
-		return err
+		return "", err
 	}
 	without := slices.Clone(c.plans)
 	used := false
@@ -264,17 +294,18 @@ func (c *checker) needed(ctx context.Context, i index) error {
 		used = true
 		after, err := c.with(ctx, i.drop(), before.statement)
 		if err != nil {
-			return err
+			return "", err
 		}
+		// What is wrong with the table without the index is new, or is as wrong with it: how many rows either reads is not known.
 		if after.refusal != "" || slices.ContainsFunc(after.unexcused(), func(w wrong) bool {
 			return !slices.ContainsFunc(before.wrongs, w.same)
-		}) {
-			return nil
+		}) || slices.ContainsFunc(after.wrongs, func(w wrong) bool { return w.table == i.Table && w.kind != sorts }) {
+			return "", nil
 		}
 		without[n] = after
 	}
 	c.plans = without
-	problem := "isn't used by any query or foreign key"
+	problem = "isn't used by any query or foreign key"
 	switch {
 	case i.Implied != "":
 		problem = "keeps no rule that " + i.Implied + " doesn't, and no query or foreign key needs it"
@@ -283,10 +314,8 @@ func (c *checker) needed(ctx context.Context, i index) error {
 	case used:
 		problem = "isn't needed: every query and foreign key has another that does as well"
 	}
-	c.find("index "+i.Name, problem, i.drop()+";")
-	_, err := c.tx.Exec(ctx, i.drop())
 
-	return err
+	return problem, nil
 }
 
 // errUndo rolls back what was only tried.

@@ -2,9 +2,15 @@ package plans_test
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
+	"musicstore/internal/dbgen"
 	"musicstore/internal/dbtest"
+	"musicstore/internal/dbtx"
 	"musicstore/internal/plans"
 	"musicstore/internal/schema"
 
@@ -13,25 +19,39 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// queries are those of db/queries.
-func queries(t *testing.T) []string {
-	t.Helper()
-	all, err := schema.Queries()
-	require.NoError(t, err)
-	require.NotEmpty(t, all)
+// known are the queries that have the form "Name :one", and below it marks and SQL with @parameters.
+func known(queries ...string) *dbtx.Metadata {
+	m := &dbtx.Metadata{}
+	for _, text := range queries {
+		name, _, _ := strings.Cut(text, " ")
+		q := &dbtx.Query{Name: name, Command: dbtx.Many}
+		for _, mark := range regexp.MustCompile(`(?m)^-- \+plan (.*)$`).FindAllStringSubmatch(text, -1) {
+			q.Plans = append(q.Plans, mark[1])
+		}
+		q.SQL = regexp.MustCompile(`@(\w+)`).ReplaceAllStringFunc("-- name: "+text, func(param string) string {
+			at := slices.IndexFunc(q.Params, func(p dbtx.Param) bool { return "@"+p.Name == param })
+			if at < 0 {
+				at = len(q.Params)
+				q.Params = append(q.Params, dbtx.Param{Name: param[1:]})
+			}
 
-	return all
+			return "$" + strconv.Itoa(at+1)
+		})
+		m.Queries = append(m.Queries, q)
+	}
+
+	return m
 }
 
 // changed is the report on a database after a change, which is undone.
-func changed(t *testing.T, db *pgxpool.Pool, change string, queries ...string) plans.Report {
+func changed(t *testing.T, db *pgxpool.Pool, change string, of *dbtx.Metadata) plans.Report {
 	t.Helper()
 	tx, err := db.Begin(t.Context())
 	require.NoError(t, err)
 	defer tx.Rollback(t.Context())
 	_, err = tx.Exec(t.Context(), change)
 	require.NoError(t, err)
-	report, err := plans.Check(t.Context(), tx, queries)
+	report, err := plans.Check(t.Context(), tx, of)
 	require.NoError(t, err)
 
 	return report
@@ -39,7 +59,7 @@ func changed(t *testing.T, db *pgxpool.Pool, change string, queries ...string) p
 
 func TestQueries_UseAnIndexEach(t *testing.T) {
 	t.Parallel()
-	report, err := plans.Check(t.Context(), dbtest.Pool(t), queries(t))
+	report, err := plans.Check(t.Context(), dbtest.Pool(t), &dbgen.Metadata)
 	require.NoError(t, err)
 	fmt.Fprintln(t.Output(), report) // what `make plans` is for
 	require.Empty(t, report.Findings)
@@ -82,7 +102,7 @@ ORDER BY 1`)
 		if i%every != 0 {
 			continue
 		}
-		report := changed(t, db, index.Drop, queries(t)...)
+		report := changed(t, db, index.Drop, &dbgen.Metadata)
 		if len(report.Findings) > 0 {
 			continue
 		}
@@ -122,6 +142,7 @@ func TestCheck(t *testing.T) {
 	t.Cleanup(db.Close)
 	for name, c := range map[string]struct {
 		change, query string
+		marks         dbtx.Index
 		want          []string
 	}{
 		"all is well": {},
@@ -368,6 +389,34 @@ func TestCheck(t *testing.T) {
 			    id bigint PRIMARY KEY, name text, CONSTRAINT labels_fkey FOREIGN KEY (id, name) REFERENCES shelves (id, name)
 			)`,
 		},
+		"a queue whose index has what is left to do": {
+			change: "CREATE INDEX books_todo_idx ON books (id) WHERE year IS NULL",
+			query:  "SELECT * FROM books WHERE year IS NULL ORDER BY id LIMIT 10 FOR UPDATE SKIP LOCKED",
+		},
+		"a queue without such an index": { // the control: PostgreSQL repeats the predicate there, too
+			query: "SELECT * FROM books WHERE year IS NULL ORDER BY id LIMIT 10 FOR UPDATE SKIP LOCKED",
+			want:  []string{"Query filters books by year after reading them by books_pkey"},
+		},
+		"a change of rows that a partial index has": {
+			change: "CREATE INDEX books_todo_idx ON books (shelf_id) WHERE year IS NULL AND title <> ''",
+			query:  "UPDATE books SET year = 1 WHERE shelf_id = @shelf_id AND year IS NULL AND title <> ''",
+		},
+		"a queue that filters what it reads by its index": { // which can't be shown to be useless
+			change: "CREATE INDEX books_todo_idx ON books (id) WHERE year IS NULL",
+			query: "-- +plan filters books: few are locked.\n" +
+				"SELECT * FROM books WHERE year IS NULL AND title > @title ORDER BY id LIMIT 10 FOR UPDATE SKIP LOCKED",
+		},
+		"an index with a reason": {
+			change: "CREATE INDEX shelves_open_idx ON shelves (open)",
+			marks:  dbtx.Index{Name: "shelves_open_idx", Plans: []string{"the nightly report reads by it"}},
+		},
+		"an index with a reason that it does not need": {
+			marks: dbtx.Index{Name: "books_shelf_id_idx", Plans: []string{"the nightly report reads by it"}},
+			want:  []string{"index books_shelf_id_idx needs no excuse: -- +plan the nightly report reads by it"},
+		},
+		"text that looks like a parameter": {
+			query: "SELECT * FROM shelves WHERE id = @id AND name <> $x$ $1 $2 $x$",
+		},
 		"a table without a primary key": {
 			change: "ALTER TABLE books DROP CONSTRAINT books_pkey",
 			want:   []string{"table books has no primary key"},
@@ -377,33 +426,13 @@ func TestCheck(t *testing.T) {
 		if c.query != "" {
 			all = append(all, "Query :many\n"+c.query)
 		}
-		report := changed(t, db, library+c.change, all...)
+		of := known(all...)
+		of.Tables = []*dbtx.Table{{Indexes: []dbtx.Index{c.marks}}}
+		report := changed(t, db, library+c.change, of)
 		var got []string
 		for _, f := range report.Findings {
 			got = append(got, f.String())
 		}
 		require.Equal(t, c.want, got, "%s:\n%s", name, report)
-	}
-}
-
-func TestCheck_KnowsWhatSqlcMakesOfAQuery(t *testing.T) {
-	t.Parallel()
-	db, err := pgxpool.New(t.Context(), dbtest.EmptyURL(t))
-	require.NoError(t, err)
-	t.Cleanup(db.Close)
-	for _, query := range []string{
-		"A :one\nSELECT * FROM shelves WHERE id = @id AND name = @name AND (room = @name OR room = @id::text)",
-		"A :one\nSELECT * FROM shelves WHERE id = sqlc.arg(id) AND name = sqlc.narg( 'name' )",
-		"A :many\nSELECT * FROM shelves WHERE id IN (sqlc.slice('ids'))",
-		"A :many\nSELECT sqlc.embed(shelves), sqlc.embed(b) FROM shelves JOIN books AS b ON shelf_id = shelves.id WHERE shelves.id = @id",
-		"A :one\nSELECT * FROM shelves WHERE id = $1 AND name = $2",
-		"A :one\nSELECT '@x', 'it''s @y', \"@z\" -- @comment\nFROM (SELECT 1 AS \"@z\") AS a /* @more\n*/ WHERE 1 = @n",
-		"A :one\nSELECT * FROM shelves WHERE id = @id AND to_tsvector(name) @@to_tsquery(@words) AND ARRAY[1] <@ARRAY[@n::int]",
-		"A :copyfrom\nINSERT INTO shelves (id, name) VALUES (@id, @name)",
-		"A :batchexec\nUPDATE shelves SET name = @name WHERE id = @id",
-		"A :exec\nSELECT",
-	} {
-		report := changed(t, db, library, getShelf, query+";\n")
-		require.Empty(t, report.Findings, query)
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -14,50 +12,9 @@ import (
 // statement is what is planned: a query, or the look-up that a foreign key makes.
 type statement struct {
 	name    string
-	sql     string // with parameters by number
+	sql     string // as it is sent
 	params  int
 	excuses []string // "filters albums: …"
-}
-
-var (
-	excuseLine = regexp.MustCompile(`(?m)^--\s*\+plan\s+(.*?)\s*$`)
-
-	// What sqlc makes something of, and before it what only looks the same: text, quoted names, comments, operators.
-	sqlcSyntax = regexp.MustCompile(`(?s)'(?:[^']|'')*'|"[^"]*"|--[^\n]*|/\*.*?\*/|@@|<@|` +
-		`@(\w+)|sqlc\.(?:n?arg|slice)\(\s*'?(\w+)'?\s*\)|sqlc\.embed\(\s*(\w+)\s*\)|\$(\d+)`)
-)
-
-// parse returns the statement of a query as it is in db/queries, less "-- name: ". The parameters get the numbers of
-// their first appearance; that sqlc may number them in another order makes no difference to the plan.
-func parse(query string) statement {
-	head, body, _ := strings.Cut(query, "\n")
-	name, _, _ := strings.Cut(head, " ")
-	s := statement{name: name}
-	for _, match := range excuseLine.FindAllStringSubmatch(body, -1) {
-		s.excuses = append(s.excuses, match[1])
-	}
-	numbers := map[string]int{}
-	s.sql = sqlcSyntax.ReplaceAllStringFunc(body, func(token string) string {
-		match := sqlcSyntax.FindStringSubmatch(token)
-		switch param := match[1] + match[2]; {
-		case param != "":
-			if numbers[param] == 0 {
-				s.params++
-				numbers[param] = s.params
-			}
-
-			return "$" + strconv.Itoa(numbers[param])
-		case match[3] != "":
-			return match[3] + ".*"
-		case match[4] != "":
-			number, _ := strconv.Atoi(match[4])
-			s.params = max(s.params, number)
-		}
-
-		return token
-	})
-
-	return s
 }
 
 // plan returns the generic plan of a statement: the one for any arguments. One that can't be planned has the reason.

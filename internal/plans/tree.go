@@ -255,14 +255,39 @@ func (w *walker) index(n node, limited bool) {
 	w.read(n.Table, n.Index)
 	i := w.indexes[n.Index]
 	bound, rest, one := i.bounds(n.Alias, n.IndexCond)
-	rest = append(rest, columns(n.Alias, n.Filter)...)
+	rest = append(rest, columns(n.Alias, i.beyond(n.Alias, n.Filter))...)
 	switch {
 	case one:
-	case !bound && !i.Partial && (n.IndexCond != "" || !limited):
+	case !bound && i.Predicate == "" && (n.IndexCond != "" || !limited):
 		w.wrong(n, walks, " from end to end by "+n.Index)
 	case len(rest) > 0:
 		w.wrong(n, filters, " by "+strings.Join(rest, ", ")+" after reading them by "+n.Index)
 	}
+}
+
+// beyond returns a filter without what the index's own predicate says. PostgreSQL looks at it again in rows that are locked or
+// changed, because they may have changed meanwhile.
+func (i index) beyond(alias, filter string) string {
+	if i.Predicate == "" || filter == "" {
+		return filter
+	}
+	implied := conjuncts(i.Predicate)
+	rest := slices.DeleteFunc(conjuncts(filter), func(clause string) bool {
+		own := qualifier(alias).ReplaceAllString(clause, "")
+
+		return slices.ContainsFunc(implied, func(part string) bool { return unwrapped(part) == unwrapped(own) })
+	})
+
+	return strings.Join(rest, " AND ")
+}
+
+// unwrapped returns an expression without the brackets around it.
+func unwrapped(expression string) string {
+	for strings.HasPrefix(expression, "(") && enclosed(expression) {
+		expression = expression[1 : len(expression)-1]
+	}
+
+	return expression
 }
 
 // bounds says how an index is read under a condition: whether the condition bounds the part that is read, which columns

@@ -3,13 +3,11 @@ package schema
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
-	"musicstore/db"
 	"musicstore/internal/dbgen"
 	"musicstore/internal/dbtx"
 
@@ -29,24 +27,6 @@ func Grants(role, schema string) ([]string, error) {
 	}
 
 	return grants(role, schema, &dbgen.Metadata), nil
-}
-
-// Queries returns the text of each query of db/queries, from its name on: "GetAlbum :one", comments, SQL.
-func Queries() ([]string, error) {
-	names, err := fs.Glob(db.Queries, "queries/*.sql")
-	if err != nil {
-		return nil, err
-	}
-	var all []string
-	for _, name := range names {
-		text, err := db.Queries.ReadFile(name)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, strings.Split(string(text), "-- name: ")[1:]...)
-	}
-
-	return all, nil
 }
 
 // grants returns the statements that grant what the queries do. Foreign keys need no grant on the table that they refer
