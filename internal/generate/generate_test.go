@@ -263,7 +263,7 @@ CREATE TABLE a (
 	require.Equal(t, []string{
 		`db/queries/more.sql:2: +error is misplaced: it belongs at a constraint of the schema`,
 		`db/queries/more.sql:4: +keyed is misplaced: it belongs above a query`,
-		`db/queries/more.sql:5: +plan is misplaced: it belongs above a query`,
+		`db/queries/more.sql:5: +plan is misplaced: it belongs above a query or an index`,
 		`db/queries/more.sql:6: +default is misplaced: it belongs above a query`,
 		`db/schema/020_more.sql:1: +was is misplaced: it belongs at a table or a column of the schema`,
 		`db/schema/020_more.sql:4: +keyed is misplaced: it belongs above a query`,
