@@ -30,7 +30,7 @@ type conn struct {
 	inTx     bool          // db is a transaction: only the closure as a whole can be tried again
 	echo     *echo
 	guard    *guard
-	known    *dbtx.Metadata
+	known    *catalogue
 	defaults *defaults
 	mode     []any // goes before the arguments: the query mode, where it is not the configured one
 
@@ -232,7 +232,7 @@ func (c *conn) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 		return refusedBatch{cl.fail(err)}
 	}
 	for _, q := range b.QueuedQueries { // all are one transaction, which ends behind the last of them
-		cl.writes = cl.writes || !reads(q.SQL)
+		cl.writes = cl.writes || !c.known.reads(q.SQL)
 	}
 	results := &batch{BatchResults: cl.db.SendBatch(ctx, b), call: cl, queued: b.QueuedQueries}
 	if tx := results.BatchResults.Tx(); tx != nil {
@@ -537,7 +537,7 @@ func (s *checkedSource) Err() error {
 // ended, or an argument is refused.
 func (c *conn) accept(ctx context.Context, sql string, args []any) error {
 	if err := ctx.Err(); err != nil {
-		return typed(ctx, operation(sql), err, sql, false)
+		return c.known.typed(ctx, c.known.operation(sql), err, sql, false)
 	}
 
 	return c.complete(sql, args)
@@ -549,16 +549,16 @@ func (c *conn) complete(sql string, args []any) error {
 		return err
 	}
 
-	return checkText(sql, args)
+	return c.known.checkText(sql, args)
 }
 
 // checkText refuses text that PostgreSQL would refuse: what is not UTF-8, or has a NUL in it (SQLSTATE 22021). And it
 // refuses times that are not of the years 1 to 9999.
 // https://www.postgresql.org/docs/current/datatype-character.html
-func checkText(sql string, args []any) error {
+func (k *catalogue) checkText(sql string, args []any) error {
 	for i, arg := range args {
 		if reason := badText(arg); reason != "" {
-			return &InvalidError{Op: operation(sql), Field: param(sql, i), Reason: reason}
+			return &InvalidError{Op: k.operation(sql), Field: k.param(sql, i), Reason: reason}
 		}
 	}
 
@@ -656,7 +656,7 @@ func (cl *call) again(err error) bool {
 		return cl.try == 1
 	}
 	unsent := cl.unsent(err)
-	safe := unsent || reads(cl.sql) || c.keyed(cl.sql)
+	safe := unsent || c.known.reads(cl.sql) || c.keyed(cl.sql)
 	if !lost(err) || !safe || !cl.outage.goesOn(err) || !pause(cl.ctx, cl.try) {
 		return false
 	}

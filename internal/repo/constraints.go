@@ -24,7 +24,7 @@ const referenced = " (referenced)"
 
 // Error says what the constraint refuses.
 func (c Constraint) Error() string {
-	if text, ok := refusals()[c]; ok {
+	if text, ok := known().words[c]; ok {
 		return text
 	}
 
@@ -53,43 +53,37 @@ type rule struct {
 	table string
 }
 
-// schemaNames are the names in db/schema.
-type schemaNames struct {
+// catalogue is what is known of the SQL of a store, as its errors, its echo and its retries need it.
+type catalogue struct {
+	*dbtx.Metadata
+
+	words  map[Constraint]string
 	rules  map[string]rule // by the name of the constraint; a not-null constraint has the name that PostgreSQL 18 gives it
 	tables map[string]bool
 }
 
-// refusals has the words for each constraint.
-var refusals = sync.OnceValue(func() map[Constraint]string {
-	all := map[Constraint]string{}
-	for _, table := range dbgen.Metadata.Tables {
-		for _, of := range table.Constraints {
-			all[Constraint(of.Name)] = of.Words
-			if of.Referenced != "" {
-				all[Constraint(of.Name).Referenced()] = of.Referenced
-			}
-		}
-	}
-
-	return all
-})
-
-// knownNames returns the names that the schema gives to tables and constraints.
-var knownNames = sync.OnceValue(func() schemaNames {
+func newCatalogue(m *dbtx.Metadata) *catalogue {
 	kinds := map[string]error{
 		dbtx.PrimaryKey: ErrUnique, dbtx.Unique: ErrUnique, dbtx.ForeignKey: ErrForeignKey, dbtx.Check: ErrCheck,
 		dbtx.NotNull: ErrNotNull, dbtx.Exclusion: ErrExclusion,
 	}
-	known := schemaNames{rules: map[string]rule{}, tables: map[string]bool{}}
-	for _, table := range dbgen.Metadata.Tables {
-		known.tables[table.Name] = true
+	k := &catalogue{Metadata: m, words: map[Constraint]string{}, rules: map[string]rule{}, tables: map[string]bool{}}
+	for _, table := range m.Tables {
+		k.tables[table.Name] = true
 		for _, of := range table.Constraints {
-			known.rules[of.Name] = rule{kinds[of.Kind], table.Name}
+			k.rules[of.Name] = rule{kinds[of.Kind], table.Name}
+			k.words[Constraint(of.Name)] = of.Words
+			if of.Referenced != "" {
+				k.words[Constraint(of.Name).Referenced()] = of.Referenced
+			}
 		}
 	}
 
-	return known
-})
+	return k
+}
+
+// known is what is known of the SQL of this store.
+var known = sync.OnceValue(func() *catalogue { return newCatalogue(&dbgen.Metadata) })
 
 // notNull is the name that PostgreSQL 18 gives to a not-null constraint.
 func notNull(table, column string) string { return table + "_" + column + "_not_null" }
@@ -146,8 +140,7 @@ var ownRoutines = map[string]bool{
 // Names are taken from the error's own fields. A field that does not come from PostgreSQL's own check counts only if it
 // has a name of the schema, because a function may have put a value of the row there. Where the fields are empty, as
 // they are in the error of another server's shard, a name of the schema is looked for in the message.
-func constraintIn(pg *pgconn.PgError) (c ConstraintError) {
-	known := knownNames()
+func (k *catalogue) constraintIn(pg *pgconn.PgError) (c ConstraintError) {
 	c.Kind = kinds[pg.Code]
 	if c.Kind == nil && pg.Code != codeInternalError { // as which COPY returns the error of a shard
 		return c
@@ -156,15 +149,15 @@ func constraintIn(pg *pgconn.PgError) (c ConstraintError) {
 	if own {
 		c.Table, c.Column, c.Constraint = pg.TableName, pg.ColumnName, pg.ConstraintName
 	}
-	if table, ok := unsharded(known.tables, pg.TableName); ok {
+	if table, ok := unsharded(k.tables, pg.TableName); ok {
 		c.Table = table
 	}
-	name, ok := unsharded(known.rules, pg.ConstraintName)
+	name, ok := unsharded(k.rules, pg.ConstraintName)
 	if !ok && pg.ConstraintName == "" {
-		name, ok = ruleIn(known, pg, c.Table)
+		name, ok = k.ruleIn(pg, c.Table)
 	}
 	if ok {
-		of := known.rules[name]
+		of := k.rules[name]
 		c.Constraint, c.Table = name, of.table
 		if c.Kind == nil {
 			c.Kind = of.kind
@@ -188,7 +181,7 @@ var (
 
 // ruleIn returns the one constraint of the schema that an error without a constraint's name is about. Two are as good as
 // none.
-func ruleIn(known schemaNames, pg *pgconn.PgError, table string) (name string, ok bool) {
+func (k *catalogue) ruleIn(pg *pgconn.PgError, table string) (name string, ok bool) {
 	found := map[string]bool{}
 	if pg.Code == codeNotNullViolation || pg.Code == codeInternalError {
 		quoted := quotedName.FindAllStringSubmatch(pg.Message, -1)
@@ -196,13 +189,13 @@ func ruleIn(known schemaNames, pg *pgconn.PgError, table string) (name string, o
 		columns = append(columns, pg.ColumnName)
 		for _, m := range quoted {
 			columns = append(columns, m[1])
-			if t, ok := unsharded(known.tables, m[1]); ok {
+			if t, ok := unsharded(k.tables, m[1]); ok {
 				tables = append(tables, t)
 			}
 		}
 		for _, t := range tables {
 			for _, column := range columns {
-				if name := cutName(notNull(t, column)); known.rules[name].kind == ErrNotNull { //nolint:errorlint // it is that
+				if name := cutName(notNull(t, column)); k.rules[name].kind == ErrNotNull { //nolint:errorlint // it is that
 					found[name] = true
 				}
 			}
@@ -210,7 +203,7 @@ func ruleIn(known schemaNames, pg *pgconn.PgError, table string) (name string, o
 	}
 	if pg.Code != codeNotNullViolation {
 		for _, word := range nameInText.FindAllString(pg.Message, -1) {
-			if name, ok := unsharded(known.rules, word); ok {
+			if name, ok := unsharded(k.rules, word); ok {
 				found[name] = true
 			}
 		}

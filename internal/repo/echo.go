@@ -13,11 +13,12 @@ import (
 
 // echo prints statements. A nil *echo prints nothing and costs nothing.
 type echo struct {
-	w    io.Writer
-	turn chan struct{} // holds one value while a line is being written
+	w     io.Writer
+	known *catalogue
+	turn  chan struct{} // holds one value while a line is being written
 }
 
-func newEcho(w io.Writer) *echo { return &echo{w: w, turn: make(chan struct{}, 1)} }
+func newEcho(w io.Writer) *echo { return &echo{w: w, known: known(), turn: make(chan struct{}, 1)} }
 
 func (e *echo) start() time.Time {
 	if e == nil {
@@ -54,7 +55,7 @@ func (e *echo) statement(ctx context.Context, start time.Time, sql string, args 
 		if i == 0 {
 			sep = " | "
 		}
-		b.WriteString(sep + param(sql, i) + "=" + show(arg))
+		b.WriteString(sep + e.known.param(sql, i) + "=" + show(arg))
 	}
 	rows := "rows"
 	if n == 1 {
@@ -62,7 +63,7 @@ func (e *echo) statement(ctx context.Context, start time.Time, sql string, args 
 	}
 	fmt.Fprintf(&b, " | %d %s | %s", n, rows, took)
 	if err != nil {
-		b.WriteString(" | " + reason(err, sql))
+		b.WriteString(" | " + e.known.reason(err, sql))
 	}
 	b.WriteByte('\n')
 	e.print(ctx, b.String())

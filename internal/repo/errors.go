@@ -98,15 +98,16 @@ type ConstraintError struct {
 	Column     string // the column that the constraint is about, as its name has it
 	Constraint string // the constraint's name
 
-	pg *pgconn.PgError
+	words string // "" when the schema has no such constraint
+	pg    *pgconn.PgError
 }
 
 func (e *ConstraintError) Error() string {
-	if _, ok := refusals()[e.sentinel()]; !ok {
+	if e.words == "" {
 		return prefixed(e.Op, strings.TrimSpace(e.Kind.Error()+" "+e.Constraint)) // a fork may not say which it was
 	}
 
-	return prefixed(e.Op, e.sentinel().Error())
+	return prefixed(e.Op, e.words)
 }
 
 // Is reports whether target is the kind or the sentinel of e.

@@ -20,7 +20,7 @@ func Generated(r *Repo) dbgen.Querier { return r.querier }
 // Keyed is what the generated queries of a store run on, if this is the only one, with the mark +keyed.
 func Keyed(r *Repo, sql string) *conn {
 	c := *r.conn
-	c.known = &dbtx.Metadata{Queries: []*dbtx.Query{{SQL: sql, Write: true, Keyed: true}}}
+	c.known = newCatalogue(&dbtx.Metadata{Queries: []*dbtx.Query{{SQL: sql, Write: true, Keyed: true}}})
 
 	return &c
 }
@@ -30,7 +30,7 @@ func Knowing(r *Repo, known *dbtx.Metadata, derivations map[string]dbtx.Derivati
 	c := *r.conn
 	d := *c.defaults
 	d.derivations = derivations
-	c.known, c.defaults, c.guard = known, &d, newGuard(known)
+	c.known, c.defaults, c.guard = newCatalogue(known), &d, newGuard(known)
 
 	return &c
 }
@@ -43,13 +43,13 @@ func Decoded(rs pgx.Rows) bool {
 }
 
 // ConstraintsInWords are the constraints that there are words for.
-func ConstraintsInWords() []Constraint { return slices.Collect(maps.Keys(refusals())) }
+func ConstraintsInWords() []Constraint { return slices.Collect(maps.Keys(known().words)) }
 
 var (
-	Operation = operation
-	Reads     = reads
-	WritesTo  = writesTo
-	Param     = param
+	Operation = known().operation
+	Reads     = known().reads
+	WritesTo  = known().writesTo
+	Param     = known().param
 	Midnight  = midnight
 )
 
@@ -67,7 +67,7 @@ var Unsharded = unsharded[bool]
 // KnownConstraints returns the constraints that the schema's files name, with their tables.
 func KnownConstraints() map[string]string {
 	tables := map[string]string{}
-	for name, of := range knownNames().rules {
+	for name, of := range known().rules {
 		tables[name] = of.table
 	}
 

@@ -42,7 +42,7 @@ type SettingError = settings.SettingError
 func (r *Repo) Warnings(ctx context.Context) ([]string, error) {
 	path, err := settings.Look(ctx, r.conn.db)
 	if err != nil {
-		return nil, typed(ctx, "look at the search_path", err, "", false)
+		return nil, r.conn.known.typed(ctx, "look at the search_path", err, "", false)
 	}
 
 	return path.Checked()

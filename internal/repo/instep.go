@@ -55,7 +55,7 @@ func (cl *call) inStep(tag pgconn.CommandTag, err error) error {
 	case misfit.MatchString(err.Error()):
 		err = outOfStepError{}
 	case describedOtherwise.MatchString(err.Error()):
-		if q := query(cl.sql); q == nil || len(q.Params) != len(cl.args) {
+		if q := cl.c.known.Query(cl.sql); q == nil || len(q.Params) != len(cl.args) {
 			return err
 		}
 		err = outOfStepError{unsent: true}

@@ -51,8 +51,8 @@ var faults = map[string]string{
 }
 
 // dataError is an error of class 22.
-func dataError(op string, pg *pgconn.PgError, sql string) *InvalidError {
-	e := &InvalidError{Op: op, Field: wrongField(pg, sql), Reason: fault(pg.Code), pg: withoutValues(pg, sql)}
+func (k *catalogue) dataError(op string, pg *pgconn.PgError, sql string) *InvalidError {
+	e := &InvalidError{Op: op, Field: k.wrongField(pg, sql), Reason: fault(pg.Code), pg: k.withoutValues(pg, sql)}
 	if e.Field == "" {
 		e.Reason = "a value " + e.Reason + "; the server does not say which one"
 	}
@@ -77,7 +77,7 @@ var (
 
 // wrongField returns the name of the parameter or column that an error of class 22 is about, or "". The server says it in
 // the context, in its own language: `unnamed portal parameter $1 = '…'`, or `COPY tracks, line 1, column name: "…"`.
-func wrongField(pg *pgconn.PgError, sql string) string {
+func (k *catalogue) wrongField(pg *pgconn.PgError, sql string) string {
 	if m := copiedColumns.FindStringSubmatch(sql); m != nil {
 		columns := strings.Split(m[1], ", ")
 		before, _, _ := strings.Cut(pg.Where, ":")
@@ -101,7 +101,7 @@ func wrongField(pg *pgconn.PgError, sql string) string {
 		return ""
 	}
 
-	return param(sql, number-1)
+	return k.param(sql, number-1)
 }
 
 // named gives the error of a value its field where the server did not say it, but only one argument can be meant: the
@@ -109,7 +109,7 @@ func wrongField(pg *pgconn.PgError, sql string) string {
 func (cl *call) named(typed, err error) error {
 	e, ok := typed.(*InvalidError) //nolint:errorlint // it is not wrapped
 	pg, fromServer := errors.AsType[*pgconn.PgError](err)
-	if !ok || !fromServer || e.Field != "" || pg.Where != "" || reads(cl.sql) {
+	if !ok || !fromServer || e.Field != "" || pg.Where != "" || cl.c.known.reads(cl.sql) {
 		return typed
 	}
 	canBe := func(any) bool { return true }
@@ -128,7 +128,7 @@ func (cl *call) named(typed, err error) error {
 	field, found := "", 0
 	for i, arg := range cl.args {
 		if canBe(arg) {
-			field = param(cl.sql, i)
+			field = cl.c.known.param(cl.sql, i)
 			found++
 		}
 	}
@@ -180,7 +180,7 @@ var (
 
 // encodeError is the error of an argument that the driver can't send as the type of its parameter; nil when err is
 // another.
-func encodeError(op string, err error, sql string) error {
+func (k *catalogue) encodeError(op string, err error, sql string) error {
 	if _, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return nil
 	}
@@ -190,11 +190,11 @@ func encodeError(op string, err error, sql string) error {
 	}
 	if batch, ok := errors.AsType[pgx.ErrPreprocessingBatch](err); ok { // which of its statements it was
 		sql = batch.SQL()
-		op = operation(sql)
+		op = k.operation(sql)
 	}
 	e := &InvalidError{Op: op, Reason: "does not fit " + typeIn(err)}
 	if i, err := strconv.Atoi(m[1]); err == nil {
-		e.Field = param(sql, i)
+		e.Field = k.param(sql, i)
 	} else {
 		e.Reason = "an argument " + e.Reason + "; the driver does not say which one"
 	}

@@ -64,7 +64,7 @@ func (c *conn) badBatch(b *pgx.Batch) error {
 			if _, ok := arg.([]byte); ok {
 				const why = "bytes can't be sent in a batch in this mode: set default_query_exec_mode to cache_describe"
 
-				return &InvalidError{Op: operation(q.SQL), Field: param(q.SQL, i), Reason: why}
+				return &InvalidError{Op: c.known.operation(q.SQL), Field: c.known.param(q.SQL, i), Reason: why}
 			}
 		}
 	}

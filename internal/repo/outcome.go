@@ -122,11 +122,12 @@ func concurrent(err error) bool {
 
 // fail gives the error of a statement's last try its type.
 func (cl *call) fail(err error) error {
-	op := operation(cl.sql)
+	k := cl.c.known
+	op := k.operation(cl.sql)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		if q := query(cl.sql); q != nil && q.Taken != "" {
-			return taken(op, q.Taken)
+		if q := cl.c.known.Query(cl.sql); q != nil && q.Taken != "" {
+			return k.refused(op, Constraint(q.Taken))
 		}
 
 		return &opError{op: op, errs: []error{ErrNotFound}, text: ErrNotFound.Error()}
@@ -149,15 +150,16 @@ func (cl *call) fail(err error) error {
 		return &opError{op: op, errs: []error{err}, text: err.Error()}
 	}
 
-	return cl.named(cl.c.session.typed(cl.ctx, op, err, cl.sql, written), err)
+	return cl.named(cl.c.session.typed(cl.ctx, k, op, err, cl.sql, written), err)
 }
 
-// taken is the error of a write whose key another row has.
-func taken(op, constraint string) error {
-	table := knownNames().rules[constraint].table
+// refused is the error of a write that the statement itself refused, for the sake of a constraint: another row has its key,
+// say.
+func (k *catalogue) refused(op string, c Constraint) error {
+	of := k.rules[string(c)]
 
 	return &ConstraintError{
-		Op: op, Kind: ErrUnique, Table: table, Column: columnOf(table, constraint), Constraint: constraint,
+		Op: op, Kind: of.kind, Table: of.table, Column: columnOf(of.table, string(c)), Constraint: string(c), words: k.words[c],
 	}
 }
 
@@ -175,7 +177,7 @@ func (cl *call) changes() bool {
 		return cl.writes
 	}
 
-	return !reads(cl.sql)
+	return !cl.c.known.reads(cl.sql)
 }
 
 // exhausted returns the size of the pool when err is that the context ended while all its connections were in use.
@@ -191,8 +193,8 @@ func (c *conn) exhausted(err error) int32 {
 }
 
 // typed is typed of a statement on a session that may have ended by it.
-func (s *session) typed(ctx context.Context, op string, err error, sql string, written bool) error {
-	err = typed(ctx, op, err, sql, written)
+func (s *session) typed(ctx context.Context, k *catalogue, op string, err error, sql string, written bool) error {
+	err = k.typed(ctx, op, err, sql, written)
 	e, ours := err.(*opError) //nolint:errorlint // it was made just now
 	if !ours || s == nil || written || ctx.Err() == nil || s.ended.Load() == nil {
 		return err
@@ -208,7 +210,7 @@ func (s *session) typed(ctx context.Context, op string, err error, sql string, w
 
 // typed gives the error of a statement, or of none in particular, its type. written says that a write was under way which
 // the server may have kept.
-func typed(ctx context.Context, op string, err error, sql string, written bool) error {
+func (k *catalogue) typed(ctx context.Context, op string, err error, sql string, written bool) error {
 	var ended *endedError
 	switch {
 	case errors.As(err, &ended):
@@ -223,9 +225,9 @@ func typed(ctx context.Context, op string, err error, sql string, written bool) 
 	var pg *pgconn.PgError
 	switch {
 	case errors.As(err, &pg) && !lost(err) && cause == nil:
-		return serverError(op, pg, err, sql)
+		return k.serverError(op, pg, err, sql)
 	case cause == nil && !lost(err):
-		return driverError(op, err, sql)
+		return k.driverError(op, err, sql)
 	case cause != nil && written:
 		text := ErrOutcomeUnknown.Error() + ": " + cause.Error()
 
@@ -233,13 +235,13 @@ func typed(ctx context.Context, op string, err error, sql string, written bool) 
 	case cause != nil:
 		return &opError{op: op, errs: []error{cause}, text: cause.Error()}
 	case written:
-		text := ErrOutcomeUnknown.Error() + ": " + reason(err, sql)
+		text := ErrOutcomeUnknown.Error() + ": " + k.reason(err, sql)
 
-		return &opError{op: op, errs: []error{ErrOutcomeUnknown, own(bare(err, sql))}, text: text}
+		return &opError{op: op, errs: []error{ErrOutcomeUnknown, own(k.bare(err, sql))}, text: text}
 	default:
-		text := ErrUnavailable.Error() + ": " + reason(err, sql)
+		text := ErrUnavailable.Error() + ": " + k.reason(err, sql)
 
-		return &opError{op: op, errs: []error{ErrUnavailable, own(bare(err, sql))}, text: text}
+		return &opError{op: op, errs: []error{ErrUnavailable, own(k.bare(err, sql))}, text: text}
 	}
 }
 
@@ -268,11 +270,11 @@ func own(err error) error {
 }
 
 // unreachable says what to do about a server that Open can't reach.
-func unreachable(ctx context.Context, err error) error {
+func (k *catalogue) unreachable(ctx context.Context, err error) error {
 	if code(err) != "" || ctx.Err() != nil {
-		return typed(ctx, "", err, "", false)
+		return k.typed(ctx, "", err, "", false)
 	}
-	kept := bare(err, "")
+	kept := k.bare(err, "")
 	text := ErrUnavailable.Error() + ": is the server running, and does the URL name it? " + kept.Error()
 
 	return &opError{errs: []error{ErrUnavailable, own(kept)}, text: text}

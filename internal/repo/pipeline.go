@@ -51,7 +51,7 @@ type gatherer struct {
 	patience time.Duration
 	quick    time.Duration
 
-	knowTypes func(ctx context.Context, conn *pgx.Conn) error // of the store
+	conn *conn // of the store
 
 	lookups  sync.Map     // *lookup by SQL
 	underWay atomic.Int64 // look-ups, gathered or not
@@ -64,7 +64,7 @@ type gatherer struct {
 
 // newGatherer returns the gatherer of a pool; nil where connections keep no prepared statements, or where the pool has
 // hooks: what they set on a connection may be meant for the one caller it is given to.
-func newGatherer(pool *pgxpool.Pool, knowTypes func(context.Context, *pgx.Conn) error) *gatherer {
+func newGatherer(pool *pgxpool.Pool, c *conn) *gatherer {
 	config := pool.Config()
 	//nolint:staticcheck // BeforeAcquire is deprecated, and works
 	hooks := config.PrepareConn != nil || config.BeforeAcquire != nil || config.AfterRelease != nil
@@ -73,7 +73,7 @@ func newGatherer(pool *pgxpool.Pool, knowTypes func(context.Context, *pgx.Conn) 
 	}
 
 	return &gatherer{
-		pool: pool, knowTypes: knowTypes, tracer: config.ConnConfig.Tracer, patience: patience, quick: quick,
+		pool: pool, conn: c, tracer: config.ConnConfig.Tracer, patience: patience, quick: quick,
 		maxFlights: max(leastFlights, min(runtime.GOMAXPROCS(0), mostFlights)),
 	}
 }
@@ -100,17 +100,17 @@ func (l *lookup) isApart() bool {
 }
 
 // gathers reports that the statement only reads, and never waits for others.
-func gathers(sql string) bool {
-	q := query(sql)
+func (g *gatherer) gathers(sql string) bool {
+	q := g.conn.known.Query(sql)
 
-	return reads(sql) && (q == nil || !q.Locks)
+	return g.conn.known.reads(sql) && (q == nil || !q.Locks)
 }
 
 func (g *gatherer) lookup(sql string) *lookup {
 	known, ok := g.lookups.Load(sql)
 	if !ok {
 		digest := sha256.Sum256([]byte(sql))
-		l := &lookup{sql: sql, name: "gathered_" + hex.EncodeToString(digest[:16]), never: !gathers(sql)}
+		l := &lookup{sql: sql, name: "gathered_" + hex.EncodeToString(digest[:16]), never: !g.gathers(sql)}
 		l.apart.Store(math.MaxInt64)
 		known, _ = g.lookups.LoadOrStore(sql, l)
 	}
@@ -235,7 +235,7 @@ func (g *gatherer) fly(requests []*request) {
 		return
 	}
 	defer conn.Release()
-	if own := conn.Conn(); leftOver(own) || settings.Check(own.PgConn()) != nil || g.knowTypes(ctx, own) != nil {
+	if own := conn.Conn(); leftOver(own) || settings.Check(own.PgConn()) != nil || g.conn.knowTypes(ctx, own) != nil {
 		return // the ordinary way closes it, and says what is wrong
 	}
 	f := flight{g: g, ctx: ctx, conn: conn.Conn()}

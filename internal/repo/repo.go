@@ -198,7 +198,7 @@ func Open(ctx context.Context, url string, opts ...Option) (*Repo, error) {
 			return nil, refused
 		}
 
-		return nil, fmt.Errorf("open: %w", unreachable(ctx, err))
+		return nil, fmt.Errorf("open: %w", known().unreachable(ctx, err))
 	}
 	err = settings.Check(first.Conn().PgConn())
 	first.Release()
@@ -302,7 +302,7 @@ func newRepo(db DB, o options) *Repo {
 	case *pgxpool.Pool:
 		c.pool = db
 		if o.pipelining {
-			c.gatherer = newGatherer(db, c.knowTypes)
+			c.gatherer = newGatherer(db, &c)
 		}
 	case pgx.Tx:
 		return newSession(db, o, &session{conn: db.Conn()})
@@ -324,11 +324,11 @@ func newSession(tx pgx.Tx, o options, s *session) *Repo {
 // conn returns a conn on db with what the options say of every statement.
 func (o *options) conn(db DB) conn {
 	if o.guard == nil {
-		o.guard = newGuard(&dbgen.Metadata)
+		o.guard = newGuard(known().Metadata)
 	}
 
 	return conn{
-		db: db, known: &dbgen.Metadata, defaults: &o.defaults, echo: o.echo, guard: o.guard, mode: o.mode,
+		db: db, known: known(), defaults: &o.defaults, echo: o.echo, guard: o.guard, mode: o.mode,
 		userMessages: o.userMessages,
 	}
 }

@@ -165,7 +165,7 @@ func (r *rows) Next() bool {
 		}
 		err := r.end()
 		r.other = err == nil && r.shown > 0 && (r.read < r.shown || r.differs())
-		if err == nil || r.read > 0 && !reads(r.sql) || !r.again(err) {
+		if err == nil || r.read > 0 && !r.c.known.reads(r.sql) || !r.again(err) {
 			r.Close()
 
 			return false

@@ -74,8 +74,8 @@ var advised = map[string]struct {
 }
 
 // serverError gives an error of the server its type. err is what it came in.
-func serverError(op string, pg *pgconn.PgError, err error, sql string) error {
-	bare := withoutValues(pg, sql)
+func (k *catalogue) serverError(op string, pg *pgconn.PgError, err error, sql string) error {
+	bare := k.withoutValues(pg, sql)
 	if connect, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		bare.Message = refusedConnection(pg, connect, bare.Message)
 	}
@@ -89,9 +89,9 @@ func serverError(op string, pg *pgconn.PgError, err error, sql string) error {
 		return &InvalidError{Op: op, Reason: "a value does not fit its column; the driver does not say which one", pg: bare}
 	}
 	if strings.HasPrefix(pg.Code, classDataException) {
-		return dataError(op, pg, sql)
+		return k.dataError(op, pg, sql)
 	}
-	e := constraintIn(pg)
+	e := k.constraintIn(pg)
 	if e.Kind == nil {
 		e := &opError{op: op, errs: []error{bare}, text: bare.Error()}
 		if known, ok := advised[pg.Code]; ok {
@@ -100,10 +100,10 @@ func serverError(op string, pg *pgconn.PgError, err error, sql string) error {
 
 		return e
 	}
-	if errors.Is(e.Kind, ErrForeignKey) && sql != "" && !writesTo(sql, e.Table) {
+	if errors.Is(e.Kind, ErrForeignKey) && sql != "" && !k.writesTo(sql, e.Table) {
 		e.Kind = ErrReferenced
 	}
-	e.Op, e.pg = op, bare
+	e.Op, e.words, e.pg = op, k.words[e.sentinel()], bare
 
 	return &e
 }
@@ -114,7 +114,7 @@ func (c *conn) raised(op string, err error) error {
 	if !ok || !c.userMessages || pg.Code != codeRaised || lost(err) {
 		return nil
 	}
-	kept := withoutValues(pg, "")
+	kept := c.known.withoutValues(pg, "")
 	kept.Message = pg.Message
 
 	return &opError{op: op, errs: []error{kept}, text: pg.Message}
@@ -202,11 +202,11 @@ func words(pg *pgconn.PgError, name string) string {
 
 // withoutValues returns an error of the server as it may be shown: the code, the place, the names of the schema, and our
 // own words.
-func withoutValues(pg *pgconn.PgError, sql string) *pgconn.PgError {
-	c := constraintIn(pg)
+func (k *catalogue) withoutValues(pg *pgconn.PgError, sql string) *pgconn.PgError {
+	c := k.constraintIn(pg)
 	name := c.Constraint
 	if name == "" {
-		name = nameAt(sql, pg)
+		name = k.nameAt(sql, pg)
 	}
 	kept := &pgconn.PgError{
 		Severity: pg.Severity, SeverityUnlocalized: pg.SeverityUnlocalized, Code: pg.Code, Message: words(pg, name),
@@ -231,7 +231,7 @@ var (
 // nameAt returns the name that an error of class 42 is about: the one at the place in the statement that the server
 // points to or, where it points to none, the last word of its message, if that stands in the statement too. It is "" where
 // it is not known.
-func nameAt(sql string, pg *pgconn.PgError) string {
+func (k *catalogue) nameAt(sql string, pg *pgconn.PgError) string {
 	if !strings.HasPrefix(pg.Code, "42") {
 		return ""
 	}
@@ -248,7 +248,7 @@ func nameAt(sql string, pg *pgconn.PgError) string {
 		return ""
 	}
 	last := all[len(all)-1]
-	if knownNames().tables[last] || slices.Contains(nameInText.FindAllString(sql, -1), last) {
+	if k.tables[last] || slices.Contains(nameInText.FindAllString(sql, -1), last) {
 		return last
 	}
 
@@ -256,14 +256,14 @@ func nameAt(sql string, pg *pgconn.PgError) string {
 }
 
 // reason is the text of an error of the server or the driver without any value of a row or an argument.
-func reason(err error, sql string) string { return bare(err, sql).Error() }
+func (k *catalogue) reason(err error, sql string) string { return k.bare(err, sql).Error() }
 
 // bare is err without values, also in its chain. Our own errors have none and stay as they are, and so do those of the
 // context, of the network, and of the driver's state. Of any other error nothing is kept.
-func bare(err error, sql string) error {
+func (k *catalogue) bare(err error, sql string) error {
 	connect, connecting := errors.AsType[*pgconn.ConnectError](err)
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		kept := withoutValues(pg, sql)
+		kept := k.withoutValues(pg, sql)
 		if connecting {
 			kept.Message = refusedConnection(pg, connect, kept.Message)
 		}
@@ -332,11 +332,11 @@ func cannotRead(err pgx.ScanArgError) error {
 var errNoFit = errors.New("its value does not fit the Go value that it is read into")
 
 // driverError is an error that the driver found by itself.
-func driverError(op string, err error, sql string) error {
-	if refused := encodeError(op, err, sql); refused != nil {
+func (k *catalogue) driverError(op string, err error, sql string) error {
+	if refused := k.encodeError(op, err, sql); refused != nil {
 		return refused
 	}
-	kept := bare(err, sql)
+	kept := k.bare(err, sql)
 
 	return &opError{op: op, errs: []error{kept}, text: kept.Error()}
 }

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"musicstore/internal/dbgen"
 	"musicstore/internal/dbtx"
 
 	"github.com/jackc/pgx/v5"
@@ -49,12 +48,9 @@ func body(sql string) string {
 // oneLine returns the statement on one line.
 func oneLine(sql string) string { return strings.Join(strings.Fields(body(sql)), " ") }
 
-// query returns what is known of a generated query; nil for any other statement.
-func query(sql string) *dbtx.Query { return dbgen.Metadata.Query(sql) }
-
 // operation returns the query's name in words, as errors begin with it: "create account".
-func operation(sql string) string {
-	if q := query(sql); q != nil {
+func (k *catalogue) operation(sql string) string {
+	if q := k.Query(sql); q != nil {
 		return q.Op
 	}
 	verb, _, _ := strings.Cut(oneLine(sql), " ")
@@ -63,8 +59,8 @@ func operation(sql string) string {
 }
 
 // reads reports that the statement changes nothing, so that running it twice is as good as once.
-func reads(sql string) bool {
-	if q := query(sql); q != nil {
+func (k *catalogue) reads(sql string) bool {
+	if q := k.Query(sql); q != nil {
 		return !q.Write
 	}
 	verb, _, _ := strings.Cut(oneLine(sql), " ")
@@ -81,8 +77,8 @@ func (c *conn) keyed(sql string) bool {
 
 // writesTo reports that the statement inserts rows into the table or updates them: a foreign key that stops it is the
 // table's own then, and otherwise one that refers to a row which the statement deletes or changes.
-func writesTo(sql, table string) bool {
-	q := query(sql)
+func (k *catalogue) writesTo(sql, table string) bool {
+	q := k.Query(sql)
 	if q == nil {
 		verb, _, _ := strings.Cut(oneLine(sql), " ")
 
@@ -119,8 +115,8 @@ var (
 
 // param returns the name of the parameter that argument i goes to. A statement that is none of ours has "$1", "$2" and
 // so on.
-func param(sql string, i int) string {
-	if q := query(sql); q != nil && i < len(q.Params) {
+func (k *catalogue) param(sql string, i int) string {
+	if q := k.Query(sql); q != nil && i < len(q.Params) {
 		return q.Params[i].Name
 	}
 

@@ -166,7 +166,5 @@ func (r *Repo) unplaced(ctx context.Context, op string, albumID int64, position,
 
 // beyondTheEnd is the error of a position that the album does not have.
 func beyondTheEnd(op string) error {
-	return &ConstraintError{
-		Op: op, Kind: ErrCheck, Table: "tracks", Column: "display_order", Constraint: string(ErrTrackPositionInvalid),
-	}
+	return known().refused(op, ErrTrackPositionInvalid)
 }

@@ -163,22 +163,22 @@ func (r *Repo) begin(ctx context.Context, opts pgx.TxOptions, out *outage) (t *t
 func (t *transaction) commit(ctx context.Context) error {
 	const op = "commit"
 	if ctx.Err() != nil {
-		return typed(ctx, op, ctx.Err(), "", false)
+		return t.r.conn.known.typed(ctx, op, ctx.Err(), "", false)
 	}
 	if err := t.s.enter(); err != nil {
-		return typed(ctx, op, err, "", false)
+		return t.r.conn.known.typed(ctx, op, err, "", false)
 	}
 	if err := t.s.inStep(ctx); err != nil {
 		t.s.leave(ctx, err)
 
-		return typed(ctx, op, err, "", false)
+		return t.r.conn.known.typed(ctx, op, err, "", false)
 	}
 	const rolledBack = "rolled back: a statement in the transaction had failed"
 	nested := t.r.conn.inTx
 	if err := t.close(); err != nil {
 		t.s.leave(ctx, nil)
 
-		return typed(ctx, op, err, "", false)
+		return t.r.conn.known.typed(ctx, op, err, "", false)
 	}
 	// Of a COMMIT that was sent, too, pgx says "conn closed" and that it is safe to try again. So what counts is how
 	// things stood before.
@@ -209,7 +209,7 @@ func (t *transaction) commit(ctx context.Context) error {
 		return raised
 	}
 
-	return t.s.typed(ctx, op, err, "", sent && !idled(err))
+	return t.s.typed(ctx, t.r.conn.known, op, err, "", sent && !idled(err))
 }
 
 // close ends a savepoint. Those of two goroutines may end in another order than they should, and then what was rolled back
