@@ -78,7 +78,7 @@ func (r *Repo) AllAccounts(ctx context.Context) iter.Seq2[Account, error] {
 	return walk(AfterAccount, func(page Page) ([]Account, error) { return r.ListAccounts(ctx, page) })
 }
 
-// derived refuses a value that the caller set and the layer makes.
+// derived is the error of a value that the caller set, though the store makes it.
 func derived(op, field string) error {
 	return &InvalidError{Op: op, Field: field, Reason: "is made by the store: leave it empty"}
 }
