@@ -1,6 +1,6 @@
 -- name: CreateAccount :one
--- CreateAccount inserts an account and returns it. The same account under the same id once more is returned
--- as it stands, so that a write whose reply was lost can be sent again; no row when the id belongs to another.
+-- CreateAccount inserts an account and returns it. When the same account is sent again with the same id, it returns the stored
+-- one, so that a write whose reply was lost can be sent again. No row when the id belongs to another account.
 -- +keyed
 INSERT INTO accounts (id, email, email_key, password_hash, created_at, email_confirmed, is_super_user)
 VALUES (@id, @email, @email_key, @password_hash, @created_at, @email_confirmed, @is_super_user)
@@ -17,14 +17,15 @@ FROM accounts
 WHERE id = @id;
 
 -- name: GetAccountByEmail :one
--- GetAccountByEmail returns the account that an address belongs to, by the key made of it; no row when there is none.
+-- GetAccountByEmail returns the account that an address belongs to. It compares the key made from the address. No row when there
+-- is none.
 SELECT *
 FROM accounts
 WHERE email_key = @email_key;
 
 -- name: ListAccounts :many
--- ListAccounts returns up to page_size accounts in the order of their sign-up, those after the given one;
--- after the zero time and the empty id comes the first.
+-- ListAccounts returns up to page_size accounts in the order of their sign-up. It begins after the account with the given time
+-- and id. With the zero time and the empty id it begins at the first account.
 SELECT *
 FROM accounts
 WHERE (created_at, id) > (@after_created_at::timestamptz, @after_id::text)
@@ -32,7 +33,7 @@ ORDER BY created_at, id
 LIMIT @page_size;
 
 -- name: ConfirmEmail :one
--- ConfirmEmail notes that the account's address was confirmed, and returns the account; no row when there is none.
+-- ConfirmEmail marks the account's address as confirmed, and returns the account; no row when there is none.
 UPDATE accounts
 SET email_confirmed = true
 WHERE id = @id
@@ -53,15 +54,17 @@ WHERE id = @id
 RETURNING *;
 
 -- name: SetPasswordHash :one
--- SetPasswordHash replaces the account's password and ends its open reset, and returns the account; no row when
--- there is none. The reset goes first, as it does when one is redeemed, so that the two never lock each other out. When a
--- trigger dropped the new password of an account whose reset was ended, the statement fails and nothing is kept: no
--- setting has the name musicstore.rows_not_kept. The changed row has the name of its table, and so its types.
+-- SetPasswordHash replaces the account's password, ends its open reset, and returns the account; no row when there is none.
+--
+-- It changes the reset first and the account second, as RedeemPasswordReset does. So the two never deadlock.
+--
+-- If a trigger drops the row, the query reads a setting that does not exist, musicstore.rows_not_kept. The statement then fails,
+-- and nothing is kept. The check is for an account whose reset was ended: without one, a missing row means no such account.
 WITH ended AS (
     DELETE FROM password_resets
     WHERE account_id = @id AND used_at IS NULL
     RETURNING account_id
-), accounts AS (
+), accounts AS ( /* named like the table, so that sqlc gives it the table's Go types */
     UPDATE accounts
     SET password_hash = @password_hash
     WHERE accounts.id = @id AND (SELECT count(*) FROM ended) >= 0
@@ -84,9 +87,8 @@ WHERE id = @id
 RETURNING *;
 
 -- name: DailyNewAccounts :many
--- DailyNewAccounts counts the accounts of each day. The days come as their bounds: day n lasts from starts[n] until
--- before ends[n]. One row a day, in order; a day without accounts counts 0. Behind a SELECT the planner does not see
--- how many days there are: one plan serves all reports.
+-- DailyNewAccounts counts the accounts of each day. Day n lasts from starts[n] until just before ends[n]. It returns one row for
+-- each day, in order. The count of a day without accounts is 0.
 SELECT
     d.day_start::timestamptz AS day,
     (
@@ -94,7 +96,7 @@ SELECT
         FROM accounts
         WHERE created_at >= d.day_start AND created_at < d.day_end
     )::bigint AS accounts
-FROM (
+FROM ( /* the inner SELECTs hide the number of days from the planner: one plan serves all reports */
     SELECT unnest((SELECT @starts::timestamptz[])) AS day_start, unnest((SELECT @ends::timestamptz[])) AS day_end
 ) AS d
 ORDER BY d.day_start;

@@ -1,10 +1,10 @@
 -- name: CreateAlbum :one
--- CreateAlbum inserts an album together with its tracks, in the order given, and returns the album as stored with the ids
--- of its tracks. A column of the tracks is NULL when it was stored as given; otherwise a trigger changed it, and it is
--- returned. An empty URL of a track stands for none. No row when a trigger dropped the album. When one dropped a track,
--- the statement fails and nothing is kept: no setting has the name musicstore.rows_not_kept. The stored values are cast, so
--- that a column of a wider type can be compared. PostgreSQL plans the statement once, not at each call, because nothing in
--- it makes the planner expect many more tracks than there are, as generate_series would.
+-- CreateAlbum inserts an album with its tracks, in the order given. It returns the album as stored, and the ids of its tracks.
+-- A column of the tracks is NULL in the result when it was stored as given. It is returned when a trigger changed it. An empty
+-- URL of a track means that it has none.
+--
+-- No row when a trigger drops the album. If a trigger drops a track, the statement fails and nothing is kept (see
+-- SetPasswordHash).
 WITH album AS (
     INSERT INTO albums (name, url, year, price_cents, image_url, has_preview, is_published)
     VALUES (@name, @url, @year, @price_cents, @image_url, @has_preview, @is_published)
@@ -16,7 +16,7 @@ WITH album AS (
         (@track_lengths::integer[])[t.display_order] AS length_seconds,
         nullif((@track_audio_urls::text[])[t.display_order], '') AS audio_url,
         nullif((@track_video_urls::text[])[t.display_order], '') AS video_url
-    FROM unnest(@track_names::text[]) WITH ORDINALITY AS t (name, display_order)
+    FROM unnest(@track_names::text[]) WITH ORDINALITY AS t (name, display_order) /* generate_series would be planned at each call */
 ), inserted AS (
     INSERT INTO tracks (album_id, name, length_seconds, audio_url, video_url, display_order)
     SELECT album.id, listed.name, listed.length_seconds, listed.audio_url, listed.video_url, listed.display_order
@@ -46,7 +46,7 @@ SELECT
     END::bigint AS id,
     album.name, album.url, album.year, album.price_cents, album.image_url, album.has_preview, album.is_published,
     stored.ids::bigint[] AS track_ids,
-    nullif(stored.names::text[], @track_names::text[])::text[] AS track_names,
+    nullif(stored.names::text[], @track_names::text[])::text[] AS track_names, /* cast, because a column may have a wider type */
     nullif(stored.lengths::integer[], @track_lengths::integer[])::integer[] AS track_lengths,
     nullif(stored.audio_urls::text[], @track_audio_urls::text[])::text[] AS track_audio_urls,
     nullif(stored.video_urls::text[], @track_video_urls::text[])::text[] AS track_video_urls,
@@ -55,11 +55,12 @@ FROM album
 CROSS JOIN stored;
 
 -- name: CreateAlbums :exec
--- CreateAlbums inserts albums together with their tracks, all in the order given. track_albums says of each track which
--- of the albums it belongs to, 1 being the first, and track_orders which of that album's tracks it is. An empty image or
--- track URL stands for none. When a trigger dropped a row, or changed the URL by which an album finds its tracks, the
--- statement fails and nothing is kept: no setting has the name musicstore.rows_not_kept.
--- +default url: Go makes those that are missing, because they are elements of an array.
+-- CreateAlbums inserts albums with their tracks, all in the order given. track_albums has the number of each track's album; the
+-- first album is 1. track_orders has each track's position in its album. An empty image URL or track URL means that there is none.
+--
+-- If a trigger drops a row, the statement fails and nothing is kept (see SetPasswordHash). The same happens if a trigger changes
+-- the URL of an album, because the statement finds the album of a track by that URL.
+-- +default url: CreateAlbums of the store fills the missing ones in, because they are elements of an array.
 WITH listed AS (
     SELECT
         generate_series(1, cardinality(@names::text[])) AS number,
@@ -118,8 +119,8 @@ FROM albums
 WHERE url = @url;
 
 -- name: ListPublishedAlbums :many
--- ListPublishedAlbums returns up to page_size published albums without their tracks, newest year first, those
--- before the given year and id.
+-- ListPublishedAlbums returns up to page_size published albums without their tracks, the newest year and the highest id first. It
+-- begins after the album with the given year and id.
 SELECT *
 FROM albums
 WHERE is_published AND (year, id) < (@before_year::integer, @before_id::bigint)
@@ -127,8 +128,8 @@ ORDER BY year DESC, id DESC
 LIMIT @page_size;
 
 -- name: ListAlbums :many
--- ListAlbums returns up to page_size albums in the order of their ids, published or not, without their tracks,
--- those after the given id.
+-- ListAlbums returns up to page_size albums in the order of their ids, published or not, without their tracks. It begins after
+-- the given id.
 SELECT *
 FROM albums
 WHERE id > @after_id
@@ -136,7 +137,7 @@ ORDER BY id
 LIMIT @page_size;
 
 -- name: UpdateAlbum :one
--- UpdateAlbum replaces what is known of the album, all but its tracks, and returns it; no row when there is none.
+-- UpdateAlbum replaces all columns of the album except its id, and returns it; no row when there is none. It leaves the tracks.
 UPDATE albums
 SET
     name = @name,
@@ -171,8 +172,8 @@ WHERE id = @id
 RETURNING *;
 
 -- name: LockAlbum :one
--- LockAlbum holds the album until the transaction ends, so that its tracks are renumbered by one at a time; no row
--- when there is none.
+-- LockAlbum locks the album until the transaction ends, so that only one caller at a time renumbers its tracks; no row when there
+-- is none.
 SELECT id
 FROM albums
 WHERE id = @id

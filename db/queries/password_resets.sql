@@ -1,12 +1,13 @@
 -- name: CreatePasswordReset :one
--- CreatePasswordReset inserts a reset and returns it. The account's open one, if any, gives up its place. No row when the
--- account has one, open or used, that was created less than the interval from now, before or after: one that a clock far
--- ahead has made does not block the account until then. The same reset with the same token once more is returned as it
--- stands.
+-- CreatePasswordReset inserts a reset and returns it. The new reset replaces the account's open one, if there is one. When the
+-- same reset is sent again with the same token, it is returned with its stored times.
 --
--- Unless the caller says what time it is, the database does. Its clock is one; those of its clients may differ.
--- +keyed a reset with the same token takes its own place, and is returned with the times that it has already
--- +default created_at: the database's clock says it, unless the caller does.
+-- No row when the account has a reset, open or used, that was created less than the interval before or after now. Both sides
+-- count, so that a creation time far in the future does not block the account until then.
+--
+-- The present time is the database's, unless the caller gives one. The clocks of its clients may differ.
+-- +keyed a reset with the same token replaces itself, and is returned with its stored times
+-- +default created_at: it is the database's present time, unless the caller gives one.
 -- +plan filters password_resets: an account's used resets are few, as each has set its password.
 INSERT INTO password_resets (id, account_id, token_hash, created_at, expires_at)
 SELECT
@@ -41,8 +42,8 @@ WHERE password_resets.token_hash = EXCLUDED.token_hash
 RETURNING *;
 
 -- name: HasRecentPasswordReset :one
--- HasRecentPasswordReset says whether the account has a reset, open or used, that was created less than the interval
--- from now, before or after.
+-- HasRecentPasswordReset reports whether the account has a reset, open or used, that was created less than the interval before or
+-- after now.
 -- +plan filters password_resets: an account's used resets are few, as each has set its password.
 SELECT EXISTS (
     SELECT
@@ -53,8 +54,8 @@ SELECT EXISTS (
 );
 
 -- name: GetPasswordReset :one
--- GetPasswordReset returns the reset that a token opens, by the token's digest; no row when the token is unknown,
--- used, expired or superseded. Unless the caller says what time it is, the database does.
+-- GetPasswordReset returns the open reset with this digest of a token; no row when the token is unknown, used, expired or
+-- superseded. The present time is the database's, unless the caller gives one.
 SELECT *
 FROM password_resets
 WHERE token_hash = @token_hash
@@ -62,11 +63,11 @@ WHERE token_hash = @token_hash
     AND expires_at > coalesce(sqlc.narg(now)::timestamptz, statement_timestamp());
 
 -- name: RedeemPasswordReset :one
--- RedeemPasswordReset uses up the reset that a token opens, sets the account's password, and returns the account; no
--- row when the token is unknown, used, expired or superseded. Unless the caller says what time it is, the database does.
--- A reset is never used before it was created, whatever a clock says. When a trigger dropped the new password, the
--- statement fails and nothing is kept: no setting has the name musicstore.rows_not_kept. The changed row
--- has the name of its table, and so its types.
+-- RedeemPasswordReset marks the open reset with this digest of a token as used, sets the account's password, and returns the
+-- account; no row when the token is unknown, used, expired or superseded.
+--
+-- The present time is the database's, unless the caller gives one. The time of use is never before the time of creation, even if
+-- a clock says so. If a trigger drops the new password, the statement fails and nothing is kept (see SetPasswordHash).
 WITH redeemed AS (
     UPDATE password_resets
     SET
@@ -76,7 +77,7 @@ WITH redeemed AS (
         AND used_at IS NULL
         AND expires_at > coalesce(sqlc.narg(now)::timestamptz, statement_timestamp())
     RETURNING account_id
-), accounts AS (
+), accounts AS ( /* named like the table, so that sqlc gives it the table's Go types */
     UPDATE accounts
     SET password_hash = @password_hash
     FROM redeemed
@@ -93,7 +94,7 @@ WHERE (
 );
 
 -- name: DeleteExpiredPasswordResets :execrows
--- DeleteExpiredPasswordResets deletes the resets, used or not, that expired before the given time, and returns how many.
--- It deletes none that is good now. Unless the caller says what time it is, the database does.
+-- DeleteExpiredPasswordResets deletes the resets, used or not, that expired before the given time, and returns how many. It
+-- deletes no reset that is still valid. The present time is the database's, unless the caller gives one.
 DELETE FROM password_resets
 WHERE expires_at < least(@expired_before::timestamptz, coalesce(sqlc.narg(now)::timestamptz, statement_timestamp()));

@@ -1,6 +1,6 @@
 -- name: RecordPurchase :one
--- RecordPurchase inserts a purchase and returns it. The same payment reference once more returns the purchase that is
--- there; no row when that is of another account, album or amount.
+-- RecordPurchase inserts a purchase and returns it. When the payment reference is stored already, it returns the stored purchase;
+-- no row when that one has another account, album or amount.
 -- +keyed
 INSERT INTO purchases (account_id, album_id, payment_ref, description, amount_paid_cents, created_at)
 VALUES (@account_id, @album_id, @payment_ref, @description, @amount_paid_cents, @created_at)
@@ -23,7 +23,8 @@ FROM purchases
 WHERE id = @id;
 
 -- name: ListPurchases :many
--- ListPurchases returns up to page_size purchases of an account, newest first, those before the given time and id.
+-- ListPurchases returns up to page_size purchases of an account, newest first. It begins after the purchase with the given time
+-- and id.
 SELECT *
 FROM purchases
 WHERE account_id = @account_id AND (created_at, id) < (@before_created_at::timestamptz, @before_id::bigint)
@@ -38,14 +39,13 @@ WHERE account_id = @account_id
 ORDER BY album_id;
 
 -- name: DailySales :many
--- DailySales counts and adds up the purchases of each day. The days come as their bounds: day n lasts from starts[n]
--- until before ends[n]. One row a day, in order; a day without purchases counts 0. Behind a SELECT the planner does not see
--- how many days there are: one plan serves all reports.
+-- DailySales counts the purchases of each day, and adds up what was paid. Day n lasts from starts[n] until just before ends[n]. It
+-- returns one row for each day, in order. A day without purchases has zeros.
 SELECT
     d.day_start::timestamptz AS day,
     sold.purchases::bigint AS purchases,
     sold.amount_paid_cents::bigint AS amount_paid_cents
-FROM (
+FROM ( /* the inner SELECTs hide the number of days from the planner: one plan serves all reports */
     SELECT unnest((SELECT @starts::timestamptz[])) AS day_start, unnest((SELECT @ends::timestamptz[])) AS day_end
 ) AS d
 CROSS JOIN LATERAL (
@@ -56,9 +56,8 @@ CROSS JOIN LATERAL (
 ORDER BY d.day_start;
 
 -- name: ListBestSellers :many
--- ListBestSellers returns up to page_size of the albums that were bought from the time since until before the time
--- until, with how many purchases they had and what was paid for them: the most purchases first, then the most paid,
--- then the oldest album.
+-- ListBestSellers returns up to page_size albums that were bought at or after the time since and before the time until. Each has
+-- its number of purchases and what was paid. The order is: the most purchases, the most paid, the lowest id of an album.
 SELECT
     albums.id AS album_id,
     albums.name,

@@ -27,8 +27,8 @@ ORDER BY album_id, display_order
 LIMIT @page_size;
 
 -- name: LoadTracks :copyfrom
--- LoadTracks adds any number of tracks to albums that are there, all of them or none, by COPY, and returns how many. The
--- caller numbers those of each album, from 1 and without holes.
+-- LoadTracks adds any number of tracks to existing albums by COPY, all of them or none, and returns how many. The caller numbers
+-- the tracks of each album, from 1 and without gaps.
 INSERT INTO tracks (album_id, name, length_seconds, audio_url, video_url, display_order)
 VALUES (@album_id, @name, @length_seconds, @audio_url, @video_url, @display_order);
 
@@ -54,8 +54,8 @@ WHERE place.display_order BETWEEN 1 AND place.tracks + 1
 RETURNING *;
 
 -- name: MoveTrack :one
--- MoveTrack gives a track of a locked album another position, shifts those in between, and returns it. No row when the
--- position is beyond the end.
+-- MoveTrack gives a track of a locked album another position, shifts the tracks in between, and returns the track. No row when
+-- the position is beyond the end.
 WITH moved AS (
     SELECT tracks.id, tracks.album_id, tracks.display_order
     FROM tracks
@@ -79,8 +79,8 @@ FROM changed
 WHERE changed.id = @id::bigint;
 
 -- name: DeleteTrack :one
--- DeleteTrack deletes a track of a locked album, closes the gap, and returns it, with how many tracks were behind it and
--- how many of those were moved; no row when there is none.
+-- DeleteTrack deletes a track of a locked album and closes the gap. It returns the track, how many tracks were behind it, and how
+-- many of those were moved; no row when there is no such track.
 WITH gone AS (
     DELETE FROM tracks
     WHERE tracks.id = @id

@@ -19,7 +19,7 @@ WHERE id = $1
 RETURNING id, email, email_key, password_hash, created_at, email_confirmed, is_super_user
 `
 
-// ConfirmEmail notes that the account's address was confirmed, and returns the account; no row when there is none.
+// ConfirmEmail marks the account's address as confirmed, and returns the account; no row when there is none.
 func (q *Queries) ConfirmEmail(ctx context.Context, id string) (Account, error) {
 	row := q.db.QueryRow(ctx, confirmEmail, id)
 	var i Account
@@ -55,8 +55,8 @@ type CreateAccountParams struct {
 	IsSuperUser    bool                 `json:"is_super_user"`
 }
 
-// CreateAccount inserts an account and returns it. The same account under the same id once more is returned
-// as it stands, so that a write whose reply was lost can be sent again; no row when the id belongs to another.
+// CreateAccount inserts an account and returns it. When the same account is sent again with the same id, it returns the stored
+// one, so that a write whose reply was lost can be sent again. No row when the id belongs to another account.
 func (q *Queries) CreateAccount(ctx context.Context, arg CreateAccountParams) (Account, error) {
 	row := q.db.QueryRow(ctx, createAccount,
 		arg.ID,
@@ -88,7 +88,7 @@ SELECT
         FROM accounts
         WHERE created_at >= d.day_start AND created_at < d.day_end
     )::bigint AS accounts
-FROM (
+FROM ( /* the inner SELECTs hide the number of days from the planner: one plan serves all reports */
     SELECT unnest((SELECT $1::timestamptz[])) AS day_start, unnest((SELECT $2::timestamptz[])) AS day_end
 ) AS d
 ORDER BY d.day_start
@@ -104,9 +104,8 @@ type DailyNewAccountsRow struct {
 	Accounts int64     `json:"accounts"`
 }
 
-// DailyNewAccounts counts the accounts of each day. The days come as their bounds: day n lasts from starts[n] until
-// before ends[n]. One row a day, in order; a day without accounts counts 0. Behind a SELECT the planner does not see
-// how many days there are: one plan serves all reports.
+// DailyNewAccounts counts the accounts of each day. Day n lasts from starts[n] until just before ends[n]. It returns one row for
+// each day, in order. The count of a day without accounts is 0.
 func (q *Queries) DailyNewAccounts(ctx context.Context, arg DailyNewAccountsParams) ([]DailyNewAccountsRow, error) {
 	rows, err := q.db.Query(ctx, dailyNewAccounts, arg.Starts, arg.Ends)
 	if err != nil {
@@ -178,7 +177,8 @@ FROM accounts
 WHERE email_key = $1
 `
 
-// GetAccountByEmail returns the account that an address belongs to, by the key made of it; no row when there is none.
+// GetAccountByEmail returns the account that an address belongs to. It compares the key made from the address. No row when there
+// is none.
 func (q *Queries) GetAccountByEmail(ctx context.Context, emailKey private.Email) (Account, error) {
 	row := q.db.QueryRow(ctx, getAccountByEmail, emailKey)
 	var i Account
@@ -231,8 +231,8 @@ type ListAccountsParams struct {
 	PageSize       int32     `json:"page_size"`
 }
 
-// ListAccounts returns up to page_size accounts in the order of their sign-up, those after the given one;
-// after the zero time and the empty id comes the first.
+// ListAccounts returns up to page_size accounts in the order of their sign-up. It begins after the account with the given time
+// and id. With the zero time and the empty id it begins at the first account.
 func (q *Queries) ListAccounts(ctx context.Context, arg ListAccountsParams) ([]Account, error) {
 	rows, err := q.db.Query(ctx, listAccounts, arg.AfterCreatedAt, arg.AfterID, arg.PageSize)
 	if err != nil {
@@ -289,7 +289,7 @@ WITH ended AS (
     DELETE FROM password_resets
     WHERE account_id = $1 AND used_at IS NULL
     RETURNING account_id
-), accounts AS (
+), accounts AS ( /* named like the table, so that sqlc gives it the table's Go types */
     UPDATE accounts
     SET password_hash = $2
     WHERE accounts.id = $1 AND (SELECT count(*) FROM ended) >= 0
@@ -310,10 +310,12 @@ type SetPasswordHashParams struct {
 	PasswordHash private.PasswordHash `json:"password_hash"`
 }
 
-// SetPasswordHash replaces the account's password and ends its open reset, and returns the account; no row when
-// there is none. The reset goes first, as it does when one is redeemed, so that the two never lock each other out. When a
-// trigger dropped the new password of an account whose reset was ended, the statement fails and nothing is kept: no
-// setting has the name musicstore.rows_not_kept. The changed row has the name of its table, and so its types.
+// SetPasswordHash replaces the account's password, ends its open reset, and returns the account; no row when there is none.
+//
+// It changes the reset first and the account second, as RedeemPasswordReset does. So the two never deadlock.
+//
+// If a trigger drops the row, the query reads a setting that does not exist, musicstore.rows_not_kept. The statement then fails,
+// and nothing is kept. The check is for an account whose reset was ended: without one, a missing row means no such account.
 func (q *Queries) SetPasswordHash(ctx context.Context, arg SetPasswordHashParams) (Account, error) {
 	row := q.db.QueryRow(ctx, setPasswordHash, arg.ID, arg.PasswordHash)
 	var i Account

@@ -21,7 +21,7 @@ WITH album AS (
         ($2::integer[])[t.display_order] AS length_seconds,
         nullif(($3::text[])[t.display_order], '') AS audio_url,
         nullif(($4::text[])[t.display_order], '') AS video_url
-    FROM unnest($1::text[]) WITH ORDINALITY AS t (name, display_order)
+    FROM unnest($1::text[]) WITH ORDINALITY AS t (name, display_order) /* generate_series would be planned at each call */
 ), inserted AS (
     INSERT INTO tracks (album_id, name, length_seconds, audio_url, video_url, display_order)
     SELECT album.id, listed.name, listed.length_seconds, listed.audio_url, listed.video_url, listed.display_order
@@ -51,7 +51,7 @@ SELECT
     END::bigint AS id,
     album.name, album.url, album.year, album.price_cents, album.image_url, album.has_preview, album.is_published,
     stored.ids::bigint[] AS track_ids,
-    nullif(stored.names::text[], $1::text[])::text[] AS track_names,
+    nullif(stored.names::text[], $1::text[])::text[] AS track_names, /* cast, because a column may have a wider type */
     nullif(stored.lengths::integer[], $2::integer[])::integer[] AS track_lengths,
     nullif(stored.audio_urls::text[], $3::text[])::text[] AS track_audio_urls,
     nullif(stored.video_urls::text[], $4::text[])::text[] AS track_video_urls,
@@ -91,12 +91,12 @@ type CreateAlbumRow struct {
 	DisplayOrders  []int32  `json:"display_orders"`
 }
 
-// CreateAlbum inserts an album together with its tracks, in the order given, and returns the album as stored with the ids
-// of its tracks. A column of the tracks is NULL when it was stored as given; otherwise a trigger changed it, and it is
-// returned. An empty URL of a track stands for none. No row when a trigger dropped the album. When one dropped a track,
-// the statement fails and nothing is kept: no setting has the name musicstore.rows_not_kept. The stored values are cast, so
-// that a column of a wider type can be compared. PostgreSQL plans the statement once, not at each call, because nothing in
-// it makes the planner expect many more tracks than there are, as generate_series would.
+// CreateAlbum inserts an album with its tracks, in the order given. It returns the album as stored, and the ids of its tracks.
+// A column of the tracks is NULL in the result when it was stored as given. It is returned when a trigger changed it. An empty
+// URL of a track means that it has none.
+//
+// No row when a trigger drops the album. If a trigger drops a track, the statement fails and nothing is kept (see
+// SetPasswordHash).
 func (q *Queries) CreateAlbum(ctx context.Context, arg CreateAlbumParams) (CreateAlbumRow, error) {
 	row := q.db.QueryRow(ctx, createAlbum,
 		arg.TrackNames,
@@ -194,10 +194,11 @@ type CreateAlbumsParams struct {
 	TrackVideoURLs []string `json:"track_video_urls"`
 }
 
-// CreateAlbums inserts albums together with their tracks, all in the order given. track_albums says of each track which
-// of the albums it belongs to, 1 being the first, and track_orders which of that album's tracks it is. An empty image or
-// track URL stands for none. When a trigger dropped a row, or changed the URL by which an album finds its tracks, the
-// statement fails and nothing is kept: no setting has the name musicstore.rows_not_kept.
+// CreateAlbums inserts albums with their tracks, all in the order given. track_albums has the number of each track's album; the
+// first album is 1. track_orders has each track's position in its album. An empty image URL or track URL means that there is none.
+//
+// If a trigger drops a row, the statement fails and nothing is kept (see SetPasswordHash). The same happens if a trigger changes
+// the URL of an album, because the statement finds the album of a track by that URL.
 func (q *Queries) CreateAlbums(ctx context.Context, arg CreateAlbumsParams) error {
 	_, err := q.db.Exec(ctx, createAlbums,
 		arg.Names,
@@ -300,8 +301,8 @@ type ListAlbumsParams struct {
 	PageSize int32 `json:"page_size"`
 }
 
-// ListAlbums returns up to page_size albums in the order of their ids, published or not, without their tracks,
-// those after the given id.
+// ListAlbums returns up to page_size albums in the order of their ids, published or not, without their tracks. It begins after
+// the given id.
 func (q *Queries) ListAlbums(ctx context.Context, arg ListAlbumsParams) ([]Album, error) {
 	rows, err := q.db.Query(ctx, listAlbums, arg.AfterID, arg.PageSize)
 	if err != nil {
@@ -345,8 +346,8 @@ type ListPublishedAlbumsParams struct {
 	PageSize   int32 `json:"page_size"`
 }
 
-// ListPublishedAlbums returns up to page_size published albums without their tracks, newest year first, those
-// before the given year and id.
+// ListPublishedAlbums returns up to page_size published albums without their tracks, the newest year and the highest id first. It
+// begins after the album with the given year and id.
 func (q *Queries) ListPublishedAlbums(ctx context.Context, arg ListPublishedAlbumsParams) ([]Album, error) {
 	rows, err := q.db.Query(ctx, listPublishedAlbums, arg.BeforeYear, arg.BeforeID, arg.PageSize)
 	if err != nil {
@@ -383,8 +384,8 @@ WHERE id = $1
 FOR NO KEY UPDATE
 `
 
-// LockAlbum holds the album until the transaction ends, so that its tracks are renumbered by one at a time; no row
-// when there is none.
+// LockAlbum locks the album until the transaction ends, so that only one caller at a time renumbers its tracks; no row when there
+// is none.
 func (q *Queries) LockAlbum(ctx context.Context, id int64) (int64, error) {
 	row := q.db.QueryRow(ctx, lockAlbum, id)
 	var id_2 int64
@@ -465,7 +466,7 @@ type UpdateAlbumParams struct {
 	ID          int64   `json:"id"`
 }
 
-// UpdateAlbum replaces what is known of the album, all but its tracks, and returns it; no row when there is none.
+// UpdateAlbum replaces all columns of the album except its id, and returns it; no row when there is none. It leaves the tracks.
 func (q *Queries) UpdateAlbum(ctx context.Context, arg UpdateAlbumParams) (Album, error) {
 	row := q.db.QueryRow(ctx, updateAlbum,
 		arg.Name,

@@ -42,8 +42,8 @@ func (r iteratorForLoadTracks) Err() error {
 	return nil
 }
 
-// LoadTracks adds any number of tracks to albums that are there, all of them or none, by COPY, and returns how many. The
-// caller numbers those of each album, from 1 and without holes.
+// LoadTracks adds any number of tracks to existing albums by COPY, all of them or none, and returns how many. The caller numbers
+// the tracks of each album, from 1 and without gaps.
 func (q *Queries) LoadTracks(ctx context.Context, arg []LoadTracksParams) (int64, error) {
 	return q.db.CopyFrom(ctx, []string{"tracks"}, []string{"album_id", "name", "length_seconds", "audio_url", "video_url", "display_order"}, &iteratorForLoadTracks{rows: arg})
 }

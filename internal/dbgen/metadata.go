@@ -171,7 +171,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "tracks", Read: true, Select: []string{"album_id", "display_order", "id", "name", "length_seconds", "audio_url", "video_url"}, Insert: []string{"album_id", "name", "length_seconds", "audio_url", "video_url", "display_order"}, Update: []string{"display_order"}},
 			}, Write: true,
 		},
-		{Name: "ConfirmEmail", Op: "confirm email", Command: "one", SQL: confirmEmail, File: "db/queries/accounts.sql:34",
+		{Name: "ConfirmEmail", Op: "confirm email", Command: "one", SQL: confirmEmail, File: "db/queries/accounts.sql:35",
 			Params: []dbtx.Param{
 				{Name: "id", Type: "text",
 					Compared: []dbtx.ColumnOf{{Table: "accounts", Column: "id"}},
@@ -296,7 +296,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "password_resets", Read: true, Select: []string{"account_id", "used_at", "created_at", "id", "token_hash", "expires_at", "used_ip"}, Insert: []string{"id", "account_id", "token_hash", "created_at", "expires_at"}, Update: []string{"id", "token_hash", "created_at", "expires_at"}},
 			}, Write: true, Keyed: true, Plans: []string{"filters password_resets: an account's used resets are few, as each has set its password."},
 		},
-		{Name: "DailyNewAccounts", Op: "daily new accounts", Command: "many", SQL: dailyNewAccounts, File: "db/queries/accounts.sql:86",
+		{Name: "DailyNewAccounts", Op: "daily new accounts", Command: "many", SQL: dailyNewAccounts, File: "db/queries/accounts.sql:89",
 			Params: []dbtx.Param{
 				{Name: "starts", Type: "timestamptz", Array: true},
 				{Name: "ends", Type: "timestamptz", Array: true},
@@ -305,7 +305,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "accounts", Read: true, Select: []string{"created_at"}},
 			},
 		},
-		{Name: "DailySales", Op: "daily sales", Command: "many", SQL: dailySales, File: "db/queries/purchases.sql:40",
+		{Name: "DailySales", Op: "daily sales", Command: "many", SQL: dailySales, File: "db/queries/purchases.sql:41",
 			Params: []dbtx.Param{
 				{Name: "starts", Type: "timestamptz", Array: true},
 				{Name: "ends", Type: "timestamptz", Array: true},
@@ -314,7 +314,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "purchases", Read: true, Select: []string{"amount_paid_cents", "created_at"}},
 			},
 		},
-		{Name: "DeleteAccount", Op: "delete account", Command: "one", SQL: deleteAccount, File: "db/queries/accounts.sql:79",
+		{Name: "DeleteAccount", Op: "delete account", Command: "one", SQL: deleteAccount, File: "db/queries/accounts.sql:82",
 			Params: []dbtx.Param{
 				{Name: "id", Type: "text",
 					Compared: []dbtx.ColumnOf{{Table: "accounts", Column: "id"}},
@@ -324,7 +324,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "accounts", Select: []string{"id", "email", "email_key", "password_hash", "created_at", "email_confirmed", "is_super_user"}, Delete: true},
 			}, Write: true,
 		},
-		{Name: "DeleteAlbum", Op: "delete album", Command: "one", SQL: deleteAlbum, File: "db/queries/albums.sql:166",
+		{Name: "DeleteAlbum", Op: "delete album", Command: "one", SQL: deleteAlbum, File: "db/queries/albums.sql:167",
 			Params: []dbtx.Param{
 				{Name: "id", Type: "int8",
 					Compared: []dbtx.ColumnOf{{Table: "albums", Column: "id"}},
@@ -334,7 +334,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "albums", Select: []string{"id", "name", "url", "year", "price_cents", "image_url", "has_preview", "is_published"}, Delete: true},
 			}, Write: true,
 		},
-		{Name: "DeleteExpiredPasswordResets", Op: "delete expired password resets", Command: "execrows", SQL: deleteExpiredPasswordResets, File: "db/queries/password_resets.sql:95",
+		{Name: "DeleteExpiredPasswordResets", Op: "delete expired password resets", Command: "execrows", SQL: deleteExpiredPasswordResets, File: "db/queries/password_resets.sql:96",
 			Params: []dbtx.Param{
 				{Name: "expired_before", Type: "timestamptz"},
 				{Name: "now", Type: "timestamptz", Null: true},
@@ -373,7 +373,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "accounts", Read: true, Select: []string{"id", "email", "email_key", "password_hash", "created_at", "email_confirmed", "is_super_user"}},
 			},
 		},
-		{Name: "GetAlbum", Op: "get album", Command: "one", SQL: getAlbum, File: "db/queries/albums.sql:108",
+		{Name: "GetAlbum", Op: "get album", Command: "one", SQL: getAlbum, File: "db/queries/albums.sql:109",
 			Params: []dbtx.Param{
 				{Name: "id", Type: "int8",
 					Compared: []dbtx.ColumnOf{{Table: "albums", Column: "id"}},
@@ -383,7 +383,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "albums", Read: true, Select: []string{"id", "name", "url", "year", "price_cents", "image_url", "has_preview", "is_published"}},
 			},
 		},
-		{Name: "GetAlbumByURL", Op: "get album by URL", Command: "one", SQL: getAlbumByURL, File: "db/queries/albums.sql:114",
+		{Name: "GetAlbumByURL", Op: "get album by URL", Command: "one", SQL: getAlbumByURL, File: "db/queries/albums.sql:115",
 			Params: []dbtx.Param{
 				{Name: "url", Type: "text",
 					Compared: []dbtx.ColumnOf{{Table: "albums", Column: "url"}},
@@ -393,7 +393,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "albums", Read: true, Select: []string{"id", "name", "url", "year", "price_cents", "image_url", "has_preview", "is_published"}},
 			},
 		},
-		{Name: "GetPasswordReset", Op: "get password reset", Command: "one", SQL: getPasswordReset, File: "db/queries/password_resets.sql:55",
+		{Name: "GetPasswordReset", Op: "get password reset", Command: "one", SQL: getPasswordReset, File: "db/queries/password_resets.sql:56",
 			Params: []dbtx.Param{
 				{Name: "token_hash", Type: "bytea", Sensitive: true,
 					Compared: []dbtx.ColumnOf{{Table: "password_resets", Column: "token_hash"}},
@@ -434,7 +434,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "tracks", Read: true, Select: []string{"id", "album_id", "name", "length_seconds", "audio_url", "video_url", "display_order"}},
 			},
 		},
-		{Name: "GrantSuperUser", Op: "grant super user", Command: "one", SQL: grantSuperUser, File: "db/queries/accounts.sql:41",
+		{Name: "GrantSuperUser", Op: "grant super user", Command: "one", SQL: grantSuperUser, File: "db/queries/accounts.sql:42",
 			Params: []dbtx.Param{
 				{Name: "id", Type: "text",
 					Compared: []dbtx.ColumnOf{{Table: "accounts", Column: "id"}},
@@ -444,7 +444,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "accounts", Select: []string{"id", "email", "email_key", "password_hash", "created_at", "email_confirmed", "is_super_user"}, Update: []string{"is_super_user"}},
 			}, Write: true,
 		},
-		{Name: "HasRecentPasswordReset", Op: "has recent password reset", Command: "one", SQL: hasRecentPasswordReset, File: "db/queries/password_resets.sql:43",
+		{Name: "HasRecentPasswordReset", Op: "has recent password reset", Command: "one", SQL: hasRecentPasswordReset, File: "db/queries/password_resets.sql:44",
 			Params: []dbtx.Param{
 				{Name: "account_id", Type: "text",
 					Compared: []dbtx.ColumnOf{{Table: "password_resets", Column: "account_id"}},
@@ -456,7 +456,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "password_resets", Read: true, Select: []string{"account_id", "created_at"}},
 			}, Plans: []string{"filters password_resets: an account's used resets are few, as each has set its password."},
 		},
-		{Name: "ListAccounts", Op: "list accounts", Command: "many", SQL: listAccounts, File: "db/queries/accounts.sql:25",
+		{Name: "ListAccounts", Op: "list accounts", Command: "many", SQL: listAccounts, File: "db/queries/accounts.sql:26",
 			Params: []dbtx.Param{
 				{Name: "after_created_at", Type: "timestamptz",
 					Compared: []dbtx.ColumnOf{{Table: "accounts", Column: "created_at"}},
@@ -470,7 +470,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "accounts", Read: true, Select: []string{"id", "email", "email_key", "password_hash", "created_at", "email_confirmed", "is_super_user"}},
 			},
 		},
-		{Name: "ListAlbums", Op: "list albums", Command: "many", SQL: listAlbums, File: "db/queries/albums.sql:129",
+		{Name: "ListAlbums", Op: "list albums", Command: "many", SQL: listAlbums, File: "db/queries/albums.sql:130",
 			Params: []dbtx.Param{
 				{Name: "after_id", Type: "int8",
 					Compared: []dbtx.ColumnOf{{Table: "albums", Column: "id"}},
@@ -507,7 +507,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "tracks", Read: true, Select: []string{"id", "album_id", "name", "length_seconds", "audio_url", "video_url", "display_order"}},
 			},
 		},
-		{Name: "ListPublishedAlbums", Op: "list published albums", Command: "many", SQL: listPublishedAlbums, File: "db/queries/albums.sql:120",
+		{Name: "ListPublishedAlbums", Op: "list published albums", Command: "many", SQL: listPublishedAlbums, File: "db/queries/albums.sql:121",
 			Params: []dbtx.Param{
 				{Name: "before_year", Type: "int4",
 					Compared: []dbtx.ColumnOf{{Table: "albums", Column: "year"}},
@@ -521,7 +521,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "albums", Read: true, Select: []string{"id", "name", "url", "year", "price_cents", "image_url", "has_preview", "is_published"}},
 			},
 		},
-		{Name: "ListPurchasedAlbumIDs", Op: "list purchased album IDs", Command: "many", SQL: listPurchasedAlbumIDs, File: "db/queries/purchases.sql:33",
+		{Name: "ListPurchasedAlbumIDs", Op: "list purchased album IDs", Command: "many", SQL: listPurchasedAlbumIDs, File: "db/queries/purchases.sql:34",
 			Params: []dbtx.Param{
 				{Name: "account_id", Type: "text",
 					Compared: []dbtx.ColumnOf{{Table: "purchases", Column: "account_id"}},
@@ -593,7 +593,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "tracks", Insert: []string{"album_id", "name", "length_seconds", "audio_url", "video_url", "display_order"}},
 			}, Write: true,
 		},
-		{Name: "LockAlbum", Op: "lock album", Command: "one", SQL: lockAlbum, File: "db/queries/albums.sql:173",
+		{Name: "LockAlbum", Op: "lock album", Command: "one", SQL: lockAlbum, File: "db/queries/albums.sql:174",
 			Params: []dbtx.Param{
 				{Name: "id", Type: "int8",
 					Compared: []dbtx.ColumnOf{{Table: "albums", Column: "id"}},
@@ -616,7 +616,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "tracks", Read: true, Select: []string{"id", "album_id", "display_order", "name", "length_seconds", "audio_url", "video_url"}, Update: []string{"display_order"}},
 			}, Write: true,
 		},
-		{Name: "PublishAlbum", Op: "publish album", Command: "one", SQL: publishAlbum, File: "db/queries/albums.sql:152",
+		{Name: "PublishAlbum", Op: "publish album", Command: "one", SQL: publishAlbum, File: "db/queries/albums.sql:153",
 			Params: []dbtx.Param{
 				{Name: "id", Type: "int8",
 					Compared: []dbtx.ColumnOf{{Table: "albums", Column: "id"}},
@@ -654,7 +654,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "purchases", Select: []string{"payment_ref", "account_id", "album_id", "amount_paid_cents", "id", "description", "created_at"}, Insert: []string{"account_id", "album_id", "payment_ref", "description", "amount_paid_cents", "created_at"}, Update: []string{"payment_ref"}},
 			}, Write: true, Keyed: true, Taken: "purchases_payment_ref_key",
 		},
-		{Name: "RedeemPasswordReset", Op: "redeem password reset", Command: "one", SQL: redeemPasswordReset, File: "db/queries/password_resets.sql:64",
+		{Name: "RedeemPasswordReset", Op: "redeem password reset", Command: "one", SQL: redeemPasswordReset, File: "db/queries/password_resets.sql:65",
 			Params: []dbtx.Param{
 				{Name: "now", Type: "timestamptz", Null: true},
 				{Name: "used_ip", Type: "inet", Null: true, Sensitive: true,
@@ -672,7 +672,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "password_resets", Select: []string{"created_at", "token_hash", "used_at", "expires_at", "account_id"}, Update: []string{"used_at", "used_ip"}},
 			}, Write: true,
 		},
-		{Name: "RevokeSuperUser", Op: "revoke super user", Command: "one", SQL: revokeSuperUser, File: "db/queries/accounts.sql:48",
+		{Name: "RevokeSuperUser", Op: "revoke super user", Command: "one", SQL: revokeSuperUser, File: "db/queries/accounts.sql:49",
 			Params: []dbtx.Param{
 				{Name: "id", Type: "text",
 					Compared: []dbtx.ColumnOf{{Table: "accounts", Column: "id"}},
@@ -710,7 +710,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "tracks", Read: true, Select: []string{"id", "name", "album_id"}},
 			},
 		},
-		{Name: "SetPasswordHash", Op: "set password hash", Command: "one", SQL: setPasswordHash, File: "db/queries/accounts.sql:55",
+		{Name: "SetPasswordHash", Op: "set password hash", Command: "one", SQL: setPasswordHash, File: "db/queries/accounts.sql:56",
 			Params: []dbtx.Param{
 				{Name: "id", Type: "text",
 					Compared: []dbtx.ColumnOf{{Table: "password_resets", Column: "account_id"}, {Table: "accounts", Column: "id"}},
@@ -724,7 +724,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "password_resets", Select: []string{"account_id", "used_at"}, Delete: true},
 			}, Write: true,
 		},
-		{Name: "UnpublishAlbum", Op: "unpublish album", Command: "one", SQL: unpublishAlbum, File: "db/queries/albums.sql:159",
+		{Name: "UnpublishAlbum", Op: "unpublish album", Command: "one", SQL: unpublishAlbum, File: "db/queries/albums.sql:160",
 			Params: []dbtx.Param{
 				{Name: "id", Type: "int8",
 					Compared: []dbtx.ColumnOf{{Table: "albums", Column: "id"}},
@@ -734,7 +734,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "albums", Select: []string{"id", "name", "url", "year", "price_cents", "image_url", "has_preview", "is_published"}, Update: []string{"is_published"}},
 			}, Write: true,
 		},
-		{Name: "UpdateAlbum", Op: "update album", Command: "one", SQL: updateAlbum, File: "db/queries/albums.sql:138",
+		{Name: "UpdateAlbum", Op: "update album", Command: "one", SQL: updateAlbum, File: "db/queries/albums.sql:139",
 			Params: []dbtx.Param{
 				{Name: "name", Type: "text",
 					Assigned: []dbtx.ColumnOf{{Table: "albums", Column: "name"}},

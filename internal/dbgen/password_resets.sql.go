@@ -57,12 +57,13 @@ type CreatePasswordResetParams struct {
 	IntervalSeconds float64        `json:"interval_seconds"`
 }
 
-// CreatePasswordReset inserts a reset and returns it. The account's open one, if any, gives up its place. No row when the
-// account has one, open or used, that was created less than the interval from now, before or after: one that a clock far
-// ahead has made does not block the account until then. The same reset with the same token once more is returned as it
-// stands.
+// CreatePasswordReset inserts a reset and returns it. The new reset replaces the account's open one, if there is one. When the
+// same reset is sent again with the same token, it is returned with its stored times.
 //
-// Unless the caller says what time it is, the database does. Its clock is one; those of its clients may differ.
+// No row when the account has a reset, open or used, that was created less than the interval before or after now. Both sides
+// count, so that a creation time far in the future does not block the account until then.
+//
+// The present time is the database's, unless the caller gives one. The clocks of its clients may differ.
 func (q *Queries) CreatePasswordReset(ctx context.Context, arg CreatePasswordResetParams) (PasswordReset, error) {
 	row := q.db.QueryRow(ctx, createPasswordReset,
 		arg.ID,
@@ -97,8 +98,8 @@ type DeleteExpiredPasswordResetsParams struct {
 	Now           *time.Time `json:"now"`
 }
 
-// DeleteExpiredPasswordResets deletes the resets, used or not, that expired before the given time, and returns how many.
-// It deletes none that is good now. Unless the caller says what time it is, the database does.
+// DeleteExpiredPasswordResets deletes the resets, used or not, that expired before the given time, and returns how many. It
+// deletes no reset that is still valid. The present time is the database's, unless the caller gives one.
 func (q *Queries) DeleteExpiredPasswordResets(ctx context.Context, arg DeleteExpiredPasswordResetsParams) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteExpiredPasswordResets, arg.ExpiredBefore, arg.Now)
 	if err != nil {
@@ -120,8 +121,8 @@ type GetPasswordResetParams struct {
 	Now       *time.Time     `json:"now"`
 }
 
-// GetPasswordReset returns the reset that a token opens, by the token's digest; no row when the token is unknown,
-// used, expired or superseded. Unless the caller says what time it is, the database does.
+// GetPasswordReset returns the open reset with this digest of a token; no row when the token is unknown, used, expired or
+// superseded. The present time is the database's, unless the caller gives one.
 func (q *Queries) GetPasswordReset(ctx context.Context, arg GetPasswordResetParams) (PasswordReset, error) {
 	row := q.db.QueryRow(ctx, getPasswordReset, arg.TokenHash, arg.Now)
 	var i PasswordReset
@@ -153,8 +154,8 @@ type HasRecentPasswordResetParams struct {
 	IntervalSeconds float64    `json:"interval_seconds"`
 }
 
-// HasRecentPasswordReset says whether the account has a reset, open or used, that was created less than the interval
-// from now, before or after.
+// HasRecentPasswordReset reports whether the account has a reset, open or used, that was created less than the interval before or
+// after now.
 func (q *Queries) HasRecentPasswordReset(ctx context.Context, arg HasRecentPasswordResetParams) (bool, error) {
 	row := q.db.QueryRow(ctx, hasRecentPasswordReset, arg.AccountID, arg.Now, arg.IntervalSeconds)
 	var exists bool
@@ -172,7 +173,7 @@ WITH redeemed AS (
         AND used_at IS NULL
         AND expires_at > coalesce($1::timestamptz, statement_timestamp())
     RETURNING account_id
-), accounts AS (
+), accounts AS ( /* named like the table, so that sqlc gives it the table's Go types */
     UPDATE accounts
     SET password_hash = $4
     FROM redeemed
@@ -196,11 +197,11 @@ type RedeemPasswordResetParams struct {
 	PasswordHash private.PasswordHash `json:"password_hash"`
 }
 
-// RedeemPasswordReset uses up the reset that a token opens, sets the account's password, and returns the account; no
-// row when the token is unknown, used, expired or superseded. Unless the caller says what time it is, the database does.
-// A reset is never used before it was created, whatever a clock says. When a trigger dropped the new password, the
-// statement fails and nothing is kept: no setting has the name musicstore.rows_not_kept. The changed row
-// has the name of its table, and so its types.
+// RedeemPasswordReset marks the open reset with this digest of a token as used, sets the account's password, and returns the
+// account; no row when the token is unknown, used, expired or superseded.
+//
+// The present time is the database's, unless the caller gives one. The time of use is never before the time of creation, even if
+// a clock says so. If a trigger drops the new password, the statement fails and nothing is kept (see SetPasswordHash).
 func (q *Queries) RedeemPasswordReset(ctx context.Context, arg RedeemPasswordResetParams) (Account, error) {
 	row := q.db.QueryRow(ctx, redeemPasswordReset,
 		arg.Now,

@@ -15,7 +15,7 @@ SELECT
     d.day_start::timestamptz AS day,
     sold.purchases::bigint AS purchases,
     sold.amount_paid_cents::bigint AS amount_paid_cents
-FROM (
+FROM ( /* the inner SELECTs hide the number of days from the planner: one plan serves all reports */
     SELECT unnest((SELECT $1::timestamptz[])) AS day_start, unnest((SELECT $2::timestamptz[])) AS day_end
 ) AS d
 CROSS JOIN LATERAL (
@@ -37,9 +37,8 @@ type DailySalesRow struct {
 	AmountPaidCents int64     `json:"amount_paid_cents"`
 }
 
-// DailySales counts and adds up the purchases of each day. The days come as their bounds: day n lasts from starts[n]
-// until before ends[n]. One row a day, in order; a day without purchases counts 0. Behind a SELECT the planner does not see
-// how many days there are: one plan serves all reports.
+// DailySales counts the purchases of each day, and adds up what was paid. Day n lasts from starts[n] until just before ends[n]. It
+// returns one row for each day, in order. A day without purchases has zeros.
 func (q *Queries) DailySales(ctx context.Context, arg DailySalesParams) ([]DailySalesRow, error) {
 	rows, err := q.db.Query(ctx, dailySales, arg.Starts, arg.Ends)
 	if err != nil {
@@ -135,9 +134,8 @@ type ListBestSellersRow struct {
 	AmountPaidCents int64  `json:"amount_paid_cents"`
 }
 
-// ListBestSellers returns up to page_size of the albums that were bought from the time since until before the time
-// until, with how many purchases they had and what was paid for them: the most purchases first, then the most paid,
-// then the oldest album.
+// ListBestSellers returns up to page_size albums that were bought at or after the time since and before the time until. Each has
+// its number of purchases and what was paid. The order is: the most purchases, the most paid, the lowest id of an album.
 func (q *Queries) ListBestSellers(ctx context.Context, arg ListBestSellersParams) ([]ListBestSellersRow, error) {
 	rows, err := q.db.Query(ctx, listBestSellers, arg.Since, arg.Until, arg.PageSize)
 	if err != nil {
@@ -206,7 +204,8 @@ type ListPurchasesParams struct {
 	PageSize        int32     `json:"page_size"`
 }
 
-// ListPurchases returns up to page_size purchases of an account, newest first, those before the given time and id.
+// ListPurchases returns up to page_size purchases of an account, newest first. It begins after the purchase with the given time
+// and id.
 func (q *Queries) ListPurchases(ctx context.Context, arg ListPurchasesParams) ([]Purchase, error) {
 	rows, err := q.db.Query(ctx, listPurchases,
 		arg.AccountID,
@@ -259,8 +258,8 @@ type RecordPurchaseParams struct {
 	CreatedAt       time.Time `json:"created_at"`
 }
 
-// RecordPurchase inserts a purchase and returns it. The same payment reference once more returns the purchase that is
-// there; no row when that is of another account, album or amount.
+// RecordPurchase inserts a purchase and returns it. When the payment reference is stored already, it returns the stored purchase;
+// no row when that one has another account, album or amount.
 func (q *Queries) RecordPurchase(ctx context.Context, arg RecordPurchaseParams) (Purchase, error) {
 	row := q.db.QueryRow(ctx, recordPurchase,
 		arg.AccountID,

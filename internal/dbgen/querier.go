@@ -14,37 +14,37 @@ type Querier interface {
 	// AddTrack makes room at a position of a locked album, puts a track there, and returns it. Position 0 is the end.
 	// No row when the position is beyond the end.
 	AddTrack(ctx context.Context, arg AddTrackParams) (Track, error)
-	// ConfirmEmail notes that the account's address was confirmed, and returns the account; no row when there is none.
+	// ConfirmEmail marks the account's address as confirmed, and returns the account; no row when there is none.
 	ConfirmEmail(ctx context.Context, id string) (Account, error)
-	// CreateAccount inserts an account and returns it. The same account under the same id once more is returned
-	// as it stands, so that a write whose reply was lost can be sent again; no row when the id belongs to another.
+	// CreateAccount inserts an account and returns it. When the same account is sent again with the same id, it returns the stored
+	// one, so that a write whose reply was lost can be sent again. No row when the id belongs to another account.
 	CreateAccount(ctx context.Context, arg CreateAccountParams) (Account, error)
-	// CreateAlbum inserts an album together with its tracks, in the order given, and returns the album as stored with the ids
-	// of its tracks. A column of the tracks is NULL when it was stored as given; otherwise a trigger changed it, and it is
-	// returned. An empty URL of a track stands for none. No row when a trigger dropped the album. When one dropped a track,
-	// the statement fails and nothing is kept: no setting has the name musicstore.rows_not_kept. The stored values are cast, so
-	// that a column of a wider type can be compared. PostgreSQL plans the statement once, not at each call, because nothing in
-	// it makes the planner expect many more tracks than there are, as generate_series would.
-	CreateAlbum(ctx context.Context, arg CreateAlbumParams) (CreateAlbumRow, error)
-	// CreateAlbums inserts albums together with their tracks, all in the order given. track_albums says of each track which
-	// of the albums it belongs to, 1 being the first, and track_orders which of that album's tracks it is. An empty image or
-	// track URL stands for none. When a trigger dropped a row, or changed the URL by which an album finds its tracks, the
-	// statement fails and nothing is kept: no setting has the name musicstore.rows_not_kept.
-	CreateAlbums(ctx context.Context, arg CreateAlbumsParams) error
-	// CreatePasswordReset inserts a reset and returns it. The account's open one, if any, gives up its place. No row when the
-	// account has one, open or used, that was created less than the interval from now, before or after: one that a clock far
-	// ahead has made does not block the account until then. The same reset with the same token once more is returned as it
-	// stands.
+	// CreateAlbum inserts an album with its tracks, in the order given. It returns the album as stored, and the ids of its tracks.
+	// A column of the tracks is NULL in the result when it was stored as given. It is returned when a trigger changed it. An empty
+	// URL of a track means that it has none.
 	//
-	// Unless the caller says what time it is, the database does. Its clock is one; those of its clients may differ.
+	// No row when a trigger drops the album. If a trigger drops a track, the statement fails and nothing is kept (see
+	// SetPasswordHash).
+	CreateAlbum(ctx context.Context, arg CreateAlbumParams) (CreateAlbumRow, error)
+	// CreateAlbums inserts albums with their tracks, all in the order given. track_albums has the number of each track's album; the
+	// first album is 1. track_orders has each track's position in its album. An empty image URL or track URL means that there is none.
+	//
+	// If a trigger drops a row, the statement fails and nothing is kept (see SetPasswordHash). The same happens if a trigger changes
+	// the URL of an album, because the statement finds the album of a track by that URL.
+	CreateAlbums(ctx context.Context, arg CreateAlbumsParams) error
+	// CreatePasswordReset inserts a reset and returns it. The new reset replaces the account's open one, if there is one. When the
+	// same reset is sent again with the same token, it is returned with its stored times.
+	//
+	// No row when the account has a reset, open or used, that was created less than the interval before or after now. Both sides
+	// count, so that a creation time far in the future does not block the account until then.
+	//
+	// The present time is the database's, unless the caller gives one. The clocks of its clients may differ.
 	CreatePasswordReset(ctx context.Context, arg CreatePasswordResetParams) (PasswordReset, error)
-	// DailyNewAccounts counts the accounts of each day. The days come as their bounds: day n lasts from starts[n] until
-	// before ends[n]. One row a day, in order; a day without accounts counts 0. Behind a SELECT the planner does not see
-	// how many days there are: one plan serves all reports.
+	// DailyNewAccounts counts the accounts of each day. Day n lasts from starts[n] until just before ends[n]. It returns one row for
+	// each day, in order. The count of a day without accounts is 0.
 	DailyNewAccounts(ctx context.Context, arg DailyNewAccountsParams) ([]DailyNewAccountsRow, error)
-	// DailySales counts and adds up the purchases of each day. The days come as their bounds: day n lasts from starts[n]
-	// until before ends[n]. One row a day, in order; a day without purchases counts 0. Behind a SELECT the planner does not see
-	// how many days there are: one plan serves all reports.
+	// DailySales counts the purchases of each day, and adds up what was paid. Day n lasts from starts[n] until just before ends[n]. It
+	// returns one row for each day, in order. A day without purchases has zeros.
 	DailySales(ctx context.Context, arg DailySalesParams) ([]DailySalesRow, error)
 	// DeleteAccount deletes the account and its resets, and returns it; no row when there is none. An account with
 	// purchases cannot be deleted.
@@ -52,22 +52,23 @@ type Querier interface {
 	// DeleteAlbum deletes the album and its tracks, and returns it; no row when there is none. An album that somebody
 	// bought cannot be deleted.
 	DeleteAlbum(ctx context.Context, id int64) (Album, error)
-	// DeleteExpiredPasswordResets deletes the resets, used or not, that expired before the given time, and returns how many.
-	// It deletes none that is good now. Unless the caller says what time it is, the database does.
+	// DeleteExpiredPasswordResets deletes the resets, used or not, that expired before the given time, and returns how many. It
+	// deletes no reset that is still valid. The present time is the database's, unless the caller gives one.
 	DeleteExpiredPasswordResets(ctx context.Context, arg DeleteExpiredPasswordResetsParams) (int64, error)
-	// DeleteTrack deletes a track of a locked album, closes the gap, and returns it, with how many tracks were behind it and
-	// how many of those were moved; no row when there is none.
+	// DeleteTrack deletes a track of a locked album and closes the gap. It returns the track, how many tracks were behind it, and how
+	// many of those were moved; no row when there is no such track.
 	DeleteTrack(ctx context.Context, id int64) (DeleteTrackRow, error)
 	// GetAccount returns the account with this id; no row when there is none.
 	GetAccount(ctx context.Context, id string) (Account, error)
-	// GetAccountByEmail returns the account that an address belongs to, by the key made of it; no row when there is none.
+	// GetAccountByEmail returns the account that an address belongs to. It compares the key made from the address. No row when there
+	// is none.
 	GetAccountByEmail(ctx context.Context, emailKey private.Email) (Account, error)
 	// GetAlbum returns the album with this id, without its tracks; no row when there is none.
 	GetAlbum(ctx context.Context, id int64) (Album, error)
 	// GetAlbumByURL returns the album at this URL, without its tracks; no row when there is none.
 	GetAlbumByURL(ctx context.Context, url string) (Album, error)
-	// GetPasswordReset returns the reset that a token opens, by the token's digest; no row when the token is unknown,
-	// used, expired or superseded. Unless the caller says what time it is, the database does.
+	// GetPasswordReset returns the open reset with this digest of a token; no row when the token is unknown, used, expired or
+	// superseded. The present time is the database's, unless the caller gives one.
 	GetPasswordReset(ctx context.Context, arg GetPasswordResetParams) (PasswordReset, error)
 	// GetPurchase returns the purchase with this id; no row when there is none.
 	GetPurchase(ctx context.Context, id int64) (Purchase, error)
@@ -77,71 +78,77 @@ type Querier interface {
 	GetTrack(ctx context.Context, id int64) (Track, error)
 	// GrantSuperUser makes the account a super user, and returns it; no row when there is none.
 	GrantSuperUser(ctx context.Context, id string) (Account, error)
-	// HasRecentPasswordReset says whether the account has a reset, open or used, that was created less than the interval
-	// from now, before or after.
+	// HasRecentPasswordReset reports whether the account has a reset, open or used, that was created less than the interval before or
+	// after now.
 	HasRecentPasswordReset(ctx context.Context, arg HasRecentPasswordResetParams) (bool, error)
-	// ListAccounts returns up to page_size accounts in the order of their sign-up, those after the given one;
-	// after the zero time and the empty id comes the first.
+	// ListAccounts returns up to page_size accounts in the order of their sign-up. It begins after the account with the given time
+	// and id. With the zero time and the empty id it begins at the first account.
 	ListAccounts(ctx context.Context, arg ListAccountsParams) ([]Account, error)
-	// ListAlbums returns up to page_size albums in the order of their ids, published or not, without their tracks,
-	// those after the given id.
+	// ListAlbums returns up to page_size albums in the order of their ids, published or not, without their tracks. It begins after
+	// the given id.
 	ListAlbums(ctx context.Context, arg ListAlbumsParams) ([]Album, error)
-	// ListBestSellers returns up to page_size of the albums that were bought from the time since until before the time
-	// until, with how many purchases they had and what was paid for them: the most purchases first, then the most paid,
-	// then the oldest album.
+	// ListBestSellers returns up to page_size albums that were bought at or after the time since and before the time until. Each has
+	// its number of purchases and what was paid. The order is: the most purchases, the most paid, the lowest id of an album.
 	ListBestSellers(ctx context.Context, arg ListBestSellersParams) ([]ListBestSellersRow, error)
 	// ListFirstTracksOfAlbums returns up to page_size tracks of these albums, album by album, in display order.
 	ListFirstTracksOfAlbums(ctx context.Context, arg ListFirstTracksOfAlbumsParams) ([]Track, error)
-	// ListPublishedAlbums returns up to page_size published albums without their tracks, newest year first, those
-	// before the given year and id.
+	// ListPublishedAlbums returns up to page_size published albums without their tracks, the newest year and the highest id first. It
+	// begins after the album with the given year and id.
 	ListPublishedAlbums(ctx context.Context, arg ListPublishedAlbumsParams) ([]Album, error)
 	// ListPurchasedAlbumIDs returns the ids of the albums that an account has bought, each once, in order.
 	ListPurchasedAlbumIDs(ctx context.Context, accountID string) ([]int64, error)
-	// ListPurchases returns up to page_size purchases of an account, newest first, those before the given time and id.
+	// ListPurchases returns up to page_size purchases of an account, newest first. It begins after the purchase with the given time
+	// and id.
 	ListPurchases(ctx context.Context, arg ListPurchasesParams) ([]Purchase, error)
 	// ListTracksOfAlbum returns the tracks of this album, in display order.
 	ListTracksOfAlbum(ctx context.Context, albumID int64) ([]Track, error)
 	// ListTracksOfAlbums returns the tracks of all these albums, album by album, in display order.
 	ListTracksOfAlbums(ctx context.Context, albumIds []int64) ([]Track, error)
-	// LoadTracks adds any number of tracks to albums that are there, all of them or none, by COPY, and returns how many. The
-	// caller numbers those of each album, from 1 and without holes.
+	// LoadTracks adds any number of tracks to existing albums by COPY, all of them or none, and returns how many. The caller numbers
+	// the tracks of each album, from 1 and without gaps.
 	LoadTracks(ctx context.Context, arg []LoadTracksParams) (int64, error)
-	// LockAlbum holds the album until the transaction ends, so that its tracks are renumbered by one at a time; no row
-	// when there is none.
+	// LockAlbum locks the album until the transaction ends, so that only one caller at a time renumbers its tracks; no row when there
+	// is none.
 	LockAlbum(ctx context.Context, id int64) (int64, error)
-	// MoveTrack gives a track of a locked album another position, shifts those in between, and returns it. No row when the
-	// position is beyond the end.
+	// MoveTrack gives a track of a locked album another position, shifts the tracks in between, and returns the track. No row when
+	// the position is beyond the end.
 	MoveTrack(ctx context.Context, arg MoveTrackParams) (MoveTrackRow, error)
 	// PublishAlbum puts the album on sale, and returns it; no row when there is none.
 	PublishAlbum(ctx context.Context, id int64) (Album, error)
-	// RecordPurchase inserts a purchase and returns it. The same payment reference once more returns the purchase that is
-	// there; no row when that is of another account, album or amount.
+	// RecordPurchase inserts a purchase and returns it. When the payment reference is stored already, it returns the stored purchase;
+	// no row when that one has another account, album or amount.
 	RecordPurchase(ctx context.Context, arg RecordPurchaseParams) (Purchase, error)
-	// RedeemPasswordReset uses up the reset that a token opens, sets the account's password, and returns the account; no
-	// row when the token is unknown, used, expired or superseded. Unless the caller says what time it is, the database does.
-	// A reset is never used before it was created, whatever a clock says. When a trigger dropped the new password, the
-	// statement fails and nothing is kept: no setting has the name musicstore.rows_not_kept. The changed row
-	// has the name of its table, and so its types.
+	// RedeemPasswordReset marks the open reset with this digest of a token as used, sets the account's password, and returns the
+	// account; no row when the token is unknown, used, expired or superseded.
+	//
+	// The present time is the database's, unless the caller gives one. The time of use is never before the time of creation, even if
+	// a clock says so. If a trigger drops the new password, the statement fails and nothing is kept (see SetPasswordHash).
 	RedeemPasswordReset(ctx context.Context, arg RedeemPasswordResetParams) (Account, error)
 	// RevokeSuperUser makes the account an ordinary one, and returns it; no row when there is none.
 	RevokeSuperUser(ctx context.Context, id string) (Account, error)
-	// SearchCatalog returns up to page_size albums and tracks whose names have all words of the text, the last of which may
-	// be the beginning of one: those whose albums are within the bounds, and behind the given place in the order. That is by
-	// year, the newest first; by price_cents; by name, folded as the words are; or by relevance, the length of the name: the
-	// shorter it is, the less it has beside the words. Kind and id break ties. No row when the text has no words.
+	// SearchCatalog returns up to page_size albums and tracks whose names have all words of the text. The last word may be the
+	// beginning of a word. The album must be within the bounds of year and price. The page begins after the given place in the
+	// order. No row when the text has no words.
 	//
-	// The text is folded as the indexes fold the names. No index can have both the words and an order, so all matches come
-	// from the indexes, and are then joined by primary key, filtered and sorted. LIMIT 1 is there for the planner, which
-	// does not know how many match: without it, it reads all albums for the join.
+	// The parameter sort is one of these. Kind and id break ties.
+	//
+	//   - year: the newest first
+	//   - price: the lowest price first
+	//   - name: by the folded name
+	//   - relevance: the shortest name first
+	//
+	// The text is folded as the indexes fold the names.
 	SearchCatalog(ctx context.Context, arg SearchCatalogParams) ([]SearchCatalogRow, error)
-	// SetPasswordHash replaces the account's password and ends its open reset, and returns the account; no row when
-	// there is none. The reset goes first, as it does when one is redeemed, so that the two never lock each other out. When a
-	// trigger dropped the new password of an account whose reset was ended, the statement fails and nothing is kept: no
-	// setting has the name musicstore.rows_not_kept. The changed row has the name of its table, and so its types.
+	// SetPasswordHash replaces the account's password, ends its open reset, and returns the account; no row when there is none.
+	//
+	// It changes the reset first and the account second, as RedeemPasswordReset does. So the two never deadlock.
+	//
+	// If a trigger drops the row, the query reads a setting that does not exist, musicstore.rows_not_kept. The statement then fails,
+	// and nothing is kept. The check is for an account whose reset was ended: without one, a missing row means no such account.
 	SetPasswordHash(ctx context.Context, arg SetPasswordHashParams) (Account, error)
 	// UnpublishAlbum takes the album off sale, and returns it; no row when there is none.
 	UnpublishAlbum(ctx context.Context, id int64) (Album, error)
-	// UpdateAlbum replaces what is known of the album, all but its tracks, and returns it; no row when there is none.
+	// UpdateAlbum replaces all columns of the album except its id, and returns it; no row when there is none. It leaves the tracks.
 	UpdateAlbum(ctx context.Context, arg UpdateAlbumParams) (Album, error)
 }
 

@@ -56,11 +56,11 @@ CROSS JOIN LATERAL (
         END,
         '([\u3005-\u3007\u3041-\u30fa\u30fc-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])|[\u0001-/:-@\[-` + "`" + `{-\u00bf×÷\u2000-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3008-\u303f\u30fb\U0001f000-\U0001faff]+', ' \1 ', 'g') AS folded
 ) AS words
-CROSS JOIN LATERAL (
+CROSS JOIN LATERAL ( /* no index has both the words and an order: all matches are joined by key, then filtered and sorted */
     SELECT albums.id, albums.name, albums.url, albums.year, albums.price_cents, albums.is_published
     FROM albums
     WHERE albums.id = named.album_id
-    LIMIT 1
+    LIMIT 1 /* without it the planner reads all albums for the join */
 ) AS album
 CROSS JOIN LATERAL (
     SELECT
@@ -117,14 +117,18 @@ type SearchCatalogRow struct {
 	IsPublished bool   `json:"is_published"`
 }
 
-// SearchCatalog returns up to page_size albums and tracks whose names have all words of the text, the last of which may
-// be the beginning of one: those whose albums are within the bounds, and behind the given place in the order. That is by
-// year, the newest first; by price_cents; by name, folded as the words are; or by relevance, the length of the name: the
-// shorter it is, the less it has beside the words. Kind and id break ties. No row when the text has no words.
+// SearchCatalog returns up to page_size albums and tracks whose names have all words of the text. The last word may be the
+// beginning of a word. The album must be within the bounds of year and price. The page begins after the given place in the
+// order. No row when the text has no words.
 //
-// The text is folded as the indexes fold the names. No index can have both the words and an order, so all matches come
-// from the indexes, and are then joined by primary key, filtered and sorted. LIMIT 1 is there for the planner, which
-// does not know how many match: without it, it reads all albums for the join.
+// The parameter sort is one of these. Kind and id break ties.
+//
+//   - year: the newest first
+//   - price: the lowest price first
+//   - name: by the folded name
+//   - relevance: the shortest name first
+//
+// The text is folded as the indexes fold the names.
 func (q *Queries) SearchCatalog(ctx context.Context, arg SearchCatalogParams) ([]SearchCatalogRow, error) {
 	rows, err := q.db.Query(ctx, searchCatalog,
 		arg.Sort,

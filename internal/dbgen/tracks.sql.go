@@ -97,8 +97,8 @@ type DeleteTrackRow struct {
 	Moved         int64   `json:"moved"`
 }
 
-// DeleteTrack deletes a track of a locked album, closes the gap, and returns it, with how many tracks were behind it and
-// how many of those were moved; no row when there is none.
+// DeleteTrack deletes a track of a locked album and closes the gap. It returns the track, how many tracks were behind it, and how
+// many of those were moved; no row when there is no such track.
 func (q *Queries) DeleteTrack(ctx context.Context, id int64) (DeleteTrackRow, error) {
 	row := q.db.QueryRow(ctx, deleteTrack, id)
 	var i DeleteTrackRow
@@ -300,8 +300,8 @@ type MoveTrackRow struct {
 	DisplayOrder  int32   `json:"display_order"`
 }
 
-// MoveTrack gives a track of a locked album another position, shifts those in between, and returns it. No row when the
-// position is beyond the end.
+// MoveTrack gives a track of a locked album another position, shifts the tracks in between, and returns the track. No row when
+// the position is beyond the end.
 func (q *Queries) MoveTrack(ctx context.Context, arg MoveTrackParams) (MoveTrackRow, error) {
 	row := q.db.QueryRow(ctx, moveTrack, arg.ID, arg.Position)
 	var i MoveTrackRow
