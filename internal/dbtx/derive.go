@@ -2,8 +2,8 @@ package dbtx
 
 import "fmt"
 
-// Derivation makes the value of a column from arguments of its query, of which from has the indexes. It returns nil when one
-// of those is NULL.
+// Derivation computes the value of a column from arguments of its query. from has the indexes of these arguments. It returns nil
+// when one of them is NULL.
 type Derivation func(args []any, from []int) (any, error)
 
 // Derive returns the Derivation of a function of one column.
@@ -45,12 +45,12 @@ func Derive3[A, B, C, To any](f func(A, B, C) (To, error)) Derivation {
 	}
 }
 
-// MismatchError means that a function takes or returns other Go types than the query has.
+// MismatchError means that the Go types of a function do not match those of the query.
 type MismatchError struct{ Reason string }
 
 func (e *MismatchError) Error() string { return e.Reason }
 
-// source returns the value of a column as its function takes it, and whether it is NULL.
+// source returns the argument for parameter i of a function, and whether it is NULL. It returns the error before, if there is one.
 func source[T any](args []any, from []int, i int, before error) (value T, null bool, err error) {
 	if before != nil {
 		return value, false, before

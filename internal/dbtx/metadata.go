@@ -11,8 +11,7 @@ import (
 // https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
 const LongestName = 63
 
-// Metadata is what is known of the SQL of one database. The generated code holds it as constants: it costs nothing when
-// the program starts.
+// Metadata is what is known of the SQL of one database. The generated code has it as a variable that needs no code at start-up.
 type Metadata struct {
 	Tables  []*Table // with the views, in the order of the schema files
 	Queries []*Query // in the order of their names
@@ -29,8 +28,8 @@ func (m *Metadata) Find(name string) *Query {
 	return m.Queries[at]
 }
 
-// Query returns the query whose generated code has this text; nil when it is another's text. The comparison costs
-// nothing for the generated constant itself, which is the same memory.
+// Query returns the query that has this text in the generated code; nil when there is none. A :copyfrom query is found by name
+// alone. Comparing the text is fast for the generated constant itself, because it is the same memory.
 func (m *Metadata) Query(sql string) *Query {
 	if q := m.Find(Name(sql)); q != nil && (q.SQL == sql || q.Command == Copyfrom) {
 		return q
@@ -102,20 +101,20 @@ type Query struct {
 	Op      string // its name in words, as errors begin with it: create account
 	Command string // without the colon: one
 	SQL     string // as the generated code sends it; that of Copyfrom is never sent
-	File    string // and line, where it is written: db/queries/accounts.sql:12
+	File    string // the file and line of the query: db/queries/accounts.sql:12
 	Params  []Param
-	Fills   []Fill // in the order in which they are made
+	Fills   []Fill // its defaults, in the order in which they are made
 	Uses    []Use  // the tables and views that it touches; of Copyfrom, the table alone
-	Write   bool   // it may change something: so does a call of a function that is not known to be STABLE
+	Write   bool   // it may change something: it writes, or calls a function that is not known to be STABLE
 	Locks   bool   // it locks rows, and so may wait for others
 
-	// Keyed: a second sending changes nothing more, and returns the stored row or no row.
+	// Keyed means that the query may be sent twice. The second time it changes nothing, and returns the stored row or no row.
 	Keyed bool
-	// Taken is the constraint of the key. When a keyed query returns no row, the key is another row's. "" when no row
-	// means something else.
+	// Taken is the constraint of the key of a keyed query. If the query returns no row, another row has that key. Taken is ""
+	// when no row has another meaning.
 	Taken string
 
-	Plans []string // what +plan excuses: "filters reviews: newest first, up to a page"
+	Plans []string // the texts of its +plan marks: "filters reviews: newest first, up to a page"
 }
 
 // ColumnOf names a column of a table.
@@ -128,18 +127,18 @@ type Param struct {
 	Array     bool       // of Type
 	Null      bool       // it may be NULL
 	Sensitive bool       // it is a value of a sensitive column
-	Assigned  []ColumnOf // the columns that it becomes the value of
+	Assigned  []ColumnOf // the columns that the query sets to it
 	Compared  []ColumnOf // the columns that it is compared with
 }
 
-// The sources of a value that the caller left out.
+// The sources of a default.
 const (
 	ID      = "id"      // a new id
 	Now     = "now"     // the present time
 	Derived = "derived" // Func of the parameters From
 )
 
-// Fill says that a parameter gets a value where the caller left it unset.
+// Fill is the default of a parameter: the value that it gets if the caller left it unset.
 type Fill struct {
 	Param  int    // an index of Params
 	By     string // ID, Now or Derived
@@ -151,19 +150,19 @@ type Fill struct {
 // Use is what a query does with a table. The columns are what a role needs privileges on.
 type Use struct {
 	Table  string
-	Read   bool     // rows are read, perhaps no column of them, as by count(*)
+	Read   bool     // rows are read, perhaps without a column, as in count(*)
 	Select []string // columns that are read
 	Insert []string
 	Update []string
 	Delete bool
-	Lock   bool // rows are locked, for which the right to update any column is needed
+	Lock   bool // rows are locked, which needs the right to update any column
 }
 
 // Table is a table or a view.
 type Table struct {
 	Name        string
 	View        bool
-	File        string // and line, where it is made: db/schema/010_accounts.sql:2
+	File        string // the file and line of its CREATE: db/schema/010_accounts.sql:2
 	Columns     []Column
 	Constraints []Constraint
 	Indexes     []Index // those that have a mark
@@ -172,7 +171,7 @@ type Table struct {
 // Index is what the marks say of an index.
 type Index struct {
 	Name  string
-	Plans []string // why it is there, though no query and no foreign key needs it
+	Plans []string // the texts of its +plan marks: why it exists, though no query and no foreign key needs it
 }
 
 // Column is a column of a table.
@@ -183,8 +182,8 @@ type Column struct {
 	NotNull   bool
 	Sensitive bool // its Go type hides the value
 
-	// Sequence is the one that an identity, a serial or a nextval default takes the values from; "" when there is none.
-	// Its schema stands before it, and a dot, where that is not the default one.
+	// Sequence is the sequence of an identity, a serial or a nextval default; "" when there is none. It has the form
+	// schema.sequence when the schema is not the default one.
 	Sequence string
 }
 
@@ -200,7 +199,7 @@ const (
 
 // Constraint is a constraint or a unique index.
 type Constraint struct {
-	Name       string // a not-null constraint's is that which PostgreSQL 18 gives it: accounts_email_not_null
+	Name       string // a not-null constraint has the name that PostgreSQL 18 gives it: accounts_email_not_null
 	Kind       string
 	Columns    []string
 	References string // the table that a foreign key refers to

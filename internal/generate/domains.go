@@ -8,10 +8,10 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 )
 
-// A domain is its base type with a rule. sqlc does not follow it and would give its columns no Go type, so it is told the
-// base type's.
+// A domain is a base type with a rule. sqlc does not look up the base type, and would not know the Go type of the domain's columns.
+// So sqlc is given overrides that name the Go type of the base type.
 
-// domain is what a domain is made of.
+// domain is the base type of a domain.
 type domain struct {
 	base  string // a name as typeName gives it; no other domain
 	array bool
@@ -87,7 +87,8 @@ var goTypes = func() map[string][2]any {
 	}
 }()
 
-// ofDomains returns the overrides of sqlc.yaml with those of the domains, which are like those of their base types.
+// ofDomains returns the overrides of sqlc.yaml, and one more for each domain, which is that of its base type. A domain that has an
+// override in sqlc.yaml keeps it.
 func ofDomains(golang map[string]any, domains map[string]domain) []any {
 	overrides, _ := golang["overrides"].([]any)
 	said := func(typ string, nullable bool) (map[string]any, bool) {

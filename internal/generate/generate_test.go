@@ -425,7 +425,7 @@ UPDATE books SET pages = @pages WHERE id = @id;
 		"17: F" + needs + "its DO UPDATE has no WHERE that compares columns of the row with EXCLUDED, so that another's row is returned as this one",
 		"20: G" + needs + "an UPDATE that is sent twice may overwrite what another has written in between, or count twice",
 		"23: H" + needs + "a DELETE that is sent twice finds no row the second time",
-		"26: I: +keyed is not for COPY, which is never sent again",
+		"26: I: +keyed is not for COPY: a COPY whose reply is lost is never sent again",
 		"29: J" + needs + "the value of created_at may be another one the second time",
 		"33: K" + needs + "its ON CONFLICT names no key of plain columns",
 		"38: L: +keyed stands twice",

@@ -515,7 +515,7 @@ func (q *query) applyMarks(a *analysis, top *pgquery.Node, ps *problems) {
 			case !q.Write:
 				refuse("+keyed is for what writes: this only reads, and is sent again without it")
 			case q.Command == dbtx.Copyfrom:
-				refuse("+keyed is not for COPY, which is never sent again")
+				refuse("+keyed is not for COPY: a COPY whose reply is lost is never sent again")
 			case m.text == "" && why != "":
 				refuse("+keyed needs its reason, -- +keyed …, because %s", why)
 			}

@@ -12,9 +12,9 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// What pgx has to be told of the types of a connection.
+// What pgx must know of the types of a connection.
 
-// utcTypes are the types of times with a time zone. As pgx has them, they give times in the zone of the machine.
+// utcTypes are the types of times with a time zone. pgx's own types read times in the zone of the machine.
 var utcTypes = func() []*pgtype.Type {
 	one := &pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}}
 	span := &pgtype.Type{Name: "tstzrange", OID: pgtype.TstzrangeOID, Codec: &pgtype.RangeCodec{ElementType: one}}
@@ -30,9 +30,9 @@ func array(of *pgtype.Type, oid uint32) *pgtype.Type {
 	return &pgtype.Type{Name: "_" + of.Name, OID: oid, Codec: &pgtype.ArrayCodec{ElementType: of}}
 }
 
-// knowTypes has pgx give the times of a connection in UTC, and know the enum types of the schema. pgx takes a single value
-// of an enum for a text, but can't send a list of them, nor COPY one, without the numbers that the database gave the types.
-// It is one round trip for a connection, and none where there are no enums.
+// knowTypes makes pgx read the times of a connection in UTC, and tells it the enum types of the schema. pgx sends a single value of
+// an enum as text. To send a list of them, or to COPY one, it needs the numbers that the database gave the types. They are looked
+// up in one round trip, once for a connection, and again while a type is missing. Without enums there is no round trip.
 func (c *conn) knowTypes(ctx context.Context, conn *pgx.Conn) error {
 	known := conn.PgConn().CustomData()
 	if _, ok := known[c.guard.types]; ok {
@@ -49,7 +49,7 @@ func (c *conn) knowTypes(ctx context.Context, conn *pgx.Conn) error {
 	for _, t := range found {
 		types.RegisterType(t)
 	}
-	if len(found) == 2*len(c.known.Enums) { // a schema that is not whole yet is looked at again
+	if len(found) == 2*len(c.known.Enums) { // while an enum is missing, it is looked up again
 		known[c.guard.types] = true
 	}
 

@@ -20,9 +20,15 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// conn is the DBTX that the generated queries run on, and the one place for what holds for every statement: text that
-// PostgreSQL can't hold is refused before it is sent, lost connections are retried where that is safe, errors get their
-// types, times come back in UTC, and the echo sees it all.
+// conn is the DBTX that the generated queries run on. All that holds for every statement is done here:
+//
+//   - an argument that the caller left unset gets its default;
+//   - a text or a time that can't be stored is refused before anything is sent;
+//   - a connection with settings that change the meaning of SQL is refused, and pgx learns the enum types of the schema;
+//   - a statement is tried again after a lost connection, where that is safe;
+//   - errors get their types;
+//   - times are read in UTC;
+//   - the echo prints each statement.
 type conn struct {
 	db       DB
 	pool     *pgxpool.Pool // db, if it is a pool: another try gets another connection
@@ -32,9 +38,9 @@ type conn struct {
 	guard    *guard
 	known    *catalogue
 	defaults *defaults
-	mode     []any // goes before the arguments: the query mode, where it is not the configured one
+	mode     []any // the query mode, if it is not the configured one; it is sent before the arguments
 
-	userMessages bool // what functions raise for people is shown
+	userMessages bool // the messages that functions raise for people are shown
 
 	gatherer *gatherer // of the pool's look-ups; nil without WithPipelining
 }
@@ -45,7 +51,7 @@ func (c *conn) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comman
 		return pgconn.CommandTag{}, err
 	}
 	cl := call{c: c, ctx: ctx, sql: sql, args: args}
-	defer cl.done(nil) // of a tracer or an argument that panics
+	defer cl.done(nil) // if a tracer or an argument panics
 	for {
 		var tag pgconn.CommandTag
 		err := cl.begin()
@@ -77,7 +83,7 @@ func (c *conn) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 	return r, nil
 }
 
-// QueryRow runs a statement of which one row is wanted; its error comes with Scan.
+// QueryRow runs a statement that returns one row. Scan of the row returns the error.
 func (c *conn) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	r := &row{call: call{c: c, ctx: ctx, sql: sql, args: args}}
 	switch r.err = c.accept(ctx, sql, args); {
@@ -92,8 +98,8 @@ func (c *conn) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	return r
 }
 
-// CopyFrom loads rows by COPY, all of them or none. It is tried again like any other statement, if the source can be
-// read again: a statement without a key when it did not leave, or gave way to another transaction.
+// CopyFrom loads rows by COPY, all of them or none. If the source can be read again, the COPY is tried again like any other write
+// without a key: when nothing was sent, or when it failed by a deadlock or a serialization failure.
 func (c *conn) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
 	query := c.known.Copy(strings.Join(table, "."), columns)
 	cl := call{c: c, ctx: ctx, sql: copySQL(query, table, columns)}
@@ -109,7 +115,7 @@ func (c *conn) CopyFrom(ctx context.Context, table pgx.Identifier, columns []str
 		if checked.panicked != nil {
 			panic(checked.panicked)
 		}
-		if checked.err != nil { // of which the server's error has the text alone
+		if checked.err != nil { // the server's error has only its text
 			return n, checked.err
 		}
 		if refused := checked.unfit(err); refused != nil {
@@ -125,10 +131,10 @@ func (c *conn) CopyFrom(ctx context.Context, table pgx.Identifier, columns []str
 	}
 }
 
-// copyFrom is one try of a COPY, on a connection that knows the columns' types as they are now.
+// copyFrom is one try of a COPY. It asks for the present types of the columns first.
 //
-// pgx writes each value of a COPY as the type that it saw in its column at the connection's first COPY, and COPY has no plan
-// that a change of the table would outdate: the server would take the old type's bytes for the new one's.
+// pgx remembers the columns' types from the first COPY on a connection. If a type is changed later, pgx still writes the bytes of
+// the old type, and the server reads them as the new one. A query would fail then, because its plan is outdated. COPY has no plan.
 func (cl *call) copyFrom(src *checkedSource) (n int64, err error) {
 	if err = cl.begin(); err != nil {
 		return 0, err
@@ -137,7 +143,7 @@ func (cl *call) copyFrom(src *checkedSource) (n int64, err error) {
 	src.conn = connOf(cl.db)
 	types := typesSQL(src.table, src.columns)
 	if err = learnTypes(cl.ctx, cl.db, types, len(src.columns)); err != nil {
-		cl.unread = true // it has been described, and no more
+		cl.unread = true // the COPY itself was not sent
 
 		return 0, err
 	}
@@ -147,8 +153,9 @@ func (cl *call) copyFrom(src *checkedSource) (n int64, err error) {
 	return n, err
 }
 
-// copyOf returns a source as it is now, if it can be read again from such a copy: a pointer to a struct of nothing but
-// slices and plain values, which sqlc generates. Any other source may have read something that is gone.
+// copyOf returns a copy of a source, from which the source can be read again. ok is false if that is not possible. It is possible
+// for a pointer to a struct that has only slices, booleans and integers, as sqlc generates it. Any other source may have read
+// something that can't be read again.
 func copyOf(src pgx.CopyFromSource) (start reflect.Value, ok bool) {
 	v := reflect.ValueOf(src)
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
@@ -168,7 +175,7 @@ func copyOf(src pgx.CopyFromSource) (start reflect.Value, ok bool) {
 	return start, true
 }
 
-// connOf returns the connection that db is or stands on; nil when it is neither a connection nor a transaction.
+// connOf returns the connection of db, which is a connection or a transaction; nil when it is neither.
 func connOf(db DB) *pgx.Conn {
 	switch db := db.(type) {
 	case *pgx.Conn:
@@ -180,17 +187,17 @@ func connOf(db DB) *pgx.Conn {
 	}
 }
 
-// learnTypes asks for the types of the columns that sql selects, and has pgx forget what it knows of statements when they
-// are others than the last time on this connection.
+// learnTypes asks the server for the types of the columns that sql selects. If they have changed since the last time on this
+// connection, pgx is told to forget the statements that it knows.
 func learnTypes(ctx context.Context, db DB, sql string, columns int) error {
-	on, ok := db.(interface { // a transaction refuses when it has ended, and its connection may be another's by then
+	on, ok := db.(interface { // not the connection: a transaction that has ended refuses, and its connection may be in use elsewhere
 		Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error)
 	})
 	conn := connOf(db)
 	if !ok || conn == nil { // a DB of the caller's own
 		return nil
 	}
-	described, err := on.Prepare(ctx, "", sql) // which needs no right to select
+	described, err := on.Prepare(ctx, "", sql) // needs no right to select
 	if err != nil {
 		return err
 	}
@@ -231,7 +238,7 @@ func (c *conn) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if err := cl.begin(); err != nil {
 		return refusedBatch{cl.fail(err)}
 	}
-	for _, q := range b.QueuedQueries { // all are one transaction, which ends behind the last of them
+	for _, q := range b.QueuedQueries { // all are one transaction, which ends after the last of them
 		cl.writes = cl.writes || !c.known.reads(q.SQL)
 	}
 	results := &batch{BatchResults: cl.db.SendBatch(ctx, b), call: cl, queued: b.QueuedQueries}
@@ -242,7 +249,7 @@ func (c *conn) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 		}
 		results.tx, results.held = &sessionTx{tx: tx, s: s, held: cl.held}, nil
 	}
-	cl.held, cl.entered = nil, nil // the results have them now
+	cl.held, cl.entered = nil, nil // the results give them back
 
 	return results
 }
@@ -261,20 +268,20 @@ type call struct {
 	entered *session      // to be left
 	dead    bool          // the connection had ended before this try
 	over    bool          // the outage has lasted too long
-	unread  bool          // this try asked for a description, and no more
+	unread  bool          // this try only asked for a description
 
-	batch  bool // it is one of a batch,
-	writes bool // which changes something
+	batch  bool // it is a batch
+	writes bool // a statement of the batch changes something
 
-	sent   bool   // an earlier try left and got no reply: whatever became of the later ones, it may have been kept
-	outage outage // in which the tries are
+	sent   bool   // an earlier try was sent and got no reply, so it may have been kept
+	outage outage // the outage in which it is tried
 }
 
-// outage is a time in which no statement gets through. It lasts for retryFor from its first failure, however long each
-// attempt to connect takes. Then it is taken for one that does not end.
+// outage is a time in which no statement reaches the server. The store tries for retryFor from the first failure, however long
+// each attempt to connect takes. Then it gives up.
 type outage struct {
 	until time.Time
-	last  error // what the last try failed by
+	last  error // of the last try
 }
 
 const retryFor = 4 * time.Second
@@ -289,8 +296,8 @@ func (o *outage) goesOn(err error) bool {
 	return time.Now().Before(o.until)
 }
 
-// acquire returns a connection of the pool. In an outage it waits until the outage has lasted too long, and then fails with
-// what the last try failed by.
+// acquire returns a connection of the pool. In an outage it waits until the outage has lasted too long. Then it returns the error
+// of the last try.
 func (o *outage) acquire(ctx context.Context, pool *pgxpool.Pool) (conn *pgxpool.Conn, over bool, err error) {
 	if o.until.IsZero() {
 		conn, err = pool.Acquire(ctx)
@@ -306,7 +313,7 @@ func (o *outage) acquire(ctx context.Context, pool *pgxpool.Pool) (conn *pgxpool
 	return conn, false, err
 }
 
-// begin begins a try: it gets the connection that the statement is to run on.
+// begin begins a try. It gets the connection for the statement.
 func (cl *call) begin() (err error) {
 	cl.try++
 	cl.start = cl.c.echo.start()
@@ -331,9 +338,9 @@ func (cl *call) begin() (err error) {
 	return cl.fit()
 }
 
-// borrow gets a connection of the pool. One whose replies are out of step is closed. So is one whose settings give SQL
-// another meaning: somebody may have set them on that connection alone. The next one is tried instead, until one was made
-// for this call, or every connection that waited in the pool has been tried.
+// borrow gets a connection of the pool that is fit for the statement. It closes a connection whose replies are out of step, or
+// whose settings change the meaning of SQL, and takes the next one. Somebody may have changed the settings of that connection
+// alone. It gives up when every connection that was idle in the pool, and one more, has such settings.
 func (cl *call) borrow() (err error) {
 	for more := int32(-1); ; {
 		if cl.held, cl.over, err = cl.outage.acquire(cl.ctx, cl.c.pool); err != nil {
@@ -360,7 +367,7 @@ func (cl *call) borrow() (err error) {
 	}
 }
 
-// fit looks whether the statement may run on its connection, and gives that back if not.
+// fit checks that the statement may run on its connection. If it may not, fit gives the connection back and returns the error.
 func (cl *call) fit() error {
 	err := cl.c.ready(cl.ctx, connOf(cl.db))
 	if err != nil {
@@ -371,7 +378,7 @@ func (cl *call) fit() error {
 	return err
 }
 
-// done ends a try, whose connection it gives back; err is how it ended. A second call does nothing.
+// done ends a try and gives its connection back. err is the try's error. A second call does nothing.
 func (cl *call) done(err error) {
 	if cl.held != nil {
 		held := cl.held
@@ -384,13 +391,13 @@ func (cl *call) done(err error) {
 	}
 }
 
-// checkedSource is the source of a COPY whose text is checked like every argument. pgx reads it in a goroutine of its own,
-// where a panic would end the process: it is kept for the caller's.
+// checkedSource is the source of a COPY. Its values get their defaults and are checked like all arguments. pgx reads the source in
+// a goroutine of its own. A panic there would end the process, so it is caught, and raised again in the caller's goroutine.
 type checkedSource struct {
 	pgx.CopyFromSource
 
 	c        *conn
-	query    *dbtx.Query // nil when it is none of ours
+	query    *dbtx.Query // nil when it is not of db/queries
 	table    pgx.Identifier
 	columns  []string
 	read     bool
@@ -399,12 +406,12 @@ type checkedSource struct {
 	last     []any     // the row that was read last
 	conn     *pgx.Conn // of this try
 
-	keeps bool  // what was filled in is kept for another try, which sends the same rows
-	made  []any // in the order of the rows,
-	kept  int   // of which this try has had so many
+	keeps bool  // the defaults are kept, so that another try sends the same rows
+	made  []any // the defaults, in the order of the rows
+	kept  int   // how many of them this try has used
 }
 
-// op is what an error about a row begins with.
+// op returns the operation, with which an error about a row begins.
 func (s *checkedSource) op() string {
 	if s.query != nil {
 		return s.query.Op
@@ -479,8 +486,8 @@ func (s *checkedSource) Values() (values []any, err error) {
 	return values, s.err
 }
 
-// unfit is the error of a value that pgx could not write as the type of its column; nil when err is another. pgx tells
-// the server the reason, with the value, and the server says it back (57014).
+// unfit returns the error of a value that pgx could not write as the type of its column; nil when err has another reason. In that
+// case pgx sends its reason, with the value in it, to the server, and the server returns it as its own error (57014).
 func (s *checkedSource) unfit(err error) error {
 	if code(err) != codeCanceled || s.conn == nil {
 		return nil
@@ -495,7 +502,8 @@ func (s *checkedSource) unfit(err error) error {
 	return nil
 }
 
-// copyable reports whether pgx can write a value in the binary format of a type, or as a text that it can read as one.
+// copyable reports whether pgx can write a value in the binary format of a type. Like pgx, it also tries to write the value as text,
+// to read that text as a value of the type, and to write that one.
 func copyable(types *pgtype.Map, oid uint32, v any) bool {
 	if _, err := types.Encode(oid, pgx.BinaryFormatCode, v, nil); err == nil {
 		return true
@@ -533,8 +541,8 @@ func (s *checkedSource) Err() error {
 	return s.err
 }
 
-// accept makes the arguments of a statement complete, or is the error of one that is not to be sent: its context has
-// ended, or an argument is refused.
+// accept gives the unset arguments of a statement their defaults. It returns an error when the statement must not be sent, because
+// its context has ended or an argument is refused.
 func (c *conn) accept(ctx context.Context, sql string, args []any) error {
 	if err := ctx.Err(); err != nil {
 		return c.known.typed(ctx, c.known.operation(sql), err, sql, false)
@@ -543,7 +551,7 @@ func (c *conn) accept(ctx context.Context, sql string, args []any) error {
 	return c.complete(sql, args)
 }
 
-// complete gives a statement's arguments their defaults, and refuses a text or a time that can't be.
+// complete gives a statement's unset arguments their defaults, and refuses a text or a time that can't be stored.
 func (c *conn) complete(sql string, args []any) error {
 	if err := c.fill(c.known.Query(sql), args); err != nil {
 		return err
@@ -552,8 +560,8 @@ func (c *conn) complete(sql string, args []any) error {
 	return c.known.checkText(sql, args)
 }
 
-// checkText refuses text that PostgreSQL would refuse: what is not UTF-8, or has a NUL in it (SQLSTATE 22021). And it
-// refuses times that are not of the years 1 to 9999.
+// checkText refuses a text that PostgreSQL would refuse (SQLSTATE 22021): it is not UTF-8, or it has a NUL. It also refuses a time
+// that is not in the years 1 to 9999.
 // https://www.postgresql.org/docs/current/datatype-character.html
 func (k *catalogue) checkText(sql string, args []any) error {
 	for i, arg := range args {
@@ -611,8 +619,7 @@ func badString(s string) string {
 	return ""
 }
 
-// inUTC turns the times that were read to UTC. It is for a DB of the caller's own, whose connections can't be told (see
-// knowTypes).
+// inUTC converts the times that were read to UTC. It is for a DB of the caller's own. There, knowTypes can't reach the connection.
 func inUTC(dest []any) {
 	for _, d := range dest {
 		switch t := d.(type) {
@@ -626,21 +633,22 @@ func inUTC(dest []any) {
 	}
 }
 
-// A statement is tried up to lastTry times. The pauses double from firstPause to longestPause, each cut at random
-// between half and whole: up to four seconds in all, enough for a server that restarts.
+// A statement is tried up to lastTry times. The pauses double from firstPause to longestPause. Each is cut at random to between
+// half and all of it. All pauses together take up to four seconds, which is enough for a server that restarts.
 const (
 	lastTry      = 24
 	firstPause   = 2 * time.Millisecond
 	longestPause = 250 * time.Millisecond
 )
 
-// again says whether to send a statement once more after err, and pauses before it does.
+// again says whether to send a statement once more after err. If so, it pauses first. The reasons to send it again are:
 //
-// A lost connection is tried again for a read, for a write that has the mark +keyed, and for anything that never left.
-// pgconn.SafeToRetry alone would not do: it is not true of a backend that was killed. A plan that a pooler forgot is
-// tried again once: nothing of it ran. So is one that a change of the schema made invalid, and more than once, because
-// each connection of a pool has plans of its own, and another try may get another connection. And so is a statement that
-// was the victim of a deadlock or could not be serialized: it was a transaction of its own, of which nothing was kept.
+//   - The connection was lost, and the statement is a read, or a write with the mark +keyed, or was never sent.
+//     pgconn.SafeToRetry alone is not enough, because it is false when a backend was killed.
+//   - A pooler forgot the prepared statement. Nothing ran. It is sent again once.
+//   - A change of the schema made the plan invalid. It may be sent again more than once, because each connection of a pool has
+//     plans of its own, and another try may get another connection.
+//   - It failed by a deadlock or a serialization failure. It was a transaction of its own, and nothing of it was kept.
 func (cl *call) again(err error) bool {
 	c := cl.c
 	switch {
@@ -665,7 +673,7 @@ func (cl *call) again(err error) bool {
 	return true
 }
 
-// pause waits longer at each try, and says whether ctx is still alive.
+// pause waits, longer at each try. It returns false when ctx has ended.
 func pause(ctx context.Context, try int) bool {
 	d := min(firstPause<<min(try-1, 10), longestPause)
 	select {

@@ -9,10 +9,10 @@ import (
 	"github.com/google/uuid"
 )
 
-// Defaults are functions, called once for a row at the time of the call. defaults.yaml says which columns they are for, and
-// fill.go calls them. What the caller has set is kept. The schema has no default of its own for these columns.
+// Each default is a Go function, called once for each row. defaults.yaml says which columns have defaults, and fill.go calls the
+// functions. A value that the caller set is kept. The schema defines no defaults for these columns.
 
-// defaults has the sources of the values that a caller leaves out.
+// defaults has the functions that make the values the caller left unset.
 type defaults struct {
 	now         func() time.Time
 	newID       func() string
@@ -38,6 +38,6 @@ func (o *options) clock() *time.Time {
 	return new(stored(o.now()))
 }
 
-// stored returns t in UTC and cut to the microseconds that PostgreSQL keeps, so that what the caller holds equals what
-// is stored.
+// stored returns t in UTC and cut to microseconds, because PostgreSQL keeps no more. So the caller's time equals the stored
+// one.
 func stored(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

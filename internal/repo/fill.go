@@ -14,12 +14,15 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// What the caller left unset is filled in here, under the generated code, so that every query has its defaults: those of
-// defaults.yaml. It is done once for a row, before the first try. A retry sends the same row again.
+// The defaults of defaults.yaml are filled in here, under the generated code, so that every query has them. This is done once for
+// each row, before the first try. A retry sends the same row again.
 
-// fill gives the arguments of a query their defaults. The slice is the generated code's own, made for this call. An error
-// is an *InvalidError, and nothing has been sent: a column that the store makes was set, it can't be made, or a time that
-// has no default was left zero.
+// fill gives the unset arguments of a query their defaults. It writes into args, a slice that the generated code made for this
+// call. Its error is an *InvalidError, and nothing was sent then. There are three reasons:
+//
+//   - the caller set a column that must be left to the store;
+//   - a default can't be made;
+//   - a time that the query stores, and that has no default, is zero.
 func (c *conn) fill(q *dbtx.Query, args []any) error {
 	if q == nil || len(args) != len(q.Params) {
 		return nil
@@ -64,7 +67,7 @@ func (c *conn) fill(q *dbtx.Query, args []any) error {
 	return nil
 }
 
-// derive makes an argument of others, by the function that defaults.yaml names.
+// derive computes an argument from others with the function that defaults.yaml names.
 func (c *conn) derive(f *dbtx.Fill, args []any) error {
 	made, err := c.defaults.derivations[f.Func](args, f.From)
 	if err != nil || made == nil {
@@ -87,8 +90,8 @@ func (c *conn) derive(f *dbtx.Fill, args []any) error {
 	return nil
 }
 
-// unmade is the error of a value that could not be made. The text of a function's error is shown when it is an
-// *InvalidError. Any other may have the value in it.
+// unmade is the error of a default that can't be made. It shows the text of the function's error only if that is an
+// *InvalidError. Any other text may have the value in it.
 func unmade(op string, err error, field string) error {
 	said := InvalidError{Field: field, Reason: "can't be made"}
 	if invalid, ok := errors.AsType[*InvalidError](err); ok {
@@ -101,8 +104,8 @@ func unmade(op string, err error, field string) error {
 	return &said
 }
 
-// unset reports whether the caller has given an argument no value: it is the zero value of its type. A pointer to an empty
-// text is set.
+// unset reports whether the caller left an argument unset: it is nil or the zero value of its type. A pointer to an empty text is
+// set.
 func unset(arg any) bool {
 	switch v := arg.(type) {
 	case nil:
@@ -154,7 +157,7 @@ func withText(arg any, text string) (any, error) {
 func withUUID(arg any, text string) (any, error) {
 	id, err := uuid.Parse(text)
 	if err != nil {
-		return nil, errNoID // whose text would show it
+		return nil, errNoID // not err, whose text shows the value
 	}
 	switch arg.(type) {
 	case uuid.UUID:
@@ -195,8 +198,8 @@ func withTime(arg any, t time.Time) (any, error) {
 	return nil, &dbtx.MismatchError{Reason: fmt.Sprintf("the query takes a %T for a time", arg)}
 }
 
-// utcClock returns a time for a column without time zone as UTC's clock shows it. pgx takes what the clock of the time's own
-// zone shows, and the same column would hold times of many zones.
+// utcClock converts a time for a column without time zone to UTC. pgx would write it in the zone of the Go value, and one column
+// would hold times of many zones.
 func utcClock(arg any) any {
 	switch v := arg.(type) {
 	case time.Time:

@@ -7,11 +7,11 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// A reply belongs to the statement that was sent last. If a proxy, or a server, sends something twice or too late, pgx takes
-// it for the beginning of the next reply, and each caller gets what was meant for the one before. So a connection whose
-// replies are out of step is closed, and counts as lost.
+// A reply is out of step when it does not belong to the statement that was sent last. If a proxy or a server sends a message twice
+// or too late, pgx reads it as the beginning of the next reply. From then on each caller would get the reply to the caller before.
+// So the store closes such a connection, and treats it as lost.
 
-// outOfStepError is a reply that can't be the statement's.
+// outOfStepError means that a reply does not belong to its statement.
 type outOfStepError struct {
 	unsent bool // the statement was not run
 }
@@ -22,23 +22,26 @@ func (outOfStepError) Error() string {
 
 func (outOfStepError) ours() {}
 
-// SafeToRetry tells pgconn.SafeToRetry whether nothing of the statement was run.
+// SafeToRetry tells pgconn.SafeToRetry whether the statement can be sent again: only if it was not run.
 func (e outOfStepError) SafeToRetry() bool { return e.unsent }
 
-// leftOver reports whether a connection that waits for a statement has already read something after the last reply. A server
-// says nothing there, except for rare notices, at which nothing is lost if a pool makes another connection.
+// leftOver reports whether an idle connection has unread bytes after the last reply. A server sends nothing then, except for rare
+// notices. If it was a notice, a pool loses nothing: it makes another connection.
 func leftOver(conn *pgx.Conn) bool {
 	pg := conn.PgConn()
 
 	return !pg.IsClosed() && !pg.IsBusy() && pg.Frontend().ReadBufferLen() > 0
 }
 
-// misfit matches the driver's errors for a reply that is not the next one.
+// misfit matches the driver's errors for a reply of a kind that it did not expect.
 var misfit = regexp.MustCompile(`received unexpected message type|^unexpected (?:pipeline result|DataRow message)`)
 
-// inStep returns err, or an outOfStepError in its place if the reply can't be the statement's, and closes the connection then.
+// inStep returns err. If the reply does not belong to the statement, it closes the connection and returns an outOfStepError
+// instead. There are three signs of such a reply:
 //
-// Every statement that succeeds has a tag, and the server describes a statement of db/queries with all its parameters.
+//   - a success without a command tag;
+//   - a message that the driver did not expect;
+//   - a description that has another number of parameters than the query of db/queries.
 func (cl *call) inStep(tag pgconn.CommandTag, err error) error {
 	if err == nil && tag.String() != "" {
 		return nil

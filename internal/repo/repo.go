@@ -228,10 +228,13 @@ func leaveEnded(config *pgx.ConnConfig) {
 // New returns a store over a pool, a connection or a transaction that is and stays the caller's. Close does nothing to
 // it. In a transaction, InTx makes savepoints.
 //
-// New changes no setting of a connection. From the first statement on, a connection gives times in UTC. When its client_encoding or standard_conforming_strings gives SQL another
-// meaning, or its database is not UTF8, each call returns ErrSettings and sends nothing. The check before each
-// statement costs nothing, because the server reports these settings. A superuser's session that another role could
-// make use of gets ErrUntrusted. Whether session_replication_role turns foreign keys off is found out by Warnings.
+// New changes no setting of the session. It changes how pgx reads times on this connection: in UTC. That holds from the first
+// statement on, for each connection of a pool.
+//
+// When client_encoding or standard_conforming_strings of a connection changes the meaning of SQL, or the database is not UTF8, each
+// call returns ErrSettings and sends nothing. The check before each statement needs no round trip, because the server reports these
+// settings. When another role can make a superuser's session run its functions, each call returns ErrUntrusted. Only Warnings finds
+// out whether session_replication_role turns foreign keys off, unless the session is a superuser's.
 //
 // A connection of a pool whose settings somebody has changed is closed, and another one takes its place.
 func New(db DB, opts ...Option) *Repo {

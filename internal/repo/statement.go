@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// What is known of a statement. It is looked up for the echo and for errors only.
+// What is known of a statement, by its text.
 
 // queryName returns the name that sqlc put in the first line: "-- name: CreateAccount :one".
 func queryName(sql string) string {
@@ -24,8 +24,8 @@ func queryName(sql string) string {
 	return name
 }
 
-// StatementName is what to call a statement in a trace: the query's name, such as GetAccountByEmail, or the first word
-// of a statement that is none of db/queries, such as BEGIN.
+// StatementName returns the name of a statement for a trace. For a query of db/queries it is the query's name, such as
+// GetAccountByEmail. For any other statement it is the first word, such as BEGIN.
 func StatementName(sql string) string {
 	if name := queryName(sql); name != "" {
 		return name
@@ -58,7 +58,7 @@ func (k *catalogue) operation(sql string) string {
 	return strings.ToLower(verb)
 }
 
-// reads reports that the statement changes nothing, so that running it twice is as good as once.
+// reads reports whether the statement changes nothing. Such a statement may run twice.
 func (k *catalogue) reads(sql string) bool {
 	if q := k.Query(sql); q != nil {
 		return !q.Write
@@ -68,15 +68,16 @@ func (k *catalogue) reads(sql string) bool {
 	return slices.Contains([]string{"SELECT", "BEGIN", "SAVEPOINT"}, strings.ToUpper(verb))
 }
 
-// keyed reports that the statement may be sent again when its reply is lost, though it writes.
+// keyed reports whether the statement is a write that may be sent again when its reply is lost.
 func (c *conn) keyed(sql string) bool {
 	q := c.known.Query(sql)
 
 	return q != nil && q.Keyed
 }
 
-// writesTo reports that the statement inserts rows into the table or updates them: a foreign key that stops it is the
-// table's own then, and otherwise one that refers to a row which the statement deletes or changes.
+// writesTo reports whether the statement inserts or updates rows of the table. If it does, a foreign key of the table that stops
+// the statement means that the row it refers to is missing. If not, the statement deletes or changes a row that the foreign key
+// refers to.
 func (k *catalogue) writesTo(sql, table string) bool {
 	q := k.Query(sql)
 	if q == nil {
@@ -88,7 +89,7 @@ func (k *catalogue) writesTo(sql, table string) bool {
 	return slices.ContainsFunc(q.Uses, func(u dbtx.Use) bool { return u.Table == table && len(u.Insert)+len(u.Update) > 0 })
 }
 
-// copySQL is what a COPY is called in the echo and in errors: it has the name of its query, if it is one.
+// copySQL returns the text of a COPY for the echo and for errors. It has the query's name if there is a query.
 func copySQL(q *dbtx.Query, table pgx.Identifier, columns []string) string {
 	name := ""
 	if q != nil {
@@ -98,7 +99,7 @@ func copySQL(q *dbtx.Query, table pgx.Identifier, columns []string) string {
 	return name + "COPY " + table.Sanitize() + " (" + strings.Join(columns, ", ") + ") FROM STDIN BINARY"
 }
 
-// typesSQL is never run: its description has the types of the columns.
+// typesSQL returns a statement that is prepared but never run. Its description has the types of the columns.
 func typesSQL(table pgx.Identifier, columns []string) string {
 	quoted := make([]string, len(columns))
 	for i, column := range columns {
@@ -113,8 +114,7 @@ var (
 	commentLine   = regexp.MustCompile(`(?m)^\s*--.*$`)
 )
 
-// param returns the name of the parameter that argument i goes to. A statement that is none of ours has "$1", "$2" and
-// so on.
+// param returns the name of the parameter of argument i. In a statement that is not of db/queries it is "$1", "$2" and so on.
 func (k *catalogue) param(sql string, i int) string {
 	if q := k.Query(sql); q != nil && i < len(q.Params) {
 		return q.Params[i].Name

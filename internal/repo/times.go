@@ -9,15 +9,16 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// The times that can be stored are those of the years 1 to 9999 in UTC: the years that RFC 3339, and so JSON, can write.
-// PostgreSQL has earlier and later ones, and infinity, but lists and reports do not reach them, and pgx writes a time that
-// PostgreSQL does not have as another one. https://www.rfc-editor.org/rfc/rfc3339#section-1
+// The store takes times of the years 1 to 9999 in UTC. RFC 3339, and so JSON, can write only these years. PostgreSQL has earlier
+// and later times, and infinity, but lists and reports do not reach them. For a time that PostgreSQL does not have, pgx would
+// write a wrong one. https://www.rfc-editor.org/rfc/rfc3339#section-1
 var (
 	firstTime = time.Time{}
 	endOfTime = time.Date(9999, time.December, 31, 23, 59, 59, 999_999_000, time.UTC)
 )
 
-// nullTimeType has the fields of NullTime in database/sql, so that a NullTime converts to it without that import.
+// nullTimeType has the fields of NullTime of database/sql. A NullTime converts to it, so this package need not import
+// database/sql.
 var nullTimeType = reflect.TypeFor[struct {
 	Time  time.Time
 	Valid bool
@@ -28,7 +29,7 @@ const (
 	zeroTime = "is not set"
 )
 
-// badTime says what is wrong with an argument that is a time or has times in it; "" for nothing.
+// badTime returns what is wrong with the times of an argument; "" when nothing is.
 func badTime(arg any) string {
 	if everyTime(arg, storable) {
 		return ""
@@ -37,8 +38,8 @@ func badTime(arg any) string {
 	return badYear
 }
 
-// everyTime reports whether all times of an argument are good: the one that it is, or those of its elements or bounds. An
-// infinite time never is. It is true for any other argument, and for NULL.
+// everyTime reports whether all times of an argument are good. The argument may be a time, or have times as elements or bounds. An
+// infinite time is never good. NULL, and an argument without times, are good.
 func everyTime(arg any, good func(time.Time) bool) bool {
 	switch v := arg.(type) {
 	case time.Time:
@@ -101,7 +102,7 @@ func everyElement[T any](list []T, good func(time.Time) bool) bool {
 	return !slices.ContainsFunc(list, func(v T) bool { return !everyTime(v, good) })
 }
 
-// everyBound looks at the bounds that a range has.
+// everyBound is everyTime for the bounds of a range. It leaves out a bound that the range does not have.
 func everyBound[T any](v pgtype.Range[T], good func(time.Time) bool) bool {
 	has := func(of pgtype.BoundType) bool { return v.Valid && (of == pgtype.Inclusive || of == pgtype.Exclusive) }
 
@@ -110,7 +111,8 @@ func everyBound[T any](v pgtype.Range[T], good func(time.Time) bool) bool {
 
 func notZero(t time.Time) bool { return !t.IsZero() }
 
-// storable reports whether a time is of the years 1 to 9999. The seconds tell: the nanoseconds are cut off.
+// storable reports whether a time is in the years 1 to 9999. It compares whole seconds, because what is below a microsecond is cut
+// off before the time is stored.
 func storable(t time.Time) bool {
 	s := t.Unix()
 
