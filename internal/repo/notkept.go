@@ -6,14 +6,14 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// A trigger of the database can drop a row on its way into a table, or change it. So what a write returns is what the
-// statement returned, and a write of which a row is missing fails as a whole.
+// A trigger of the database can drop or change a row before it is stored. So a write returns the row that the statement returned. If
+// a row is missing, the whole write fails.
 
-// missingSetting is a setting that no server has. A statement of db/queries reads it when a row is missing: that fails,
-// with the setting's name in the message, and so keeps nothing.
+// missingSetting is a setting that does not exist on any server. A query of db/queries reads it when a row is missing. The statement
+// then fails, with the setting's name in the message, and nothing is kept.
 const missingSetting = "musicstore.rows_not_kept"
 
-// notKept is the error of an operation of which the database did not keep a row.
+// notKept returns the error of an operation when the database did not keep one of its rows.
 func notKept(op string) error {
 	return &opError{op: op, errs: []error{ErrRowsNotKept}, text: ErrRowsNotKept.Error()}
 }

@@ -2,8 +2,8 @@ package repo
 
 import "github.com/jackc/pgx/v5/pgxpool"
 
-// Stats is how a pool is doing, at one moment and since it was opened. The names of its JSON are as Prometheus has them:
-// those that end in _total are counters, all others gauges.
+// Stats has the statistics of a pool, at one moment and since it was opened. The names in JSON follow Prometheus: those that end in
+// _total are counters, all others gauges.
 type Stats struct {
 	MaxConns          int32 `json:"max_connections"`          // the size of the pool
 	Conns             int32 `json:"connections"`              // open or being opened
@@ -21,8 +21,8 @@ type Stats struct {
 	IdleDestroys     int64   `json:"idle_destroys_total"`     // how often one was closed because it was not needed
 }
 
-// Stats returns how the pool is doing that r stands on; it asks no server and may be called at any time, also after
-// Close. A store over a connection or a transaction has no pool, and so its Stats are zero.
+// Stats returns the statistics of the pool of r. It sends nothing to the server, and may be called at any time, also after Close. A
+// store on a connection or a transaction has no pool. Its Stats are zero.
 func (r *Repo) Stats() Stats {
 	pool, ok := r.conn.db.(*pgxpool.Pool)
 	if !ok {
