@@ -13,21 +13,10 @@ import (
 
 // What is known of a statement. It is looked up for the echo and for errors only.
 
-// queryName returns the name that sqlc put in the first line: "-- name: CreateAccount :one".
-func queryName(sql string) string {
-	rest, ok := strings.CutPrefix(sql, "-- name: ")
-	if !ok {
-		return ""
-	}
-	name, _, _ := strings.Cut(rest, " ")
-
-	return name
-}
-
 // StatementName is what to call a statement in a trace: the query's name, such as GetAccountByEmail, or the first word
 // of a statement that is none of db/queries, such as BEGIN.
 func StatementName(sql string) string {
-	if name := queryName(sql); name != "" {
+	if name := dbtx.Name(sql); name != "" {
 		return name
 	}
 	word, _, _ := strings.Cut(oneLine(commentLine.ReplaceAllString(sql, "")), " ")
@@ -37,7 +26,7 @@ func StatementName(sql string) string {
 
 // body returns the statement without its name line.
 func body(sql string) string {
-	if queryName(sql) == "" {
+	if dbtx.Name(sql) == "" {
 		return sql
 	}
 	_, rest, _ := strings.Cut(sql, "\n")
