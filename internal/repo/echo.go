@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"musicstore/internal/dbtx"
 )
 
 // echo prints statements. A nil *echo prints nothing and costs nothing.
