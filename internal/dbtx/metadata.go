@@ -71,28 +71,11 @@ func (m *Metadata) Copy(table string, columns []string) *Query {
 	return nil
 }
 
-// Table returns the table or view of this name; nil when there is none.
-func (m *Metadata) Table(name string) *Table {
-	for _, t := range m.Tables {
-		if t.Name == name {
-			return t
-		}
-	}
-
-	return nil
-}
-
-// The commands of sqlc that a query may have.
+// The commands of sqlc that matter here.
 const (
-	Exec       = "exec"
-	Execrows   = "execrows"
-	Execresult = "execresult"
-	One        = "one"
-	Many       = "many"
-	Copyfrom   = "copyfrom"
-	Batchexec  = "batchexec"
-	Batchone   = "batchone"
-	Batchmany  = "batchmany"
+	One      = "one"
+	Many     = "many"
+	Copyfrom = "copyfrom"
 )
 
 // Query is what is known of a query.

@@ -425,33 +425,28 @@ func (s *checkedSource) fill(values []any) error {
 	if s.query == nil || len(s.query.Fills) == 0 || !s.keeps {
 		return s.c.fill(s.query, values)
 	}
-	var buf [8]bool
-	left := buf[:0]
+	var room [8]int
+	left := room[:0] // the parameters that the caller left unset
 	for _, f := range s.query.Fills {
-		left = append(left, unset(values[f.Param]))
-	}
-	n := 0
-	for i, f := range s.query.Fills {
-		if left[i] && s.kept+n < len(s.made) {
-			values[f.Param] = s.made[s.kept+n]
-			n++
+		if unset(values[f.Param]) {
+			left = append(left, f.Param)
 		}
 	}
-	s.kept += n
-	if n > 0 {
-		return nil
-	}
-	if err := s.c.fill(s.query, values); err != nil {
-		return err
-	}
-	for i, f := range s.query.Fills {
-		if left[i] {
-			s.made = append(s.made, values[f.Param])
+	if first := s.kept; first+len(left) <= len(s.made) && len(left) > 0 {
+		for i, param := range left {
+			values[param] = s.made[first+i]
+		}
+	} else {
+		if err := s.c.setDefaults(s.query, values); err != nil {
+			return err
+		}
+		for _, param := range left {
+			s.made = append(s.made, values[param])
 		}
 	}
-	s.kept = len(s.made)
+	s.kept += len(left)
 
-	return nil
+	return checkTimes(s.query, values)
 }
 
 var errPanicked = errors.New("the source of the rows panicked")

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"musicstore/internal/dbtx"
 )
 
 // echo prints statements. A nil *echo prints nothing and costs nothing.
@@ -46,7 +48,7 @@ func (e *echo) statement(ctx context.Context, start time.Time, sql string, args 
 	}
 	took := time.Since(start).Round(time.Microsecond)
 	var b strings.Builder
-	if name := queryName(sql); name != "" {
+	if name := dbtx.Name(sql); name != "" {
 		b.WriteString(name + " | ")
 	}
 	b.WriteString(oneLine(sql))

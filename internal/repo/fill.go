@@ -27,6 +27,14 @@ func (c *conn) fill(q *dbtx.Query, args []any) error {
 	if q == nil || len(args) != len(q.Params) {
 		return nil
 	}
+	if err := c.setDefaults(q, args); err != nil {
+		return err
+	}
+
+	return checkTimes(q, args)
+}
+
+func (c *conn) setDefaults(q *dbtx.Query, args []any) error {
 	var now time.Time // one for the row: created_at and updated_at are the same
 	for i := range q.Fills {
 		f := &q.Fills[i]
@@ -53,8 +61,14 @@ func (c *conn) fill(q *dbtx.Query, args []any) error {
 			return unmade(q.Op, err, q.Params[f.Param].Name)
 		}
 	}
+
+	return nil
+}
+
+// checkTimes refuses a time that was left zero, and has those for columns without a time zone in UTC.
+func checkTimes(q *dbtx.Query, args []any) error {
 	for i := range q.Params {
-		if q.Params[i].Type == "timestamp" {
+		if t := q.Params[i].Type; t == "timestamp" || t == "tsrange" {
 			args[i] = utcClock(args[i])
 		}
 		if p := &q.Params[i]; p.Assigned != nil || q.Write && p.Compared == nil {
@@ -217,6 +231,10 @@ func utcClock(arg any) any {
 		return list
 	case pgtype.Timestamp:
 		v.Time = v.Time.UTC()
+
+		return v
+	case pgtype.Range[pgtype.Timestamp]:
+		v.Lower.Time, v.Upper.Time = v.Lower.Time.UTC(), v.Upper.Time.UTC()
 
 		return v
 	case []pgtype.Timestamp:

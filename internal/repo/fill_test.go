@@ -220,13 +220,19 @@ func TestFill_IsDoneOnceForAllTries(t *testing.T) {
 		$$ BEGIN IF nextval('tries') = 2 THEN RAISE SQLSTATE '40001'; END IF; RETURN NEW; END $$;
 		CREATE TRIGGER give_way BEFORE INSERT ON notes FOR EACH ROW EXECUTE FUNCTION give_way()`)
 	require.NoError(t, err)
-	_, err = conn.CopyFrom(t.Context(), pgx.Identifier{"notes"}, noteColumns, &noteSource{rows: []note{{Text: "b"}, {Text: "c"}}})
+	own := note{ID: "mine", Text: "c", Title: "C", CreatedAt: at(50), UpdatedAt: at(50)}
+	source := &noteSource{rows: []note{{Text: "b"}, own, {ID: "half", Text: "d"}, {Text: "e"}}}
+	_, err = conn.CopyFrom(t.Context(), pgx.Identifier{"notes"}, noteColumns, source)
 	require.NoError(t, err)
 	var tries int
 	require.NoError(t, store.DB().QueryRow(t.Context(), "SELECT last_value FROM tries").Scan(&tries))
-	require.Equal(t, 4, tries, "both rows were sent twice")
+	require.Equal(t, 6, tries, "the first two rows were sent twice")
 	require.EqualValues(t, 3, ids.Load())
-	require.Equal(t, "id 2", allNotes(t, store)[1].ID)
+	var got []string
+	for _, n := range allNotes(t, store) {
+		got = append(got, fmt.Sprint(n.ID, " ", n.CreatedAt.Second()))
+	}
+	require.Equal(t, []string{"id 1 1", "id 2 2", "mine 50", "half 3", "id 3 4"}, got)
 }
 
 func TestFill_RefusesWhatWouldBeWrong(t *testing.T) {

@@ -13,21 +13,10 @@ import (
 
 // What is known of a statement, by its text.
 
-// queryName returns the name that sqlc put in the first line: "-- name: CreateAccount :one".
-func queryName(sql string) string {
-	rest, ok := strings.CutPrefix(sql, "-- name: ")
-	if !ok {
-		return ""
-	}
-	name, _, _ := strings.Cut(rest, " ")
-
-	return name
-}
-
 // StatementName returns the name of a statement for a trace. For a query of db/queries it is the query's name, such as
 // GetAccountByEmail. For any other statement it is the first word, such as BEGIN.
 func StatementName(sql string) string {
-	if name := queryName(sql); name != "" {
+	if name := dbtx.Name(sql); name != "" {
 		return name
 	}
 	word, _, _ := strings.Cut(oneLine(commentLine.ReplaceAllString(sql, "")), " ")
@@ -37,7 +26,7 @@ func StatementName(sql string) string {
 
 // body returns the statement without its name line.
 func body(sql string) string {
-	if queryName(sql) == "" {
+	if dbtx.Name(sql) == "" {
 		return sql
 	}
 	_, rest, _ := strings.Cut(sql, "\n")

@@ -72,6 +72,12 @@ func everyTime(arg any, good func(time.Time) bool) bool {
 		return everyElement(v, good)
 	case []pgtype.Date:
 		return everyElement(v, good)
+	case []*pgtype.Timestamptz:
+		return everyElement(v, good)
+	case []*pgtype.Timestamp:
+		return everyElement(v, good)
+	case []*pgtype.Date:
+		return everyElement(v, good)
 	case pgtype.Range[time.Time]:
 		return everyBound(v, good)
 	case pgtype.Range[pgtype.Timestamptz]:
@@ -80,6 +86,24 @@ func everyTime(arg any, good func(time.Time) bool) bool {
 		return everyBound(v, good)
 	case pgtype.Range[pgtype.Date]:
 		return everyBound(v, good)
+	case *pgtype.Range[time.Time]:
+		return v == nil || everyBound(*v, good)
+	case *pgtype.Range[pgtype.Timestamptz]:
+		return v == nil || everyBound(*v, good)
+	case *pgtype.Range[pgtype.Timestamp]:
+		return v == nil || everyBound(*v, good)
+	case *pgtype.Range[pgtype.Date]:
+		return v == nil || everyBound(*v, good)
+	case []pgtype.Range[time.Time]:
+		return everyElement(v, good)
+	case []pgtype.Range[pgtype.Timestamptz]:
+		return everyElement(v, good)
+	case []pgtype.Range[pgtype.Timestamp]:
+		return everyElement(v, good)
+	case []pgtype.Range[pgtype.Date]:
+		return everyElement(v, good)
+	case pgtype.Multirange[pgtype.Range[time.Time]]:
+		return everyElement(v, good)
 	case pgtype.Multirange[pgtype.Range[pgtype.Timestamptz]]:
 		return everyElement(v, good)
 	case pgtype.Multirange[pgtype.Range[pgtype.Timestamp]]:
