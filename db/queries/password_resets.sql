@@ -7,6 +7,7 @@
 -- Unless the caller says what time it is, the database does. Its clock is one; those of its clients may differ.
 -- +keyed a reset with the same token takes its own place, and is returned with the times that it has already
 -- +default created_at: the database's clock says it, unless the caller does.
+-- +default id: the new reset takes the place of the old one, and has an id of its own.
 -- +plan filters password_resets: an account's used resets are few, as each has set its password.
 INSERT INTO password_resets (id, account_id, token_hash, created_at, expires_at)
 SELECT
