@@ -51,7 +51,8 @@ func (c *conn) fill(q *dbtx.Query, args []any) error {
 		}
 	}
 	for i := range q.Params {
-		if q.Params[i].Type == "timestamp" {
+		switch q.Params[i].Type {
+		case "timestamp", "tsrange", "tsmultirange":
 			args[i] = utcClock(args[i])
 		}
 		if p := &q.Params[i]; p.Assigned != nil || q.Write && p.Compared == nil {
@@ -223,7 +224,24 @@ func utcClock(arg any) any {
 		}
 
 		return list
+	case pgtype.Range[pgtype.Timestamp]:
+		v.Lower.Time, v.Upper.Time = v.Lower.Time.UTC(), v.Upper.Time.UTC()
+
+		return v
+	case []pgtype.Range[pgtype.Timestamp]:
+		return utcRanges(v)
+	case pgtype.Multirange[pgtype.Range[pgtype.Timestamp]]:
+		return utcRanges(v)
 	}
 
 	return arg
+}
+
+func utcRanges[S ~[]pgtype.Range[pgtype.Timestamp]](ranges S) S {
+	list := slices.Clone(ranges)
+	for i := range list {
+		list[i].Lower.Time, list[i].Upper.Time = list[i].Lower.Time.UTC(), list[i].Upper.Time.UTC()
+	}
+
+	return list
 }

@@ -378,3 +378,46 @@ SELECT $1::timestamptz AS one, ARRAY[$1::timestamptz] AS list, tstzrange($1, $1,
 		require.NoError(t, conn.Close(t.Context()))
 	}
 }
+
+func TestFill_SeesTheTimesOfRanges(t *testing.T) {
+	t.Parallel()
+	store := dbtest.New(t)
+	const sql = "-- name: Book :exec\nINSERT INTO rooms VALUES ($1)"
+	fill := func(typ string, arg any) (any, error) {
+		args := []any{arg}
+		known := &dbtx.Metadata{Queries: []*dbtx.Query{{Name: "Book", Op: "book", SQL: sql, Write: true, Params: []dbtx.Param{
+			{Name: "span", Type: typ, Assigned: []dbtx.ColumnOf{{Table: "rooms", Column: "span"}}},
+		}}}}
+		err := repo.Fill(repo.Knowing(store, known, nil), sql, args)
+
+		return args[0], err
+	}
+	type clocks = pgtype.Range[pgtype.Timestamp]
+	want := time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
+	of := func(at time.Time) clocks {
+		bound := pgtype.Timestamp{Time: at, Valid: true}
+
+		return clocks{Lower: bound, Upper: bound, LowerType: pgtype.Inclusive, UpperType: pgtype.Inclusive, Valid: true}
+	}
+	local := of(want.In(time.FixedZone("", 7200)))
+	for _, c := range []struct {
+		typ         string
+		given, want any
+	}{
+		{"tsrange", local, of(want)},
+		{"tsrange", []clocks{local}, []clocks{of(want)}},
+		{"tsmultirange", pgtype.Multirange[clocks]{local}, pgtype.Multirange[clocks]{of(want)}},
+	} {
+		got, err := fill(c.typ, c.given)
+		require.NoError(t, err)
+		require.Equal(t, c.want, got)
+	}
+	for _, zero := range []any{
+		[]clocks{of(want), of(time.Time{})},
+		[]pgtype.Range[pgtype.Timestamptz]{{LowerType: pgtype.Inclusive, Lower: pgtype.Timestamptz{Valid: true}, UpperType: pgtype.Unbounded, Valid: true}},
+		[]pgtype.Range[pgtype.Date]{{LowerType: pgtype.Inclusive, Lower: pgtype.Date{Valid: true}, UpperType: pgtype.Unbounded, Valid: true}},
+	} {
+		_, err := fill("", zero)
+		require.EqualError(t, err, "book: span: is not set")
+	}
+}

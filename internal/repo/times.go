@@ -79,6 +79,12 @@ func everyTime(arg any, good func(time.Time) bool) bool {
 		return everyBound(v, good)
 	case pgtype.Range[pgtype.Date]:
 		return everyBound(v, good)
+	case []pgtype.Range[pgtype.Timestamptz]:
+		return everyElement(v, good)
+	case []pgtype.Range[pgtype.Timestamp]:
+		return everyElement(v, good)
+	case []pgtype.Range[pgtype.Date]:
+		return everyElement(v, good)
 	case pgtype.Multirange[pgtype.Range[pgtype.Timestamptz]]:
 		return everyElement(v, good)
 	case pgtype.Multirange[pgtype.Range[pgtype.Timestamp]]:
