@@ -421,3 +421,15 @@ func TestFill_SeesTheTimesOfRanges(t *testing.T) {
 		require.EqualError(t, err, "book: span: is not set")
 	}
 }
+
+func TestSendBatch_NamesTheListThatItsModeCannotSend(t *testing.T) {
+	t.Parallel()
+	type mood string
+	for _, mode := range []string{"exec", "simple_protocol"} {
+		store := openMode(t, dbtest.URL(t), mode)
+		b := &pgx.Batch{}
+		b.Queue("-- name: AddNote :exec\nINSERT INTO notes (moods) VALUES ($1)", []mood{"a"})
+		err := repo.Knowing(store, &dbtx.Metadata{}, nil).SendBatch(t.Context(), b).Close()
+		require.ErrorContains(t, err, "a list of this type can't be sent in a batch in this mode: set default_query_exec_mode to cache_describe")
+	}
+}
