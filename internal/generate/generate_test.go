@@ -234,19 +234,22 @@ CREATE TABLE a (
 	}, got)
 }
 
-// What would hide the key of a table, and with it the default of its id.
+// What would hide the key of a table, and with it the default of its id, or confuse two constraints.
 func TestGenerate_RefusesAKeyThatItCannotFollow(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, []string{
 		"db/queries/more.sql:2: A: the INSERT leaves out kept.id, which gets a new id (-- +default id: … above the query excuses it)",
 		"db/schema/020_more.sql:4: copied: the keys and checks that LIKE copies are not followed here: write the columns out",
-		"db/schema/020_more.sql:5: RENAME is not followed here: write the new name where it is made, and -- +was with the old one",
+		"db/schema/020_more.sql:6: constraint positive has the name of the one at db/schema/020_more.sql:5: call one otherwise",
+		"db/schema/020_more.sql:7: RENAME is not followed here: write the new name where it is made, and -- +was with the old one",
 	}, refused(t, map[string]string{
 		"db/queries/more.sql": "-- name: A :exec\nINSERT INTO kept (n) VALUES (@n);\n",
 		"db/schema/020_more.sql": `CREATE TABLE kept (id text NOT NULL, n integer NOT NULL);
 CREATE UNIQUE INDEX kept_key ON kept (id);
 ALTER TABLE kept ADD PRIMARY KEY USING INDEX kept_key;
 CREATE TABLE copied (LIKE loans INCLUDING ALL);
+CREATE TABLE a (n integer CONSTRAINT positive CHECK (n > 0));
+CREATE TABLE b (m integer CONSTRAINT positive CHECK (m > 0));
 CREATE TABLE first (id text PRIMARY KEY); ALTER TABLE first RENAME TO second;
 `,
 	}))

@@ -56,6 +56,23 @@ func (s *schema) nameConstraints(taken map[string]bool) {
 			}
 		}
 	}
+	s.refuseSharedNames()
+}
+
+// refuseSharedNames refuses two constraints of one name that say different things: an error of the database is known by the
+// name of its constraint alone.
+func (s *schema) refuseSharedNames() {
+	first := map[string]*constraint{}
+	for _, t := range s.tables {
+		for _, c := range t.constraints {
+			other := first[c.name]
+			if other == nil {
+				first[c.name] = c
+			} else if other.words != c.words {
+				s.problems.addf(c.at.file, c.at.line, "constraint %s has the name of the one at %s: call one otherwise", c.name, other.at)
+			}
+		}
+	}
 }
 
 // goName returns a name of SQL as sqlc writes it in Go.
