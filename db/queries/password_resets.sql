@@ -8,6 +8,7 @@
 -- The present time is the database's, unless the caller gives one. The clocks of its clients may differ.
 -- +keyed a reset with the same token replaces itself, and is returned with its stored times
 -- +default created_at: it is the database's present time, unless the caller gives one.
+-- +default id: the new reset replaces the old one, and has an id of its own.
 -- +plan filters password_resets: an account's used resets are few, as each has set its password.
 INSERT INTO password_resets (id, account_id, token_hash, created_at, expires_at)
 SELECT

@@ -334,7 +334,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "albums", Select: []string{"id", "name", "url", "year", "price_cents", "image_url", "has_preview", "is_published"}, Delete: true},
 			}, Write: true,
 		},
-		{Name: "DeleteExpiredPasswordResets", Op: "delete expired password resets", Command: "execrows", SQL: deleteExpiredPasswordResets, File: "db/queries/password_resets.sql:96",
+		{Name: "DeleteExpiredPasswordResets", Op: "delete expired password resets", Command: "execrows", SQL: deleteExpiredPasswordResets, File: "db/queries/password_resets.sql:97",
 			Params: []dbtx.Param{
 				{Name: "expired_before", Type: "timestamptz"},
 				{Name: "now", Type: "timestamptz", Null: true},
@@ -393,7 +393,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "albums", Read: true, Select: []string{"id", "name", "url", "year", "price_cents", "image_url", "has_preview", "is_published"}},
 			},
 		},
-		{Name: "GetPasswordReset", Op: "get password reset", Command: "one", SQL: getPasswordReset, File: "db/queries/password_resets.sql:56",
+		{Name: "GetPasswordReset", Op: "get password reset", Command: "one", SQL: getPasswordReset, File: "db/queries/password_resets.sql:57",
 			Params: []dbtx.Param{
 				{Name: "token_hash", Type: "bytea", Sensitive: true,
 					Compared: []dbtx.ColumnOf{{Table: "password_resets", Column: "token_hash"}},
@@ -444,7 +444,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "accounts", Select: []string{"id", "email", "email_key", "password_hash", "created_at", "email_confirmed", "is_super_user"}, Update: []string{"is_super_user"}},
 			}, Write: true,
 		},
-		{Name: "HasRecentPasswordReset", Op: "has recent password reset", Command: "one", SQL: hasRecentPasswordReset, File: "db/queries/password_resets.sql:44",
+		{Name: "HasRecentPasswordReset", Op: "has recent password reset", Command: "one", SQL: hasRecentPasswordReset, File: "db/queries/password_resets.sql:45",
 			Params: []dbtx.Param{
 				{Name: "account_id", Type: "text",
 					Compared: []dbtx.ColumnOf{{Table: "password_resets", Column: "account_id"}},
@@ -654,7 +654,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "purchases", Select: []string{"payment_ref", "account_id", "album_id", "amount_paid_cents", "id", "description", "created_at"}, Insert: []string{"account_id", "album_id", "payment_ref", "description", "amount_paid_cents", "created_at"}, Update: []string{"payment_ref"}},
 			}, Write: true, Keyed: true, Taken: "purchases_payment_ref_key",
 		},
-		{Name: "RedeemPasswordReset", Op: "redeem password reset", Command: "one", SQL: redeemPasswordReset, File: "db/queries/password_resets.sql:65",
+		{Name: "RedeemPasswordReset", Op: "redeem password reset", Command: "one", SQL: redeemPasswordReset, File: "db/queries/password_resets.sql:66",
 			Params: []dbtx.Param{
 				{Name: "now", Type: "timestamptz", Null: true},
 				{Name: "used_ip", Type: "inet", Null: true, Sensitive: true,

@@ -91,6 +91,7 @@ type change struct {
 type value struct {
 	param    int    // the parameter, from 1, that it is; 0 when it is none
 	hidden   bool   // it is made of parameters in a way that is not followed
+	several  bool   // the rows have different ones, and a parameter is among them
 	standard bool   // DEFAULT
 	inserted string // EXCLUDED and this column
 	simple   bool   // a parameter or a constant: the same each time
@@ -656,7 +657,10 @@ func (a *analysis) trace(exprs []expr) value {
 			continue
 		}
 		if one.param != v.param || one.inserted != v.inserted || one.standard != v.standard {
-			v = value{hidden: v.hidden || one.hidden || v.param > 0 || one.param > 0, standard: v.standard || one.standard}
+			v = value{
+				hidden: v.hidden || one.hidden, several: v.several || one.several || v.param > 0 || one.param > 0,
+				standard: v.standard || one.standard,
+			}
 		}
 		v.hidden = v.hidden || one.hidden
 		v.simple = v.simple && one.simple
@@ -818,7 +822,7 @@ func (a *analysis) set(list []*pgquery.Node, sc *scope, c *change) {
 		c.names = append(c.names, target.GetName())
 		v := a.traceOne(expr{target.GetVal(), sc}, 0)
 		if len(target.GetIndirection()) > 0 { // an element of an array
-			v = value{hidden: v.hidden || v.param > 0}
+			v = value{hidden: v.hidden || v.several || v.param > 0}
 		}
 		c.values[target.GetName()] = v
 	}

@@ -201,7 +201,8 @@ func emitSentinels(c *config, s *schema) ([]byte, error) {
 					continue
 				}
 				suffix := map[int]string{1: " + referenced"}[i]
-				fmt.Fprintf(&b, "%s = Constraint(%q%s) // %s\n", name, k.name, suffix, k.words[i])
+				words := strings.Join(strings.Fields(k.words[i]), " ") // on one line, whatever a column is called
+				fmt.Fprintf(&b, "%s = Constraint(%q%s) // %s\n", name, k.name, suffix, words)
 			}
 		}
 	}

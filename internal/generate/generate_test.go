@@ -237,6 +237,55 @@ CREATE TABLE a (
 	}, got)
 }
 
+// What would hide the key of a table, and with it the default of its id, or confuse two constraints.
+func TestGenerate_RefusesAKeyThatItCannotFollow(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, []string{
+		"db/queries/more.sql:2: A: the INSERT leaves out kept.id, which gets a new id (-- +default id: … above the query excuses it)",
+		"db/schema/020_more.sql:4: copied: the keys and checks that LIKE copies are not followed here: write the columns out",
+		"db/schema/020_more.sql:6: constraint positive has the name of the one at db/schema/020_more.sql:5: call one otherwise",
+		"db/schema/020_more.sql:7: RENAME is not followed here: write the new name where it is made, and -- +was with the old one",
+	}, refused(t, map[string]string{
+		"db/queries/more.sql": "-- name: A :exec\nINSERT INTO kept (n) VALUES (@n);\n",
+		"db/schema/020_more.sql": `CREATE TABLE kept (id text NOT NULL, n integer NOT NULL);
+CREATE UNIQUE INDEX kept_key ON kept (id);
+ALTER TABLE kept ADD PRIMARY KEY USING INDEX kept_key;
+CREATE TABLE copied (LIKE loans INCLUDING ALL);
+CREATE TABLE a (n integer CONSTRAINT positive CHECK (n > 0));
+CREATE TABLE b (m integer CONSTRAINT positive CHECK (m > 0));
+CREATE TABLE first (id text PRIMARY KEY); ALTER TABLE first RENAME TO second;
+`,
+	}))
+}
+
+func TestGenerate_SaysOnceWhatSQLCSays(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, []string{"db/queries/more.sql:1: INSERT has more expressions than target columns"}, refused(t, map[string]string{
+		"db/queries/more.sql": "-- name: A :exec\n-- +plan nothing\nINSERT INTO books VALUES (@id, @title, @path, @pages);\n",
+	}))
+}
+
+func TestGenerate_TakesAnyNameAndText(t *testing.T) {
+	t.Parallel()
+	root := project(t, map[string]string{"db/schema/020_more.sql": `CREATE SCHEMA app;
+CREATE TABLE app.things (id text PRIMARY KEY, price integer CHECK (price > 0));
+CREATE TABLE "ärger" (id text PRIMARY KEY, "über" text NOT NULL UNIQUE, z text NOT NULL CHECK (z ~ E'a\nb'));
+CREATE TABLE steps (a text NOT NULL, b text NOT NULL, c text NOT NULL);
+`, "db/queries/more.sql": `-- name: CreateStep :exec
+INSERT INTO steps (a, b, c) VALUES (@a, @b, @c);
+`, "defaults.yaml": defaultsYAML + "    steps.a: { derived: path, from: b }\n    steps.b: { derived: path, from: c }\n"})
+	require.NoError(t, generate(t.Context(), root))
+	files := tree(t, root)
+	for _, line := range []string{
+		`= Constraint("things_price_check") // thing price must be more than 0`,
+		`ErrÄrgerÜberTaken = `, `= Constraint("ärger_z_check") // ärger z is not valid`,
+	} {
+		require.Contains(t, strings.Join(strings.Fields(files["internal/store/sentinels.go"]), " "), line)
+	}
+	require.Contains(t, files["internal/dbgen/metadata.go"], // what is derived comes behind what it is derived from
+		"{Param: 1, By: \"derived\", Func: \"path\", From: []int{2}},\n\t\t\t\t{By: \"derived\", Func: \"path\", From: []int{1}}")
+}
+
 func TestGenerate_RefusesMisplacedMarks(t *testing.T) {
 	t.Parallel()
 	got := refused(t, map[string]string{"db/queries/more.sql": `-- name: A :many
@@ -327,6 +376,19 @@ INSERT INTO loans (id, member_id, book_id, created_at) VALUES (@x, @member_id, @
 -- name: R :exec
 WITH n AS (SELECT @id::text AS id)
 INSERT INTO loans (id, member_id, book_id, created_at) SELECT n.id, @member_id, @book_id, @created_at FROM n;
+-- name: T :exec
+INSERT INTO loans (id, member_id, book_id, created_at) VALUES (@id, @member_id, @book_id, @created_at)
+ON CONFLICT (book_id, ended_at) DO UPDATE SET id = EXCLUDED.id, created_at = @created_at;
+-- name: U :exec
+INSERT INTO loans (id, member_id, book_id, created_at) VALUES (@id, @member_id, @book_id, @created_at)
+ON CONFLICT (id) DO UPDATE SET id = EXCLUDED.id, book_id = EXCLUDED.book_id;
+-- name: V :exec
+-- +default created_at: the last time counts
+WITH u AS (UPDATE loans SET created_at = @created_at WHERE book_id = @book_id)
+INSERT INTO loans (id, member_id, book_id, created_at) VALUES (@id, @member_id, @book_id, @created_at);
+-- name: W :exec
+INSERT INTO open_loans (id, member_id, book_id) VALUES (@id, @member_id, @book_id);
+`, "db/schema/020_more.sql": `CREATE VIEW open_loans AS SELECT id, member_id, book_id FROM loans WHERE ended_at IS NULL;
 `})
 	want := []string{
 		"2: A: the INSERT leaves out loans.created_at, which gets the present time|created_at",
@@ -334,7 +396,7 @@ INSERT INTO loans (id, member_id, book_id, created_at) SELECT n.id, @member_id, 
 		"6: C: the UPDATE leaves out members.email_key, which is made of email|email_key",
 		"8: D: the value of loans.id is made of a parameter inside an expression, which gets no default|id",
 		"11: E: the value of loans.id is made of a parameter inside an expression, which gets no default|id",
-		"14: F: the value of books.path is made of a parameter inside an expression, which gets no default|path",
+		"14: F: the rows have different values of books.path, which get no default|path",
 		"17: G: the value of loans.id is made of a parameter inside an expression, which gets no default|id",
 		"19: H: books.path is made of title, which the INSERT does not set to a parameter|path",
 		"22: I: the INSERT leaves out loans.id, which gets a new id|id",
@@ -346,6 +408,9 @@ INSERT INTO loans (id, member_id, book_id, created_at) SELECT n.id, @member_id, 
 		"37: N: members.email_key is made of email: set it to a parameter|email_key",
 		"39: O: the INSERT leaves out loans.created_at, which gets the present time|created_at",
 		"45: S: @x has two different defaults, that of loans.created_at and another: use two parameters",
+		"50: T: the UPDATE sets loans.id, which gets a new id on insert only, to a parameter of the INSERT that has this default|id",
+		"50: T: the UPDATE sets loans.created_at, which gets the present time on insert only, to a parameter of the INSERT that has this default|created_at",
+		"60: W: open_loans.id gets a new id, which only a write to the table itself does: open_loans is a view|id",
 	}
 	for i, line := range want {
 		text, column, ok := strings.Cut(line, "|")
@@ -414,7 +479,17 @@ UPDATE books SET pages = @pages WHERE id = @id;
 -- +keyed
 ` + insert(" ON CONFLICT (id) DO UPDATE SET id = EXCLUDED.id WHERE (loans.member_id, loans.book_id) = (EXCLUDED.member_id, EXCLUDED.book_id)") + `-- name: N :exec
 -- +keyed
-` + insert(" ON CONFLICT (member_id) WHERE ended_at IS NULL DO UPDATE SET member_id = EXCLUDED.member_id WHERE loans.id = EXCLUDED.id")})
+` + insert(" ON CONFLICT (member_id) WHERE ended_at IS NULL DO UPDATE SET member_id = EXCLUDED.member_id WHERE loans.id = EXCLUDED.id") + `-- name: O :exec
+-- +keyed
+` + insert(" ON CONFLICT (id) DO UPDATE SET id = EXCLUDED.id WHERE loans.id = EXCLUDED.id") + `-- name: P :one
+-- +keyed
+INSERT INTO loans (id, member_id, book_id, created_at) SELECT @id, @member_id, books.id, @created_at FROM books WHERE books.title = @title
+ON CONFLICT (id) DO UPDATE SET id = EXCLUDED.id WHERE loans.member_id = EXCLUDED.member_id RETURNING loans.id;
+-- name: Q :exec
+-- +keyed
+INSERT INTO loans (id, member_id, book_id, created_at, ended_at) VALUES (@id, @member_id, @book_id, @created_at, @ended_at)
+ON CONFLICT (book_id, ended_at) DO UPDATE SET book_id = EXCLUDED.book_id WHERE loans.id = EXCLUDED.id;
+`})
 	const needs = ": +keyed needs its reason, -- +keyed …, because "
 	require.Equal(t, []string{
 		"2: A: +keyed is for what writes: this only reads, and is sent again without it",
@@ -429,6 +504,10 @@ UPDATE books SET pages = @pages WHERE id = @id;
 		"29: J" + needs + "the value of created_at may be another one the second time",
 		"33: K" + needs + "its ON CONFLICT names no key of plain columns",
 		"38: L: +keyed stands twice",
+		"44: N" + needs + "its key is of an index that has a WHERE, so that a row which has left the index is inserted again",
+		"47: O" + needs + "its WHERE compares nothing but the key, so that another's row is returned as this one",
+		"50: P" + needs + "its rows come from a SELECT, which may find others the second time, or none",
+		"54: Q" + needs + "ended_at may be NULL, and rows whose key is NULL are never in conflict",
 	}, lines(got, "db/queries/more.sql:"))
 }
 

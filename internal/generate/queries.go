@@ -354,25 +354,31 @@ func (q *query) excuses(ps *problems) []*excuse {
 // without a word.
 func (q *query) applyDefaults(a *analysis, ps *problems) {
 	excuses := q.excuses(ps)
-	for _, c := range a.changes {
-		for _, col := range c.table.columns {
-			if col.rule == nil {
-				continue
-			}
-			why := q.fill(c, col, ps)
-			if why == "" {
-				continue
-			}
-			excused := false
-			for _, e := range excuses {
-				for _, name := range e.columns {
-					if name == col.name || name == c.table.name+"."+col.name {
-						excused, e.used[name] = true, true
-					}
+	complain := func(c *change, col *column, why string) {
+		excused := false
+		for _, e := range excuses {
+			for _, name := range e.columns {
+				if name == col.name || name == c.table.name+"."+col.name {
+					excused, e.used[name] = true, true
 				}
 			}
-			if !excused {
-				ps.addf(c.at.file, c.at.line, "%s: %s (-- +default %s: … above the query excuses it)", q.Name, why, col.name)
+		}
+		if !excused {
+			ps.addf(c.at.file, c.at.line, "%s: %s (-- +default %s: … above the query excuses it)", q.Name, why, col.name)
+		}
+	}
+	for _, check := range []func(*change, *column) string{
+		func(c *change, col *column) string { return q.fill(c, col, ps) },
+		q.rewrites, // after all fills are known
+	} {
+		for _, c := range a.changes {
+			for _, col := range c.table.columns {
+				if col.rule == nil {
+					continue
+				}
+				if why := check(c, col); why != "" {
+					complain(c, col, why)
+				}
 			}
 		}
 	}
@@ -383,16 +389,47 @@ func (q *query) applyDefaults(a *analysis, ps *problems) {
 			}
 		}
 	}
-	slices.SortStableFunc(q.Fills, func(x, y dbtx.Fill) int {
-		if (x.By == dbtx.Derived) == (y.By == dbtx.Derived) {
-			return x.Param - y.Param
-		}
-		if x.By == dbtx.Derived {
-			return 1
+	q.sortFills()
+}
+
+// sortFills puts what is derived behind what it is derived from.
+func (q *query) sortFills() {
+	var depth func(param, most int) int
+	depth = func(param, most int) int {
+		for _, f := range q.Fills {
+			if f.Param != param || most == 0 {
+				continue
+			}
+			n := 0
+			for _, from := range f.From {
+				n = max(n, 1+depth(from, most-1))
+			}
+
+			return n
 		}
 
-		return -1
+		return 0
+	}
+	slices.SortStableFunc(q.Fills, func(x, y dbtx.Fill) int {
+		return cmp.Or(depth(x.Param, len(q.Fills))-depth(y.Param, len(q.Fills)), x.Param-y.Param)
 	})
+}
+
+// rewrites tells that an UPDATE sets a column, which has a default on insert only, to a parameter that has a default from
+// an INSERT of the same query: where the caller leaves it unset, the row that is there gets a new value.
+func (q *query) rewrites(c *change, col *column) string {
+	r, v := col.rule, c.values[col.name]
+	if c.kind == "insert" || r.update || r.by == dbtx.Derived || v.param == 0 || c.kind == "conflict" && c.changesNothing() {
+		return ""
+	}
+	filled := slices.ContainsFunc(q.Fills, func(f dbtx.Fill) bool { return f.Param == v.param-1 })
+	kept := c.kind == "conflict" && v.inserted == col.name && slices.Contains(arbiter(c.of.insert.GetOnConflictClause(), c.table), col.name)
+	if !filled || kept {
+		return ""
+	}
+
+	return fmt.Sprintf("the UPDATE sets %s.%s, which %s on insert only, to a parameter of the INSERT that has this default",
+		c.table.name, col.name, r.says())
 }
 
 // fill gives the parameter of a column its default, or returns why it can't have it.
@@ -413,8 +450,12 @@ func (q *query) fill(c *change, col *column, ps *problems) string {
 		return ""
 	case !set:
 		return fmt.Sprintf("the %s leaves out %s, which %s", verb, name, r.says())
+	case c.table.view:
+		return fmt.Sprintf("%s %s, which only a write to the table itself does: %s is a view", name, r.says(), c.table.name)
 	case v.hidden:
 		return fmt.Sprintf("the value of %s is made of a parameter inside an expression, which gets no default", name)
+	case v.several:
+		return fmt.Sprintf("the rows have different values of %s, which get no default", name)
 	case v.param == 0 && r.by == dbtx.Derived && r.always:
 		return fmt.Sprintf("%s %s: set it to a parameter", name, r.says())
 	case v.param == 0:
@@ -541,19 +582,30 @@ func (q *query) keyedForm(a *analysis, top *pgquery.Node) (taken, why string) {
 	if conflict == nil {
 		return "", "it has no ON CONFLICT, so that a second sending inserts a second row or fails"
 	}
+	rows := s.GetSelectStmt().GetSelectStmt()
+	if len(rows.GetFromClause()) > 0 || rows.GetWhereClause() != nil || rows.GetLarg() != nil {
+		return "", "its rows come from a SELECT, which may find others the second time, or none"
+	}
 	key := arbiter(conflict, c.table)
+	primary := false // so that no column of it can be NULL
 	for _, k := range c.table.constraints {
 		unique := k.kind == dbtx.PrimaryKey || k.kind == dbtx.Unique
 		if unique && len(key) > 0 && sameSet(k.columns, key) && proto.Equal(bare(k.where), bare(conflict.GetInfer().GetWhereClause())) {
-			taken = k.name
+			taken, primary = k.name, k.kind == dbtx.PrimaryKey
 		}
 	}
 	if taken == "" {
 		return "", "its ON CONFLICT names no key of plain columns"
 	}
+	if conflict.GetInfer().GetWhereClause() != nil {
+		return "", "its key is of an index that has a WHERE, so that a row which has left the index is inserted again"
+	}
 	for _, name := range key {
 		if c.values[name].param == 0 {
 			return "", fmt.Sprintf("neither a caller nor a default makes %s, a column of the key", name)
+		}
+		if col := c.table.column(name); !primary && (col == nil || !col.notNull) {
+			return "", fmt.Sprintf("%s may be NULL, and rows whose key is NULL are never in conflict", name)
 		}
 	}
 	if conflict.GetAction() != pgquery.OnConflictAction_ONCONFLICT_UPDATE {
@@ -567,6 +619,9 @@ func (q *query) keyedForm(a *analysis, top *pgquery.Node) (taken, why string) {
 	same := sameValues(conflict.GetWhereClause())
 	if len(same) == 0 {
 		return "", "its DO UPDATE has no WHERE that compares columns of the row with EXCLUDED, so that another's row is returned as this one"
+	}
+	if !slices.ContainsFunc(same, func(name string) bool { return !slices.Contains(key, name) }) {
+		return "", "its WHERE compares nothing but the key, so that another's row is returned as this one"
 	}
 	for _, name := range same {
 		if v := c.values[name]; !v.simple {

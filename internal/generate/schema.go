@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strconv"
@@ -223,6 +224,8 @@ func (s *schema) readStatement(file *source, st statement) {
 			t.at, t.view = at, st.node.GetCreateTableAsStmt().GetObjtype() == pgquery.ObjectType_OBJECT_MATVIEW
 			elements = append(elements, element{start: st.start, table: t})
 		}
+	case st.node.GetRenameStmt() != nil:
+		s.problems.addf(at.file, at.line, "RENAME is not followed here: write the new name where it is made, and -- +was with the old one")
 	case st.node.GetCreateEnumStmt() != nil:
 		s.enumsAt[s.goName(lastName(st.node.GetCreateEnumStmt().GetTypeName()))] = at
 	case st.node.GetCreateFunctionStmt() != nil:
@@ -278,6 +281,9 @@ var constraintKinds = map[pgquery.ConstrType]string{
 func (s *schema) tableElement(file *source, t *table, node *pgquery.Node, at place) []element {
 	if c := node.GetConstraint(); c != nil {
 		return s.addConstraint(file, t, c, "", at)
+	}
+	if node.GetTableLikeClause() != nil {
+		s.problems.addf(at.file, at.line, "%s: the keys and checks that LIKE copies are not followed here: write the columns out", t.name)
 	}
 	def := node.GetColumnDef()
 	if def == nil {
@@ -398,6 +404,16 @@ func (s *schema) addConstraint(file *source, t *table, c *pgquery.Constraint, co
 		added.at.line = file.line(loc)
 	}
 	keys := c.GetKeys()
+	if of := c.GetIndexname(); of != "" { // PRIMARY KEY USING INDEX, which takes the place of the index
+		added.name = cmp.Or(added.name, of)
+		t.constraints = slices.DeleteFunc(t.constraints, func(k *constraint) bool {
+			if k.index && k.name == of {
+				added.columns = k.columns
+			}
+
+			return k.index && k.name == of
+		})
+	}
 	if kind == dbtx.ForeignKey {
 		keys = c.GetFkAttrs()
 		added.references = nameOf(c.GetPktable())
@@ -422,7 +438,7 @@ func (s *schema) addConstraint(file *source, t *table, c *pgquery.Constraint, co
 	}
 	added.mentioned = added.columns
 	if added.name == "" && kind == dbtx.Check && column != "" {
-		added.name = s.free(t.name, column+"_check")
+		added.name = s.free(bareName(t.name), column+"_check")
 	}
 	t.constraints = append(t.constraints, added)
 
@@ -646,9 +662,6 @@ func (s *schema) take(file *source, m *mark, candidates []element) {
 // matchRules gives each column its default.
 func (s *schema) matchRules() {
 	for _, t := range s.tables {
-		if t.view {
-			continue
-		}
 		for _, col := range t.columns {
 			var found *rule
 			for i := range s.config.defaults {
@@ -656,7 +669,7 @@ func (s *schema) matchRules() {
 				if r.column != col.name || r.exact && r.table != t.name || !r.exact && !r.fits(t, col) {
 					continue
 				}
-				r.used = true
+				r.used = r.used || !t.view
 				switch {
 				case found == nil || r.exact && !found.exact:
 					found = r
@@ -712,5 +725,5 @@ func (r *rule) fits(t *table, col *column) bool {
 		return c.kind == dbtx.PrimaryKey && slices.Equal(c.columns, []string{col.name})
 	})
 
-	return r.suits(col) && (col.notNull || key) && (r.by != dbtx.ID || key)
+	return r.suits(col) && (t.view || key || col.notNull && r.by != dbtx.ID)
 }

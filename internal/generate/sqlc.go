@@ -132,7 +132,7 @@ func runSQLC(ctx context.Context, root, scratch string, raw map[string]any, bloc
 }
 
 var (
-	sqlcPackage = regexp.MustCompile(`(?m)^# package \S+\n`)
+	sqlcPackage = regexp.MustCompile(`(?m)^# package.*\n`)
 	sqlcPlace   = regexp.MustCompile(`(?m)^(\S+\.sql):(\d+):(\d+): `)
 )
 
@@ -150,7 +150,13 @@ func sqlcError(out, folder string, moved map[string][]int, err error) error {
 
 		return fmt.Sprintf("%s:%d: ", match[1], line)
 	})
-	if out = strings.TrimSpace(out); out == "" {
+	var lines []string // once, though sqlc reads a query for each of its plugins
+	for line := range strings.SplitSeq(strings.TrimSpace(out), "\n") {
+		if !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	if out = strings.Join(lines, "\n"); out == "" {
 		return fmt.Errorf("sqlc: %w", err)
 	}
 

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/jinzhu/inflection"
 	pgquery "github.com/pganalyze/pg_query_go/v6"
@@ -54,6 +56,23 @@ func (s *schema) nameConstraints(taken map[string]bool) {
 			}
 		}
 	}
+	s.refuseSharedNames()
+}
+
+// refuseSharedNames refuses two constraints of one name that say different things: an error of the database is known by the
+// name of its constraint alone.
+func (s *schema) refuseSharedNames() {
+	first := map[string]*constraint{}
+	for _, t := range s.tables {
+		for _, c := range t.constraints {
+			other := first[c.name]
+			if other == nil {
+				first[c.name] = c
+			} else if other.words != c.words {
+				s.problems.addf(c.at.file, c.at.line, "constraint %s has the name of the one at %s: call one otherwise", c.name, other.at)
+			}
+		}
+	}
 }
 
 // goName returns a name of SQL as sqlc writes it in Go.
@@ -62,15 +81,15 @@ func (s *schema) goName(name string) string {
 		return renamed
 	}
 	var b strings.Builder
-	for part := range strings.FieldsFuncSeq(name, func(r rune) bool {
-		return r != '$' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r < 0x80 || r == '_'
-	}) {
-		part = strings.ReplaceAll(part, "$", "")
+	for part := range strings.FieldsFuncSeq(name, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
 		if slices.Contains(s.config.initialisms, part) {
 			b.WriteString(strings.ToUpper(part))
-		} else if part != "" {
-			b.WriteString(strings.ToUpper(part[:1]) + part[1:])
+
+			continue
 		}
+		first, size := utf8.DecodeRuneInString(part)
+		b.WriteRune(unicode.ToTitle(first))
+		b.WriteString(part[size:])
 	}
 
 	return b.String()
@@ -324,7 +343,7 @@ func measured(node *pgquery.Node) (column, unit string) {
 	}
 }
 
-// shown returns a constant or a column as words have it; "" for anything else.
+// shown returns a constant or a column as words have it; "" for anything else, and for a text of more than one line.
 func shown(node *pgquery.Node) string {
 	node = uncast(node)
 	if fields := node.GetColumnRef().GetFields(); len(fields) > 0 {
@@ -337,7 +356,9 @@ func shown(node *pgquery.Node) string {
 	case c.GetFval() != nil:
 		return c.GetFval().GetFval()
 	case c.GetSval() != nil:
-		return c.GetSval().GetSval()
+		if text := c.GetSval().GetSval(); !strings.ContainsFunc(text, unicode.IsControl) {
+			return text
+		}
 	case node.GetAExpr().GetLexpr() == nil && operator(node.GetAExpr()) == "-":
 		if n := shown(node.GetAExpr().GetRexpr()); n != "" {
 			return "-" + n

@@ -68,7 +68,8 @@ func (c *conn) setDefaults(q *dbtx.Query, args []any) error {
 // checkTimes refuses a time that was left zero, and has those for columns without a time zone in UTC.
 func checkTimes(q *dbtx.Query, args []any) error {
 	for i := range q.Params {
-		if t := q.Params[i].Type; t == "timestamp" || t == "tsrange" {
+		switch q.Params[i].Type {
+		case "timestamp", "tsrange", "tsmultirange":
 			args[i] = utcClock(args[i])
 		}
 		if p := &q.Params[i]; p.Assigned != nil || q.Write && p.Compared == nil {
@@ -244,7 +245,20 @@ func utcClock(arg any) any {
 		}
 
 		return list
+	case []pgtype.Range[pgtype.Timestamp]:
+		return utcRanges(v)
+	case pgtype.Multirange[pgtype.Range[pgtype.Timestamp]]:
+		return utcRanges(v)
 	}
 
 	return arg
+}
+
+func utcRanges[S ~[]pgtype.Range[pgtype.Timestamp]](ranges S) S {
+	list := slices.Clone(ranges)
+	for i := range list {
+		list[i].Lower.Time, list[i].Upper.Time = list[i].Lower.Time.UTC(), list[i].Upper.Time.UTC()
+	}
+
+	return list
 }

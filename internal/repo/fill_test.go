@@ -384,3 +384,58 @@ SELECT $1::timestamptz AS one, ARRAY[$1::timestamptz] AS list, tstzrange($1, $1,
 		require.NoError(t, conn.Close(t.Context()))
 	}
 }
+
+func TestFill_SeesTheTimesOfRanges(t *testing.T) {
+	t.Parallel()
+	store := dbtest.New(t)
+	const sql = "-- name: Book :exec\nINSERT INTO rooms VALUES ($1)"
+	fill := func(typ string, arg any) (any, error) {
+		args := []any{arg}
+		known := &dbtx.Metadata{Queries: []*dbtx.Query{{Name: "Book", Op: "book", SQL: sql, Write: true, Params: []dbtx.Param{
+			{Name: "span", Type: typ, Assigned: []dbtx.ColumnOf{{Table: "rooms", Column: "span"}}},
+		}}}}
+		err := repo.Fill(repo.Knowing(store, known, nil), sql, args)
+
+		return args[0], err
+	}
+	type clocks = pgtype.Range[pgtype.Timestamp]
+	want := time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
+	of := func(at time.Time) clocks {
+		bound := pgtype.Timestamp{Time: at, Valid: true}
+
+		return clocks{Lower: bound, Upper: bound, LowerType: pgtype.Inclusive, UpperType: pgtype.Inclusive, Valid: true}
+	}
+	local := of(want.In(time.FixedZone("", 7200)))
+	for _, c := range []struct {
+		typ         string
+		given, want any
+	}{
+		{"tsrange", local, of(want)},
+		{"tsrange", []clocks{local}, []clocks{of(want)}},
+		{"tsmultirange", pgtype.Multirange[clocks]{local}, pgtype.Multirange[clocks]{of(want)}},
+	} {
+		got, err := fill(c.typ, c.given)
+		require.NoError(t, err)
+		require.Equal(t, c.want, got)
+	}
+	for _, zero := range []any{
+		[]clocks{of(want), of(time.Time{})},
+		[]pgtype.Range[pgtype.Timestamptz]{{LowerType: pgtype.Inclusive, Lower: pgtype.Timestamptz{Valid: true}, UpperType: pgtype.Unbounded, Valid: true}},
+		[]pgtype.Range[pgtype.Date]{{LowerType: pgtype.Inclusive, Lower: pgtype.Date{Valid: true}, UpperType: pgtype.Unbounded, Valid: true}},
+	} {
+		_, err := fill("", zero)
+		require.EqualError(t, err, "book: span: is not set")
+	}
+}
+
+func TestSendBatch_NamesTheListThatItsModeCannotSend(t *testing.T) {
+	t.Parallel()
+	type mood string
+	for _, mode := range []string{"exec", "simple_protocol"} {
+		store := openMode(t, dbtest.URL(t), mode)
+		b := &pgx.Batch{}
+		b.Queue("-- name: AddNote :exec\nINSERT INTO notes (moods) VALUES ($1)", []mood{"a"})
+		err := repo.Knowing(store, &dbtx.Metadata{}, nil).SendBatch(t.Context(), b).Close()
+		require.ErrorContains(t, err, "a list of this type can't be sent in a batch in this mode: set default_query_exec_mode to cache_describe")
+	}
+}

@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"reflect"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -54,17 +55,24 @@ func (c *conn) toSend(args []any) []any {
 }
 
 // badBatch is the error of a batch in exec or simple_protocol mode, which pgx can't send in another; nil when it has no
-// bytes that pgx would take for what they are not.
+// bytes that pgx would take for what they are not, and no list of an enum, whose type pgx can't guess.
 func (c *conn) badBatch(b *pgx.Batch) error {
 	if c.mode == nil {
 		return nil
 	}
 	for _, q := range b.QueuedQueries {
 		for i, arg := range q.Arguments {
+			what := ""
 			if _, ok := arg.([]byte); ok {
-				const why = "bytes can't be sent in a batch in this mode: set default_query_exec_mode to cache_describe"
+				what = "bytes"
+			} else if t := reflect.TypeOf(arg); t != nil && t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.String &&
+				t.Elem() != reflect.TypeFor[string]() {
+				what = "a list of this type"
+			}
+			if what != "" {
+				const why = " can't be sent in a batch in this mode: set default_query_exec_mode to cache_describe"
 
-				return &InvalidError{Op: c.known.operation(q.SQL), Field: c.known.param(q.SQL, i), Reason: why}
+				return &InvalidError{Op: c.known.operation(q.SQL), Field: c.known.param(q.SQL, i), Reason: what + why}
 			}
 		}
 	}
