@@ -605,7 +605,7 @@ func (q *query) keyedForm(a *analysis, top *pgquery.Node) (taken, why string) {
 			return "", fmt.Sprintf("neither a caller nor a default makes %s, a column of the key", name)
 		}
 		if col := c.table.column(name); !primary && (col == nil || !col.notNull) {
-			return "", fmt.Sprintf("%s may be NULL, and rows whose key is NULL are never in conflict", name)
+			return "", name + " may be NULL, and rows whose key is NULL are never in conflict"
 		}
 	}
 	if conflict.GetAction() != pgquery.OnConflictAction_ONCONFLICT_UPDATE {
