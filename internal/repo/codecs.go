@@ -3,9 +3,12 @@ package repo
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"musicstore/internal/dbtx"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -30,30 +33,52 @@ func array(of *pgtype.Type, oid uint32) *pgtype.Type {
 	return &pgtype.Type{Name: "_" + of.Name, OID: oid, Codec: &pgtype.ArrayCodec{ElementType: of}}
 }
 
-// knowTypes makes pgx read the times of a connection in UTC, and tells it the enum types of the schema. pgx sends a single value of
-// an enum as text. To send a list of them, or to COPY one, it needs the numbers that the database gave the types. They are looked
-// up in one round trip, once for a connection, and again while a type is missing. Without enums there is no round trip.
-func (c *conn) knowTypes(ctx context.Context, conn *pgx.Conn) error {
+// knowTypes has pgx give the times of a connection in UTC. When a statement has lists of enums or copies some, pgx has to know
+// the enum types of the schema, too: it can send a single value as a text, but not a list, without the type's number, which
+// differs from one database to the next. That is one round trip for a connection, and again for each such statement while a
+// type is missing.
+func (c *conn) knowTypes(ctx context.Context, conn *pgx.Conn, enums bool) error {
 	known := conn.PgConn().CustomData()
-	if _, ok := known[c.guard.types]; ok {
-		return nil
+	const utc = "musicstore: times in UTC"
+	if _, ok := known[utc]; !ok {
+		known[utc] = true
+		for _, t := range utcTypes {
+			conn.TypeMap().RegisterType(t)
+		}
 	}
-	types := conn.TypeMap()
-	for _, t := range utcTypes {
-		types.RegisterType(t)
+	if _, ok := known[c.guard.types]; ok || !enums {
+		return nil
 	}
 	found, err := loadEnums(ctx, conn, c.known.Enums)
 	if err != nil {
 		return unsentError{err}
 	}
 	for _, t := range found {
-		types.RegisterType(t)
+		conn.TypeMap().RegisterType(t)
 	}
-	if len(found) == 2*len(c.known.Enums) { // while an enum is missing, it is looked up again
+	if len(found) == 2*len(c.known.Enums) {
 		known[c.guard.types] = true
 	}
 
 	return nil
+}
+
+// needsEnums reports that a statement sends or reads lists of enums, or copies enums.
+func (k *catalogue) needsEnums(sql string) bool {
+	if len(k.Enums) == 0 {
+		return false
+	}
+	q := k.Query(sql)
+	if q == nil {
+		return false
+	}
+	for i := range q.Params {
+		if p := &q.Params[i]; (p.Array || q.Command == dbtx.Copyfrom) && slices.Contains(k.Enums, p.Type) {
+			return true
+		}
+	}
+
+	return slices.ContainsFunc(q.Uses, func(u dbtx.Use) bool { return k.listsOfEnums[u.Table] })
 }
 
 // loadEnums returns those of the enum types that the database has, with their arrays.

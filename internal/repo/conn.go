@@ -230,6 +230,7 @@ func (c *conn) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 		if err := c.complete(q.SQL, q.Arguments); err != nil {
 			return refusedBatch{err}
 		}
+		cl.enums = cl.enums || c.known.needsEnums(q.SQL)
 	}
 	if err := c.badBatch(b); err != nil {
 		return refusedBatch{err}
@@ -272,6 +273,7 @@ type call struct {
 
 	batch  bool // it is a batch
 	writes bool // a statement of the batch changes something
+	enums  bool // it needs the enum types
 
 	sent   bool   // an earlier try was sent and got no reply, so it may have been kept
 	outage outage // the outage in which it is tried
@@ -369,7 +371,7 @@ func (cl *call) borrow() (err error) {
 
 // fit checks that the statement may run on its connection. If it may not, fit gives the connection back and returns the error.
 func (cl *call) fit() error {
-	err := cl.c.ready(cl.ctx, connOf(cl.db))
+	err := cl.c.ready(cl.ctx, connOf(cl.db), cl.enums || cl.c.known.needsEnums(cl.sql))
 	if err != nil {
 		cl.done(err)
 		cl.db = nil

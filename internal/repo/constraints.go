@@ -3,6 +3,7 @@ package repo
 import (
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -60,6 +61,8 @@ type catalogue struct {
 	words  map[Constraint]string
 	rules  map[string]rule // by the name of the constraint; a not-null constraint has the name that PostgreSQL 18 gives it
 	tables map[string]bool
+
+	listsOfEnums map[string]bool // the tables that have such a column
 }
 
 func newCatalogue(m *dbtx.Metadata) *catalogue {
@@ -68,8 +71,14 @@ func newCatalogue(m *dbtx.Metadata) *catalogue {
 		dbtx.NotNull: ErrNotNull, dbtx.Exclusion: ErrExclusion,
 	}
 	k := &catalogue{Metadata: m, words: map[Constraint]string{}, rules: map[string]rule{}, tables: map[string]bool{}}
+	k.listsOfEnums = map[string]bool{}
 	for _, table := range m.Tables {
 		k.tables[table.Name] = true
+		for _, column := range table.Columns {
+			if column.Array && slices.Contains(m.Enums, column.Type) {
+				k.listsOfEnums[table.Name] = true
+			}
+		}
 		for _, of := range table.Constraints {
 			k.rules[of.Name] = rule{kinds[of.Kind], table.Name}
 			k.words[Constraint(of.Name)] = of.Words

@@ -341,7 +341,7 @@ func TestFill_TakesTheClockOfUTC(t *testing.T) {
 	}
 	// The control: pgx alone.
 	var starts time.Time
-	require.NoError(t, store.DB().QueryRow(t.Context(), "SELECT $1::timestamp", local).Scan(&starts))
+	require.NoError(t, store.DB().QueryRow(t.Context(), "SELECT $1::timestamp", pgx.QueryExecModeCacheDescribe, local).Scan(&starts))
 	require.Equal(t, want.Add(2*time.Hour), starts)
 }
 

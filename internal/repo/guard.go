@@ -69,7 +69,7 @@ type guard struct {
 func newGuard(known *dbtx.Metadata) *guard { return &guard{types: fmt.Sprintf("types of %p", known)} }
 
 // ready makes sure of a connection before a statement is sent on it.
-func (c *conn) ready(ctx context.Context, conn *pgx.Conn) error {
+func (c *conn) ready(ctx context.Context, conn *pgx.Conn, enums bool) error {
 	if conn == nil { // of a DB of the caller's own
 		return nil
 	}
@@ -77,7 +77,7 @@ func (c *conn) ready(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 
-	return c.knowTypes(ctx, conn)
+	return c.knowTypes(ctx, conn, enums)
 }
 
 // fit returns an error when a connection has settings with which SQL means something else, or is a superuser's that

@@ -129,7 +129,7 @@ func TestNew_RefusesAConnectionWithOtherSettings(t *testing.T) {
 			// The control: as the driver alone has it, the text is another one, or the statement is.
 			if setting == "client_encoding" {
 				var n int
-				require.NoError(t, conn.QueryRow(ctx, "SELECT char_length($1::text)", accented).Scan(&n))
+				require.NoError(t, conn.QueryRow(ctx, "SELECT char_length($1::text)", pgx.QueryExecModeCacheDescribe, accented).Scan(&n))
 				require.Greater(t, n, len([]rune(accented)))
 			}
 

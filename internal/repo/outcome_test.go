@@ -802,7 +802,7 @@ func replyTwice(t *testing.T, messages ...int) {
 	}
 
 	// The control: of pgx itself the next caller gets nothing, or another's row.
-	naive, err := pgx.Connect(ctx, proxy.URL(""))
+	naive, err := pgx.Connect(ctx, proxy.URL("default_query_exec_mode=cache_statement"))
 	require.NoError(t, err)
 	defer naive.Close(ctx)
 	wrong := 0

@@ -235,7 +235,7 @@ func (g *gatherer) fly(requests []*request) {
 		return
 	}
 	defer conn.Release()
-	if own := conn.Conn(); leftOver(own) || settings.Check(own.PgConn()) != nil || g.conn.knowTypes(ctx, own) != nil {
+	if own := conn.Conn(); leftOver(own) || settings.Check(own.PgConn()) != nil || g.conn.knowTypes(ctx, own, len(g.conn.known.Enums) > 0) != nil {
 		return // the ordinary way closes it, and says what is wrong
 	}
 	f := flight{g: g, ctx: ctx, conn: conn.Conn()}
