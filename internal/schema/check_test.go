@@ -1092,3 +1092,37 @@ CREATE INDEX IF NOT EXISTS %[1]s_parent_id_idx ON %[1]s (parent_id);
 
 	return files
 }
+
+func TestCheck_MendsWhatATableIs(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.Pool(t)
+	_, err := pool.Exec(t.Context(), `ALTER TABLE purchases SET UNLOGGED;
+		ALTER TABLE purchases ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY`)
+	require.NoError(t, err)
+	differences, err := schema.Check(t.Context(), pool)
+	require.NoError(t, err)
+	require.NotEmpty(t, differences)
+	for _, d := range differences {
+		_, err := pool.Exec(t.Context(), d.Mend)
+		require.NoError(t, err, d.Mend)
+	}
+	differences, err = schema.Check(t.Context(), pool)
+	require.NoError(t, err)
+	require.Empty(t, differences)
+}
+
+func TestWarnings_AreNoneOfAnOrdinaryRole(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.Pool(t)
+	warnings, err := schema.Warnings(t.Context(), pool)
+	require.NoError(t, err)
+	require.Empty(t, warnings)
+	tx, err := pool.Begin(t.Context())
+	require.NoError(t, err)
+	defer tx.Rollback(t.Context())
+	_, err = tx.Exec(t.Context(), "SET LOCAL synchronous_commit = off")
+	require.NoError(t, err)
+	warnings, err = schema.Warnings(t.Context(), tx) // the control
+	require.NoError(t, err)
+	require.Len(t, warnings, 1)
+}
