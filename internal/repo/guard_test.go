@@ -26,6 +26,18 @@ func setForDatabase(t *testing.T, url, setting, value string) {
 	require.NoError(t, admin.Close(t.Context()))
 }
 
+// adminOf returns a connection that may change any setting of the database that a URL names, and the database's name.
+func adminOf(t *testing.T, url string) (admin *pgx.Conn, database string) {
+	t.Helper()
+	config, err := pgx.ParseConfig(url)
+	require.NoError(t, err)
+	admin, err = pgx.Connect(t.Context(), dbtest.AdminURL(t))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = admin.Close(context.WithoutCancel(t.Context())) })
+
+	return admin, config.Database
+}
+
 const accented = "Beyoncé — 美空ひばり"
 
 func TestOpen_SetsWhatGivesTextItsMeaning(t *testing.T) {
@@ -233,12 +245,8 @@ func TestRepo_RefusesASessionWithoutForeignKeys(t *testing.T) {
 	}
 	require.ErrorIs(t, orphan(store), repo.ErrBuyerUnknown)
 
-	own, err := pgx.ParseConfig(url)
-	require.NoError(t, err)
-	admin, err := pgx.Connect(ctx, dbtest.AdminURL(t))
-	require.NoError(t, err)
-	defer admin.Close(context.WithoutCancel(ctx))
-	database := pgx.Identifier{own.Database}.Sanitize()
+	admin, own := adminOf(t, url)
+	database := pgx.Identifier{own}.Sanitize()
 	_, err = admin.Exec(ctx, "ALTER DATABASE "+database+" SET session_replication_role = replica")
 	require.NoError(t, err)
 
@@ -260,7 +268,7 @@ func TestRepo_RefusesASessionWithoutForeignKeys(t *testing.T) {
 	require.ErrorIs(t, err, schema.ErrSettings)
 	_, err = schema.Warnings(ctx, pool)
 	require.ErrorIs(t, err, schema.ErrSettings)
-	super, err := repo.Open(ctx, with(t, dbtest.AdminURL(t), "dbname", own.Database))
+	super, err := repo.Open(ctx, with(t, dbtest.AdminURL(t), "dbname", own))
 	require.NoError(t, err)
 	defer super.Close()
 	refused(t, orphan(super), "session_replication_role", "a superuser's statement")
@@ -276,12 +284,8 @@ func TestRepo_WarningsOfSettings(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	url := dbtest.URL(t)
-	own, err := pgx.ParseConfig(url)
-	require.NoError(t, err)
-	admin, err := pgx.Connect(ctx, dbtest.AdminURL(t))
-	require.NoError(t, err)
-	defer admin.Close(context.WithoutCancel(ctx))
-	database := pgx.Identifier{own.Database}.Sanitize()
+	admin, own := adminOf(t, url)
+	database := pgx.Identifier{own}.Sanitize()
 	warnings := func(url string) []string {
 		store, err := repo.Open(ctx, url)
 		require.NoError(t, err)
@@ -291,14 +295,14 @@ func TestRepo_WarningsOfSettings(t *testing.T) {
 
 		return list
 	}
-	_, err = admin.Exec(ctx, "ALTER DATABASE "+database+" SET zero_damaged_pages = on; "+
+	_, err := admin.Exec(ctx, "ALTER DATABASE "+database+" SET zero_damaged_pages = on; "+
 		"ALTER DATABASE "+database+" SET ignore_checksum_failure = on; ALTER DATABASE "+database+" SET synchronous_commit = off")
 	require.NoError(t, err)
 	list := warnings(url)
 	require.Len(t, list, 3)
 	for i, name := range []string{"ignore_checksum_failure", "synchronous_commit", "zero_damaged_pages"} {
 		require.Contains(t, list[i], name+" is o")
-		require.Contains(t, list[i], "ALTER DATABASE "+own.Database+" RESET "+name+";")
+		require.Contains(t, list[i], "ALTER DATABASE "+own+" RESET "+name+";")
 		_, err = admin.Exec(ctx, "ALTER DATABASE "+database+" RESET "+name)
 		require.NoError(t, err)
 	}
