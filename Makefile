@@ -91,7 +91,7 @@ cross: ## Build for every system that the program runs on, without cgo, and comp
 	done
 
 .PHONY: plans
-plans: ## Print the index by which each query reads each table; fail where one is missing or superfluous
+plans: generate ## Print the index by which each query reads each table; fail where one is missing or superfluous
 	$(GO) test -count=1 -v -run '^TestQueries_' ./internal/plans
 
 .PHONY: lint
