@@ -36,7 +36,7 @@ fuzz: ## Look for input that breaks something, FUZZTIME (30s) a fuzz test; `make
 
 .PHONY: cover
 cover: ## Print how much of repo and schema their tests cover; fail below 90 %
-	@$(GO) test -cover ./internal/repo ./internal/schema | \
+	@$(GO) test -cover ./internal/repo ./layer/schema | \
 		awk '{ print } $$1 != "ok" || $$5 + 0 < 90 { failed = 1 } END { exit failed || NR == 0 }'
 
 # bench/ is a module of its own: what it measures the store beside is no part of go.mod.
@@ -65,17 +65,18 @@ bench-generate: ## Generate the code of the peers that generate theirs, from the
 
 .PHONY: generate
 generate: ## Turn the SQL of db/ into the Go of internal/dbgen and what is generated in internal/repo, or say why not
-	$(GO) run ./internal/generate
+	$(GO) run ./layer/generate
+	cd layer/internal/testdb && $(GO) run ../../generate
 
 # What `make generate` writes.
-GENERATED := internal/dbgen internal/repo/types.go internal/repo/sentinels.go internal/repo/derived.go
+GENERATED := internal/dbgen internal/repo/types.go internal/repo/sentinels.go internal/repo/derived.go layer/internal/testdb
 
 .PHONY: verify
 verify: generate ## Fail when the committed code or the README's picture is not what the SQL gives, or go.mod is not tidy
 	@changes=$$(git status --porcelain --untracked-files=all -- $(GENERATED)) && \
 		if [ -n "$$changes" ]; then git diff -- $(GENERATED); \
 		echo "this is not what 'make generate' gives; commit it:"; echo "$$changes"; exit 1; fi
-	$(GO) test -count 1 -run '^TestREADME' ./internal/schema
+	$(GO) test -count 1 -run '^TestREADME' ./layer/schema
 	$(GO) mod tidy -diff
 	cd bench && $(GO) mod tidy -diff
 	$(GO) mod verify
@@ -86,13 +87,13 @@ SYSTEMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windo
 cross: ## Build for every system that the program runs on, without cgo, and compile the tests for each kind of Unix
 	@set -e; for system in $(SYSTEMS); do \
 		echo "$$system"; export CGO_ENABLED=0 GOOS=$${system%/*} GOARCH=$${system#*/}; \
-		$(GO) build ./cmd/... ./db/... ./internal/...; \
-		if [ "$$GOARCH" = amd64 ] && [ "$$GOOS" != windows ]; then $(GO) vet ./cmd/... ./db/... ./internal/...; fi; \
+		$(GO) build ./cmd/... ./internal/... ./layer/...; \
+		if [ "$$GOARCH" = amd64 ] && [ "$$GOOS" != windows ]; then $(GO) vet ./cmd/... ./internal/... ./layer/...; fi; \
 	done
 
 .PHONY: plans
 plans: generate ## Print the index by which each query reads each table; fail where one is missing or superfluous
-	$(GO) test -count=1 -v -run '^TestQueries_' ./internal/plans
+	$(GO) test -count=1 -v -run '^TestQueries_' ./internal/schema
 
 .PHONY: lint
 lint: ## Run the linters

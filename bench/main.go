@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"musicstore/bench/peers"
-	"musicstore/internal/localpg"
+	"musicstore/layer/localpg"
 )
 
 func main() {

@@ -8,7 +8,7 @@ import (
 
 	"musicstore/bench/fill"
 	"musicstore/bench/peers"
-	"musicstore/internal/private"
+	"musicstore/layer/private"
 	"musicstore/internal/repo"
 )
 

@@ -9,7 +9,7 @@ import (
 
 	"musicstore/bench/fill"
 	"musicstore/bench/peers"
-	"musicstore/internal/private"
+	"musicstore/layer/private"
 	"musicstore/internal/repo"
 	"musicstore/internal/schema"
 )

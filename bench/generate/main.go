@@ -10,7 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 
-	"musicstore/internal/localpg"
+	"musicstore/layer/localpg"
 	"musicstore/internal/repo"
 	"musicstore/internal/schema"
 )

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"musicstore/internal/dbgen"
-	"musicstore/internal/private"
+	"musicstore/layer/private"
 	"musicstore/internal/repo"
 
 	"github.com/jackc/pgx/v5/pgxpool"

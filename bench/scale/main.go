@@ -18,7 +18,7 @@ import (
 
 	"musicstore/bench/calls"
 	"musicstore/bench/fill"
-	"musicstore/internal/localpg"
+	"musicstore/layer/localpg"
 	"musicstore/internal/repo"
 	"musicstore/internal/schema"
 

@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
 
-	"musicstore/internal/localpg"
 	"musicstore/internal/repo"
+	"musicstore/layer/localpg"
 )
 
 // Exit statuses.

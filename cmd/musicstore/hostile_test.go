@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"musicstore/internal/dbtest"
-	"musicstore/internal/localpg"
-	"musicstore/internal/wireproxy"
+	"musicstore/layer/localpg"
+	"musicstore/layer/wireproxy"
 )
 
 // shadows are what a role makes that may create in public: functions whose arguments fit better than those of

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"musicstore/internal/dbtest"
-	"musicstore/internal/localpg"
+	"musicstore/layer/localpg"
 )
 
 const nothingNew = "nothing to create: everything is there\n"

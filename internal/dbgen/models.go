@@ -7,7 +7,7 @@ package dbgen
 import (
 	"time"
 
-	"musicstore/internal/private"
+	"musicstore/layer/private"
 )
 
 type Account struct {

@@ -9,7 +9,7 @@ import (
 	"context"
 	"time"
 
-	"musicstore/internal/private"
+	"musicstore/layer/private"
 )
 
 const createPasswordReset = `-- name: CreatePasswordReset :one

@@ -7,7 +7,7 @@ package dbgen
 import (
 	"context"
 
-	"musicstore/internal/private"
+	"musicstore/layer/private"
 )
 
 type Querier interface {

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"musicstore/internal/dbtx"
+	"musicstore/layer/dbtx"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"

@@ -10,9 +10,9 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"musicstore/internal/dbtx"
-	"musicstore/internal/private"
-	"musicstore/internal/settings"
+	"musicstore/layer/dbtx"
+	"musicstore/layer/private"
+	"musicstore/layer/settings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"

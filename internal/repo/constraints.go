@@ -8,7 +8,7 @@ import (
 	"sync"
 
 	"musicstore/internal/dbgen"
-	"musicstore/internal/dbtx"
+	"musicstore/layer/dbtx"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )

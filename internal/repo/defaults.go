@@ -4,7 +4,7 @@ import (
 	"encoding/hex"
 	"time"
 
-	"musicstore/internal/dbtx"
+	"musicstore/layer/dbtx"
 
 	"github.com/google/uuid"
 )

@@ -2,7 +2,7 @@
 
 package repo
 
-import "musicstore/internal/dbtx"
+import "musicstore/layer/dbtx"
 
 // derivations has the functions that derive columns from others, by their names in the metadata.
 var derivations = map[string]dbtx.Derivation{

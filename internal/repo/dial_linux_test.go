@@ -11,7 +11,7 @@ import (
 
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
-	"musicstore/internal/wireproxy"
+	"musicstore/layer/wireproxy"
 )
 
 // A link whose packets are dropped without a word is given up by the system: after half a minute when it is idle, after

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"musicstore/internal/dbtx"
+	"musicstore/layer/dbtx"
 )
 
 // echo prints statements. A nil *echo prints nothing and costs nothing.

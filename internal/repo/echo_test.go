@@ -16,8 +16,8 @@ import (
 
 	"musicstore/internal/dbgen"
 	"musicstore/internal/dbtest"
-	"musicstore/internal/private"
 	"musicstore/internal/repo"
+	"musicstore/layer/private"
 )
 
 func TestWithEcho(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"musicstore/internal/dbgen"
-	"musicstore/internal/dbtx"
+	"musicstore/layer/dbtx"
 
 	"github.com/jackc/pgx/v5"
 )

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"musicstore/internal/dbtx"
-	"musicstore/internal/private"
+	"musicstore/layer/dbtx"
+	"musicstore/layer/private"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgtype"

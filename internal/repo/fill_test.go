@@ -15,10 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"musicstore/internal/dbtest"
-	"musicstore/internal/dbtx"
-	"musicstore/internal/private"
 	"musicstore/internal/repo"
-	"musicstore/internal/wireproxy"
+	"musicstore/layer/dbtx"
+	"musicstore/layer/private"
+	"musicstore/layer/wireproxy"
 )
 
 // The defaults, on a table that the store does not have: a note, whose key is always made of its text and whose title may

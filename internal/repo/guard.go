@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	"musicstore/internal/dbtx"
-	"musicstore/internal/settings"
+	"musicstore/layer/dbtx"
+	"musicstore/layer/settings"
 
 	"github.com/jackc/pgx/v5"
 )

@@ -14,7 +14,7 @@ import (
 
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
-	"musicstore/internal/wireproxy"
+	"musicstore/layer/wireproxy"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgproto3"

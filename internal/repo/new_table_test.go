@@ -96,8 +96,8 @@ func TestSoak_TheTenFeaturesCostSQLAlone(t *testing.T) { //nolint:paralleltest /
 
 		return err
 	}))
-	p.edit("sqlc.yaml", "          - { column: accounts.email,", `          - { column: gift_cards.code, go_type: musicstore/internal/private.Secret }
-          - { column: gift_card_spends.code, go_type: musicstore/internal/private.Secret }
+	p.edit("sqlc.yaml", "          - { column: accounts.email,", `          - { column: gift_cards.code, go_type: musicstore/layer/private.Secret }
+          - { column: gift_card_spends.code, go_type: musicstore/layer/private.Secret }
 `)
 	p.edit("defaults.yaml", "", `    "gift_cards.code": { on: insert, value: id }`+"\n")
 	p.build()
@@ -121,7 +121,7 @@ func TestSoak_TheTenFeaturesCostSQLAlone(t *testing.T) { //nolint:paralleltest /
 	out, ok = p.run("go", "test", "-race", "-v", "-run", "TestFeatures", "./internal/repo")
 	require.True(t, ok, out)
 	require.Equal(t, 6, strings.Count(out, "--- PASS: TestFeatures"))
-	out, ok = p.run("go", "test", "./internal/repo", "./internal/private", "./internal/settings")
+	out, ok = p.run("go", "test", "./internal/repo", "./layer/private", "./layer/settings")
 	require.True(t, ok, out)
 }
 
@@ -161,7 +161,7 @@ func TestSoak_ATableCostsSQLAlone(t *testing.T) { //nolint:paralleltest // it bu
 	// One test is left out because it may use the private database of whoever runs this.
 	out, ok = p.run("go", "test", "-skip", "README|Init_WithoutURL", "./...")
 	require.True(t, ok, out)
-	out, _ = p.run("go", "test", "-run", "README", "./internal/schema")
+	out, _ = p.run("go", "test", "-run", "README", "./layer/schema")
 	require.Contains(t, out, "playlist_tracks", "the picture has to be made again")
 	out, ok = p.run("make", "plans")
 	require.True(t, ok)

@@ -8,7 +8,7 @@ import (
 	"net"
 	"strings"
 
-	"musicstore/internal/private"
+	"musicstore/layer/private"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"

@@ -19,7 +19,7 @@ import (
 
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
-	"musicstore/internal/wireproxy"
+	"musicstore/layer/wireproxy"
 )
 
 // unsureErrors are errors after which a write that was under way may have been kept.

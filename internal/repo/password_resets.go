@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"musicstore/internal/dbgen"
-	"musicstore/internal/private"
+	"musicstore/layer/private"
 )
 
 // ResetLifetime is how long a reset can be redeemed when the caller does not say. OWASP asks for a short one.

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"musicstore/internal/dbtest"
-	"musicstore/internal/private"
 	"musicstore/internal/repo"
+	"musicstore/layer/private"
 )
 
 // from is where a request came from: an address of RFC 5737.

@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"musicstore/internal/settings"
+	"musicstore/layer/settings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"

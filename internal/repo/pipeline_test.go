@@ -20,7 +20,7 @@ import (
 
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
-	"musicstore/internal/wireproxy"
+	"musicstore/layer/wireproxy"
 )
 
 // gathering is a store with pipelining, on a link that sees what is gathered.

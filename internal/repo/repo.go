@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"musicstore/internal/dbgen"
-	"musicstore/internal/private"
-	"musicstore/internal/settings"
+	"musicstore/layer/private"
+	"musicstore/layer/settings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"

@@ -19,7 +19,7 @@ import (
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
 	"musicstore/internal/schema"
-	"musicstore/internal/wireproxy"
+	"musicstore/layer/wireproxy"
 )
 
 func TestOpen(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"musicstore/internal/dbtest"
-	"musicstore/internal/private"
 	"musicstore/internal/repo"
+	"musicstore/layer/private"
 )
 
 // TestSecrets_AppearInNoOutput runs every operation and many failures with all output on, and looks for the very values.

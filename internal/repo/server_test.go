@@ -15,8 +15,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"musicstore/internal/localpg"
 	"musicstore/internal/schema"
+	"musicstore/layer/localpg"
 )
 
 // janitor is run by /bin/sh with the folder of a test's servers. When its standard input ends without a line, the test

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"musicstore/internal/private"
+	"musicstore/layer/private"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"

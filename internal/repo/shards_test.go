@@ -16,7 +16,7 @@ import (
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
 	"musicstore/internal/schema"
-	"musicstore/internal/wireproxy"
+	"musicstore/layer/wireproxy"
 )
 
 // refusal is a write that a constraint refuses.

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"musicstore/internal/dbtx"
+	"musicstore/layer/dbtx"
 
 	"github.com/jackc/pgx/v5"
 )

@@ -1,0 +1,164 @@
+package schema_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"musicstore/internal/dbgen"
+	"musicstore/internal/dbtest"
+	"musicstore/internal/schema"
+	"musicstore/layer/dbtx"
+	"musicstore/layer/dbtx/dbtxtest"
+	"musicstore/layer/plans"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+)
+
+func TestQueries_UseAnIndexEach(t *testing.T) {
+	t.Parallel()
+	report, err := plans.Check(t.Context(), dbtest.Pool(t), &dbgen.Metadata)
+	require.NoError(t, err)
+	fmt.Fprintln(t.Output(), report) // what `make plans` is for
+	require.Empty(t, report.Findings)
+}
+
+// changed is the report on a database after a change, which is undone.
+func changed(t *testing.T, db *pgxpool.Pool, change string) plans.Report {
+	t.Helper()
+	tx, err := db.Begin(t.Context())
+	require.NoError(t, err)
+	defer tx.Rollback(t.Context())
+	_, err = tx.Exec(t.Context(), change)
+	require.NoError(t, err)
+	report, err := plans.Check(t.Context(), tx, &dbgen.Metadata)
+	require.NoError(t, err)
+
+	return report
+}
+
+func TestIndexes_AreMissed(t *testing.T) {
+	t.Parallel()
+	areMissed(t, 4)
+}
+
+func TestSoak_IndexesAreMissedEach(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	areMissed(t, 1)
+}
+
+// The control: without any one of its indexes the schema does not pass. areMissed drops every so many-th of them.
+func areMissed(t *testing.T, every int) {
+	t.Helper()
+	db := dbtest.Pool(t)
+	rows, err := db.Query(t.Context(), `
+SELECT own.relname, indisunique, CASE
+    WHEN conname IS NULL THEN format('DROP INDEX %I', own.relname)
+    ELSE format('ALTER TABLE %s DROP CONSTRAINT %I CASCADE', indrelid::regclass, conname)
+END
+FROM pg_index
+JOIN pg_class AS own ON own.oid = indexrelid
+LEFT JOIN pg_constraint ON conindid = indexrelid AND contype IN ('p', 'u', 'x')
+WHERE own.relnamespace = current_schema()::regnamespace
+ORDER BY 1`)
+	require.NoError(t, err)
+	indexes, err := pgx.CollectRows(rows, pgx.RowToStructByPos[struct {
+		Name   string
+		Unique bool
+		Drop   string
+	}])
+	require.NoError(t, err)
+	require.NotEmpty(t, indexes)
+	for i, index := range indexes {
+		if i%every != 0 {
+			continue
+		}
+		report := changed(t, db, index.Drop)
+		if len(report.Findings) > 0 {
+			continue
+		}
+		// It speeds up nothing, and is there for its rule: that it is gone, schema.Check says.
+		require.True(t, index.Unique, "nothing misses %s", index.Name)
+		tx, err := db.Begin(t.Context())
+		require.NoError(t, err)
+		_, err = tx.Exec(t.Context(), index.Drop)
+		require.NoError(t, err)
+		missing, err := schema.Check(t.Context(), tx)
+		require.NoError(t, err)
+		require.Len(t, missing, 1)
+		require.Equal(t, index.Name, missing[0].Name)
+		require.NoError(t, tx.Rollback(t.Context()))
+	}
+}
+
+func TestQueries_CanBePreparedAsSqlcVetSees(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	out, err := vet(t, url)
+	require.NoError(t, err, out)
+
+	// The control: it looks at this database.
+	db, err := pgxpool.New(t.Context(), url)
+	require.NoError(t, err)
+	defer db.Close()
+	_, err = db.Exec(t.Context(), "ALTER TABLE albums DROP COLUMN image_url")
+	require.NoError(t, err)
+	out, err = vet(t, url)
+	require.Error(t, err)
+	require.Contains(t, out, "UpdateAlbum: sqlc/db-prepare: error preparing query: ")
+}
+
+// vet runs `sqlc vet` with the rules of sqlc.yaml on a database.
+func vet(t *testing.T, url string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "tool", "sqlc", "vet")
+	cmd.Dir = "../.."
+	cmd.Env = append(os.Environ(), "MUSICSTORE_VET_URL="+url)
+	out, err := cmd.CombinedOutput()
+
+	return string(out), err
+}
+
+// PostgreSQL itself says what each query does.
+func TestUses_AreWhatPostgreSQLFindsOfEachQuery(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.Pool(t)
+	held, err := pool.Acquire(t.Context())
+	require.NoError(t, err)
+	defer held.Release()
+	db := held.Conn()
+	require.Greater(t, len(dbgen.Metadata.Queries), 30)
+	for _, q := range dbgen.Metadata.Queries {
+		sql := q.SQL
+		if q.Command == dbtx.Copyfrom { // its SQL is never sent
+			var columns, values []string
+			for i, p := range q.Params {
+				columns, values = append(columns, p.Assigned[0].Column), append(values, "$"+strconv.Itoa(i+1))
+			}
+			sql = "INSERT INTO " + q.Uses[0].Table + " (" + strings.Join(columns, ", ") + ") VALUES (" + strings.Join(values, ", ") + ")"
+		}
+		want, err := dbtxtest.Uses(t.Context(), db, sql)
+		require.NoError(t, err, q.Name)
+		require.NoError(t, dbtxtest.Compare(want, q.Uses), q.Name)
+		require.Len(t, q.Uses, len(want), q.Name)
+		for _, u := range want {
+			at := slices.IndexFunc(q.Uses, func(of dbtx.Use) bool { return of.Table == u.Table })
+			require.ElementsMatch(t, u.Select, q.Uses[at].Select, "%s reads of %s", q.Name, u.Table)
+		}
+	}
+
+	// The control: what a query does and is not known to do is found.
+	q := dbgen.Metadata.Find("UpdateAlbum")
+	want, err := dbtxtest.Uses(t.Context(), db, q.SQL)
+	require.NoError(t, err)
+	less := slices.Clone(q.Uses)
+	less[0].Update = less[0].Update[1:]
+	require.ErrorContains(t, dbtxtest.Compare(want, less), "updates of albums")
+}

@@ -1,0 +1,230 @@
+package dbtest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/peterldowns/pgtestdb"
+)
+
+// recycler lends clones of a template and takes them back. A clone costs the server ten times what it costs to empty
+// one and to look whether it is as new. One that is not, whatever the reason, is dropped.
+type recycler struct {
+	template pgtestdb.Migrator
+	patience time.Duration // for how long a session may take to end that its client has left
+
+	mu   sync.Mutex
+	free []*database
+
+	once   sync.Once
+	script string // empties a database and returns its state
+	fresh  string // the state of a database that nobody has used; empty when it can't be told
+}
+
+// database is a clone. To pgtestdb it is the test, which ends when nobody is to have the database again.
+type database struct {
+	pgtestdb.TB // who has it
+
+	url     string
+	dropped func()
+
+	// admin is a session of the server's administrator, kept from test to test: to connect is most of what a look costs.
+	admin *pgx.Conn
+}
+
+func (d *database) Cleanup(drop func()) { d.dropped = drop }
+func (*database) Failed() bool          { return false }
+
+// session returns the administrator's session, or a new one where a test has ended it.
+func (d *database) session(ctx context.Context) (*pgx.Conn, error) {
+	if d.admin != nil && d.admin.Ping(ctx) == nil {
+		return d.admin, nil
+	}
+	_, config, err := admin()
+	if err != nil {
+		return nil, err
+	}
+	own, err := pgx.ParseConfig(d.url)
+	if err != nil {
+		return nil, err
+	}
+	config.Database = own.Database
+	d.admin, err = pgx.ConnectConfig(ctx, config)
+
+	return d.admin, err
+}
+
+// leave ends the administrator's session.
+func (d *database) leave() {
+	if d.admin != nil {
+		_ = d.admin.Close(context.Background())
+	}
+}
+
+func (d *database) drop() {
+	d.leave()
+	d.dropped()
+}
+
+// take returns a database that is as a new clone is, until the end of the test.
+func (r *recycler) take(tb pgtestdb.TB) (*database, error) {
+	tb.Helper()
+	d := r.pop()
+	if d != nil {
+		d.TB = tb
+		tb.Logf("testdbconf: %s", d.url) // as pgtestdb does
+	} else {
+		d = &database{TB: tb}
+		var err error
+		if d.url, err = clone(d, r.template); err != nil {
+			return nil, err
+		}
+		r.once.Do(func() { r.learn(d) })
+	}
+	tb.Cleanup(func() {
+		if tb.Failed() {
+			d.leave() // and it stays
+
+			return
+		}
+		r.takeBack(d)
+	})
+
+	return d, nil
+}
+
+// takeBack keeps a database for the next test if it is as new once it is emptied, and drops it otherwise. It fails the
+// test that has left a connection to it open.
+func (r *recycler) takeBack(d *database) {
+	d.Helper()
+	state, err := r.look(d, r.script)
+	switch {
+	case errors.Is(err, errInUse):
+		d.leave()
+		d.Fatalf("%s", err)
+	case err == nil && r.fresh != "" && state == r.fresh:
+		r.push(d)
+	default:
+		d.drop()
+	}
+}
+
+func (r *recycler) pop() *database {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.free) == 0 {
+		return nil
+	}
+	d := r.free[len(r.free)-1]
+	r.free = r.free[:len(r.free)-1]
+
+	return d
+}
+
+func (r *recycler) push(d *database) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.free = append(r.free, d)
+}
+
+// dropAll drops what waits for a test.
+func (r *recycler) dropAll() {
+	for d := r.pop(); d != nil; d = r.pop() {
+		d.TB = &example{}
+		d.drop()
+	}
+}
+
+// learn finds out from a new clone what a new clone is like. A role that may not look at everything (it takes a
+// superuser) leaves r.fresh empty: each test has a new clone then.
+func (r *recycler) learn(d *database) {
+	script, err := r.look(d, scriptSQL)
+	if err != nil {
+		return
+	}
+	if state, err := r.look(d, script); err == nil {
+		r.script, r.fresh = script, state
+	}
+}
+
+// lookTimeout bounds the time to look at a database.
+const lookTimeout = 30 * time.Second
+
+// errInUse is what look returns when something in the database goes on.
+var errInUse = errors.New("a connection to the test's database, or a prepared transaction, is still open at its end")
+
+// look runs a script as the server's administrator in a database in which nothing else goes on, and returns the text that
+// its last query gives.
+func (r *recycler) look(d *database, script string) (text string, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
+	defer cancel()
+	conn, err := d.session(ctx)
+	if err != nil {
+		return "", err
+	}
+
+	for end := time.Now().Add(r.patience); ; time.Sleep(5 * time.Millisecond) {
+		var used bool
+		err := conn.QueryRow(ctx, usedSQL, pgx.QueryExecModeSimpleProtocol).Scan(&used)
+		if err != nil {
+			return "", err
+		}
+		if !used {
+			break
+		}
+		if time.Now().After(end) {
+			return "", errInUse
+		}
+	}
+	results, err := conn.PgConn().Exec(ctx, script).ReadAll()
+	if err != nil || len(results) == 0 {
+		return "", err
+	}
+
+	return string(results[len(results)-1].Rows[0][0]), nil
+}
+
+const usedSQL = `
+SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
+        AND pid <> pg_backend_pid() AND backend_type <> 'autovacuum worker')
+    OR EXISTS (SELECT FROM pg_prepared_xacts WHERE database = current_database())`
+
+// scriptSQL writes the script for the databases that are as this one, which is new.
+//
+// The script deletes the rows, which is ten times as fast as TRUNCATE, starts the sequences again, forgets the counts
+// of what was done, and returns the state: all that a test could have changed, so that equal states are equal databases.
+//
+//   - Every catalogue of the database: how many rows, and how many of them are younger than the template. A row that was
+//     added or changed is younger; one that was removed is missing.
+//   - Each relation's own row, because ANALYZE and VACUUM change it in place, and whether it is still small: for a table
+//     that was never analysed, the planner sees no difference between 0 and 10 pages.
+//   - What the server keeps of a database: its own row, settings, comment, labels, subscriptions and replication slots.
+const scriptSQL = `
+SELECT concat(
+    'SET session_replication_role = replica;', -- every table is emptied, in whatever order
+    (SELECT string_agg(format('DELETE FROM %s;', oid::regclass), '') FROM pg_class
+     WHERE relkind = 'r' AND oid >= 16384),
+    'SELECT setval(seqrelid, seqstart, false) FROM pg_sequence;',
+    'SELECT pg_stat_reset();',
+    'SELECT concat_ws('' '',',
+    (SELECT string_agg(format(
+        '(SELECT concat_ws(''/'', %L::text, count(*), count(*) FILTER (WHERE age(xmin) < age(%L::xid))) FROM %I),',
+        relname, pg_current_xact_id()::xid::text, relname), '' ORDER BY relname)
+     FROM pg_class WHERE relkind = 'r' AND relnamespace = 'pg_catalog'::regnamespace AND NOT relisshared),
+    $state$
+        (SELECT string_agg(concat(to_jsonb(c), pg_relation_size(oid) <= 10 * 8192), ' ' ORDER BY oid)
+         FROM pg_class AS c WHERE oid >= 16384),
+        (SELECT to_jsonb(d) - '{oid,datname,datfrozenxid,datminmxid}'::text[] FROM pg_database AS d
+         WHERE datname = current_database()),
+        (SELECT count(*) FROM pg_db_role_setting AS s JOIN pg_database AS d ON d.oid = setdatabase
+         WHERE datname = current_database()),
+        shobj_description((SELECT oid FROM pg_database WHERE datname = current_database()), 'pg_database'),
+        (SELECT count(*) FROM pg_shseclabel AS s JOIN pg_database AS d ON d.oid = objoid
+         WHERE datname = current_database()),
+        (SELECT count(*) FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = subdbid
+         WHERE datname = current_database()),
+        (SELECT count(*) FROM pg_replication_slots WHERE database = current_database()))
+    $state$)`

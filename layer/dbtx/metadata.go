@@ -1,0 +1,201 @@
+// Package dbtx has what is known of a store's SQL before the program runs. `make generate` works it out, with
+// PostgreSQL's own parser, and writes it down as Go: nothing reads SQL while the program runs.
+package dbtx
+
+import (
+	"slices"
+	"strings"
+)
+
+// LongestName is how many bytes of a name PostgreSQL keeps. It cuts the rest off, and says so in a notice alone.
+// https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
+const LongestName = 63
+
+// Metadata is what is known of the SQL of one database. The generated code has it as a variable that needs no code at start-up.
+type Metadata struct {
+	Schema  []Statement // of the schema files, in the order in which they are run
+	Tables  []*Table    // with the views, in the order of the schema files
+	Queries []*Query    // in the order of their names
+	Enums   []string    // the names of the enum types
+}
+
+// Statement is a statement of the schema files.
+type Statement struct {
+	SQL   string // without the comments before it, and without a semicolon
+	File  string // its file and line: db/schema/010_accounts.sql:2
+	Kind  string // what it makes: table, index
+	Name  string // of what it makes
+	Table string // the table of an index
+}
+
+// Find returns the query of this name; nil when there is none.
+func (m *Metadata) Find(name string) *Query {
+	at, ok := slices.BinarySearchFunc(m.Queries, name, func(q *Query, name string) int { return strings.Compare(q.Name, name) })
+	if !ok {
+		return nil
+	}
+
+	return m.Queries[at]
+}
+
+// Query returns the query that has this text in the generated code; nil when there is none. A :copyfrom query is found by name
+// alone. Comparing the text is fast for the generated constant itself, because it is the same memory.
+func (m *Metadata) Query(sql string) *Query {
+	if q := m.Find(Name(sql)); q != nil && (q.SQL == sql || q.Command == Copyfrom) {
+		return q
+	}
+
+	return nil
+}
+
+// Name returns the name that sqlc put into the first line of a query, "-- name: GetAccount :one"; "" when there is none.
+func Name(sql string) string {
+	const before = "-- name: "
+	if len(sql) < len(before) || sql[:len(before)] != before {
+		return ""
+	}
+	for i := len(before); i < len(sql); i++ {
+		if sql[i] == ' ' {
+			return sql[len(before):i]
+		}
+	}
+
+	return ""
+}
+
+// Copy returns the :copyfrom query that writes these columns of the table; nil when there is none.
+func (m *Metadata) Copy(table string, columns []string) *Query {
+	for _, q := range m.Queries {
+		if q.Command != Copyfrom || q.Uses[0].Table != table || len(q.Params) != len(columns) {
+			continue
+		}
+		same := true
+		for i := range q.Params {
+			same = same && q.Params[i].Assigned[0].Column == columns[i]
+		}
+		if same {
+			return q
+		}
+	}
+
+	return nil
+}
+
+// The commands of sqlc that matter here.
+const (
+	One      = "one"
+	Many     = "many"
+	Copyfrom = "copyfrom"
+)
+
+// Query is what is known of a query.
+type Query struct {
+	Name    string // CreateAccount
+	Op      string // its name in words, as errors begin with it: create account
+	Command string // without the colon: one
+	SQL     string // as the generated code sends it; that of Copyfrom is never sent
+	File    string // the file and line of the query: db/queries/accounts.sql:12
+	Params  []Param
+	Fills   []Fill // its defaults, in the order in which they are made
+	Uses    []Use  // the tables and views that it touches; of Copyfrom, the table alone
+	Write   bool   // it may change something: it writes, or calls a function that is not known to be STABLE
+	Locks   bool   // it locks rows, and so may wait for others
+
+	// Keyed means that the query may be sent twice. The second time it changes nothing, and returns the stored row or no row.
+	Keyed bool
+	// Taken is the constraint of the key of a keyed query. If the query returns no row, another row has that key. Taken is ""
+	// when no row has another meaning.
+	Taken string
+
+	Plans []string // the texts of its +plan marks: "filters reviews: newest first, up to a page"
+}
+
+// ColumnOf names a column of a table.
+type ColumnOf struct{ Table, Column string }
+
+// Param is a parameter of a query. Params[0] is $1.
+type Param struct {
+	Name      string     // as it is written in the query: created_at
+	Type      string     // PostgreSQL's name of the type, without []: timestamptz
+	Array     bool       // of Type
+	Null      bool       // it may be NULL
+	Sensitive bool       // it is a value of a sensitive column
+	Assigned  []ColumnOf // the columns that the query sets to it
+	Compared  []ColumnOf // the columns that it is compared with
+}
+
+// The sources of a default.
+const (
+	ID      = "id"      // a new id
+	Now     = "now"     // the present time
+	Derived = "derived" // Func of the parameters From
+)
+
+// Fill is the default of a parameter: the value that it gets if the caller left it unset.
+type Fill struct {
+	Param  int    // an index of Params
+	By     string // ID, Now or Derived
+	Func   string // the Go function that derives it
+	From   []int  // the parameters that it is derived from, as indexes of Params
+	Always bool   // a value that the caller sets is refused
+}
+
+// Use is what a query does with a table. The columns are what a role needs privileges on.
+type Use struct {
+	Table  string
+	Read   bool     // rows are read, perhaps without a column, as in count(*)
+	Select []string // columns that are read
+	Insert []string
+	Update []string
+	Delete bool
+	Lock   bool // rows are locked, which needs the right to update any column
+}
+
+// Table is a table or a view.
+type Table struct {
+	Name        string
+	View        bool
+	File        string // the file and line of its CREATE: db/schema/010_accounts.sql:2
+	Columns     []Column
+	Constraints []Constraint
+	Indexes     []Index // those that have a mark
+}
+
+// Index is what the marks say of an index.
+type Index struct {
+	Name  string
+	Plans []string // the texts of its +plan marks: why it exists, though no query and no foreign key needs it
+}
+
+// Column is a column of a table.
+type Column struct {
+	Name      string
+	Type      string // PostgreSQL's name of the type, without []
+	Array     bool
+	NotNull   bool
+	Sensitive bool // its Go type hides the value
+
+	// Sequence is the sequence of an identity, a serial or a nextval default; "" when there is none. It has the form
+	// schema.sequence when the schema is not the default one.
+	Sequence string
+}
+
+// The kinds of constraints.
+const (
+	PrimaryKey = "primary key"
+	Unique     = "unique"
+	ForeignKey = "foreign key"
+	Check      = "check"
+	NotNull    = "not null"
+	Exclusion  = "exclusion"
+)
+
+// Constraint is a constraint or a unique index.
+type Constraint struct {
+	Name       string // a not-null constraint has the name that PostgreSQL 18 gives it: accounts_email_not_null
+	Kind       string
+	Columns    []string
+	References string // the table that a foreign key refers to
+	Words      string // what is wrong when it refuses a row: e-mail already taken
+	Referenced string // what is wrong when a foreign key keeps the row that it refers to: account has purchases
+}

@@ -1,0 +1,96 @@
+// Package ddl reads files of SQL with PostgreSQL's own parser. The generator does, and tests that have a schema of their own.
+package ddl
+
+import (
+	"fmt"
+	"strings"
+
+	"musicstore/layer/dbtx"
+
+	pgquery "github.com/pganalyze/pg_query_go/v6"
+)
+
+// File is a file of SQL.
+type File struct {
+	Name, Text string
+	Statements []Statement
+	Comments   []Span
+}
+
+// Span is a part of a file, as offsets of bytes.
+type Span struct{ Start, End int }
+
+// Statement is a statement of a file.
+type Statement struct {
+	Node *pgquery.Node
+	From int // where the last statement ended
+	Span     // from its first token to behind its last
+}
+
+// Read parses a file. The error is the parser's, an *Error.
+func Read(name, text string) (*File, error) {
+	f := &File{Name: name, Text: text}
+	tree, err := Parse(text)
+	if err != nil {
+		return f, err
+	}
+	scanned, err := scan(text)
+	if err != nil {
+		return f, err
+	}
+	at := 0
+	for _, raw := range tree.GetStmts() {
+		st := Statement{Node: raw.GetStmt(), From: int(raw.GetStmtLocation()), Span: Span{-1, len(text)}}
+		if raw.GetStmtLen() > 0 {
+			st.End = st.From + int(raw.GetStmtLen())
+		}
+		for ; at < len(scanned.GetTokens()) && int(scanned.GetTokens()[at].GetStart()) < st.End; at++ {
+			if token := scanned.GetTokens()[at]; st.Start < 0 && !isComment(token) && int(token.GetStart()) >= st.From {
+				st.Start = int(token.GetStart())
+			}
+		}
+		f.Statements = append(f.Statements, st)
+	}
+	for _, token := range scanned.GetTokens() {
+		if isComment(token) {
+			f.Comments = append(f.Comments, Span{int(token.GetStart()), int(token.GetEnd())})
+		}
+	}
+
+	return f, nil
+}
+
+func isComment(token *pgquery.ScanToken) bool {
+	return token.GetToken() == pgquery.Token_SQL_COMMENT || token.GetToken() == pgquery.Token_C_COMMENT
+}
+
+// Line returns the line of an offset, from 1.
+func (f *File) Line(offset int) int {
+	return 1 + strings.Count(f.Text[:min(max(0, offset), len(f.Text))], "\n")
+}
+
+// Schema returns the statements of a schema file with what each makes.
+func (f *File) Schema() []dbtx.Statement {
+	all := make([]dbtx.Statement, len(f.Statements))
+	for i, st := range f.Statements {
+		all[i] = dbtx.Statement{SQL: f.Text[st.Start:st.End], File: fmt.Sprintf("%s:%d", f.Name, f.Line(st.Start))}
+		switch {
+		case st.Node.GetCreateStmt() != nil:
+			all[i].Kind, all[i].Name = "table", NameOf(st.Node.GetCreateStmt().GetRelation())
+		case st.Node.GetIndexStmt() != nil:
+			index := st.Node.GetIndexStmt()
+			all[i].Kind, all[i].Name, all[i].Table = "index", index.GetIdxname(), NameOf(index.GetRelation())
+		}
+	}
+
+	return all
+}
+
+// NameOf returns the name of a relation, with its schema where that is not public.
+func NameOf(rel *pgquery.RangeVar) string {
+	if rel.GetSchemaname() == "" || rel.GetSchemaname() == "public" {
+		return rel.GetRelname()
+	}
+
+	return rel.GetSchemaname() + "." + rel.GetRelname()
+}

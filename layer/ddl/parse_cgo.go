@@ -1,0 +1,17 @@
+//go:build !windows && cgo
+
+package ddl
+
+import (
+	pgquery "github.com/pganalyze/pg_query_go/v6"
+	"github.com/pganalyze/pg_query_go/v6/parser"
+)
+
+// Parse is PostgreSQL's parser, in the build that sqlc itself uses: it is compiled once.
+var (
+	Parse = pgquery.Parse
+	scan  = pgquery.Scan
+)
+
+// Error is an error of the parser, with the place in the text.
+type Error = parser.Error

@@ -1,0 +1,17 @@
+//go:build windows || !cgo
+
+package ddl
+
+import (
+	pgquery "github.com/wasilibs/go-pgquery"
+	"github.com/wasilibs/go-pgquery/parser"
+)
+
+// Parse is PostgreSQL's parser, in the build that sqlc itself uses: it is compiled once.
+var (
+	Parse = pgquery.Parse
+	scan  = pgquery.Scan
+)
+
+// Error is an error of the parser, with the place in the text.
+type Error = parser.Error

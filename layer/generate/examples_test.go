@@ -1,0 +1,130 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"musicstore/layer/dbtest"
+)
+
+// exampleYAML is the configuration of sqlc's examples, which they have for several drivers.
+const exampleYAML = `version: "2"
+sql:
+  - engine: postgresql
+    schema: schema.sql
+    queries: query.sql
+    gen: { go: { package: dbgen, out: internal/dbgen, sql_package: pgx/v5, emit_interface: true } }
+`
+
+// runAll is a program that runs every query of what was generated, with some values or other.
+const runAll = `package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/jackc/pgx/v5"
+
+	"musicstore/internal/dbgen"
+	"musicstore/layer/dbtx"
+)
+
+func main() {
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, os.Args[1])
+	check(err)
+	schema, err := os.ReadFile("schema.sql")
+	check(err)
+	_, err = conn.PgConn().Exec(ctx, string(schema)).ReadAll()
+	check(err)
+	for _, q := range dbgen.Metadata.Queries {
+		if q.Command == dbtx.Copyfrom {
+			continue
+		}
+		if dbgen.Metadata.Query(q.SQL) != q {
+			panic(q.Name + " is not found")
+		}
+		described, err := conn.Prepare(ctx, q.Name, q.SQL)
+		check(err)
+		if len(described.ParamOIDs) != len(q.Params) {
+			panic(q.Name + " has other parameters")
+		}
+		values := make([][]byte, len(described.ParamOIDs))
+		for i, oid := range described.ParamOIDs {
+			var value string
+			check(conn.QueryRow(ctx, ` + "`" + `SELECT CASE typcategory
+				WHEN 'N' THEN '1' WHEN 'S' THEN 'x' WHEN 'B' THEN 'true' WHEN 'D' THEN '2020-01-01' WHEN 'A' THEN '{}'
+				WHEN 'E' THEN (SELECT enumlabel::text FROM pg_enum WHERE enumtypid = pg_type.oid LIMIT 1) ELSE '{}' END
+				FROM pg_type WHERE oid = $1` + "`" + `, oid).Scan(&value))
+			values[i] = []byte(value)
+		}
+		check(conn.PgConn().ExecParams(ctx, q.SQL, values, described.ParamOIDs, nil, nil).Read().Err)
+		fmt.Println(q.Name, q.Write)
+	}
+}
+
+func check(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+`
+
+// printed is what runAll prints of each example.
+var printed = map[string]string{
+	"authors":  "CreateAuthor true\nDeleteAuthor true\nGetAuthor false\nListAuthors false\n",
+	"batch":    "BooksByYear false\nCreateAuthor true\nCreateBook true\nDeleteBook true\nDeleteBookExecResult true\nDeleteBookNamedFunc true\nDeleteBookNamedSign true\nGetAuthor false\nGetBiography false\nUpdateBook true\n",
+	"booktest": "BooksByTags false\nBooksByTitleYear false\nCreateAuthor true\nCreateBook true\nDeleteBook true\nGetAuthor false\nGetBook false\nSayHello true\nUpdateBook true\nUpdateBookISBN true\n",
+}
+
+// TestExamples_OfSQLC generates sqlc's own examples, as they are in the module cache, compiles them, and runs each of
+// their queries.
+func TestExamples_OfSQLC(t *testing.T) {
+	t.Parallel()
+	examples(t, "authors")
+}
+
+func TestSoak_ExamplesOfSQLC(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	examples(t, "batch", "booktest")
+}
+
+func examples(t *testing.T, names ...string) {
+	t.Helper()
+	folder, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/sqlc-dev/sqlc").Output()
+	require.NoError(t, err)
+	for _, name := range names {
+		want, known := printed[name]
+		require.True(t, known)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			root := t.TempDir()
+			for file, from := range map[string]string{
+				"go.mod": "../../go.mod", "go.sum": "../../go.sum",
+				"layer/dbtx/metadata.go": "../dbtx/metadata.go",
+				"schema.sql":             filepath.Join(strings.TrimSpace(string(folder)), "examples", name, "postgresql/schema.sql"),
+				"query.sql":              filepath.Join(strings.TrimSpace(string(folder)), "examples", name, "postgresql/query.sql"),
+			} {
+				text, err := os.ReadFile(from)
+				require.NoError(t, err)
+				write(t, filepath.Join(root, file), string(text))
+			}
+			write(t, filepath.Join(root, "sqlc.yaml"), exampleYAML)
+			write(t, filepath.Join(root, "main.go"), runAll)
+			require.NoError(t, generate(t.Context(), root))
+
+			cmd := exec.CommandContext(t.Context(), "go", "run", "-ldflags=-s -w", ".", newDatabase(t))
+			cmd.Dir = root
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, string(out))
+			require.Equal(t, want, string(out))
+		})
+	}
+}

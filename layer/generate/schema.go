@@ -1,0 +1,730 @@
+package main
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	pgquery "github.com/pganalyze/pg_query_go/v6"
+	"google.golang.org/protobuf/proto"
+
+	"musicstore/layer/dbtx"
+	"musicstore/layer/ddl"
+)
+
+// schema is what is known of the tables of a block.
+type schema struct {
+	config    *config
+	problems  *problems
+	tables    []*table
+	enums     []string
+	enumsAt   map[string]place // by the name of the Go type
+	domains   map[string]domain
+	functions map[string]bool // of the schema files: whether it is known to write nothing
+	names     map[string]bool // of constraints and indexes
+}
+
+type table struct {
+	name        string // with its schema where that is not the default one
+	view        bool
+	at          place
+	columns     []*column
+	constraints []*constraint
+	volatile    bool         // a view that calls a function which may write
+	indexes     []dbtx.Index // with marks
+}
+
+type place struct {
+	file string
+	line int
+}
+
+func (p place) String() string { return p.file + ":" + strconv.Itoa(p.line) }
+
+type column struct {
+	name      string
+	typ       string
+	array     bool
+	notNull   bool
+	sensitive bool
+	generated bool // by the database: an identity, a sequence, an expression
+	sequence  string
+	rule      *rule
+}
+
+type constraint struct {
+	name, kind string
+	columns    []string
+	mentioned  []string // the columns, with those in expressions
+	elements   []*pgquery.Node
+	where      *pgquery.Node // of a partial index
+	check      *pgquery.Node
+	references string
+	keeps      bool // a foreign key that stops the row it refers to from going
+	index      bool
+	at         place
+	marks      []errorMark
+	sentinels  [2]string
+	words      [2]string
+}
+
+type errorMark struct{ name, words string }
+
+func (t *table) column(name string) *column {
+	for _, c := range t.columns {
+		if c.name == name {
+			return c
+		}
+	}
+
+	return nil
+}
+
+func (s *schema) table(name string) *table {
+	for _, t := range s.tables {
+		if t.name == name {
+			return t
+		}
+	}
+
+	return nil
+}
+
+// tableName returns the name by which a table is known here.
+func tableName(defaultSchema, schema, name string) string {
+	if schema == "" || schema == defaultSchema {
+		return name
+	}
+
+	return schema + "." + name
+}
+
+func nameOf(rel *pgquery.RangeVar) string {
+	return tableName("public", rel.GetSchemaname(), rel.GetRelname())
+}
+
+// readSchema takes the tables and columns from sqlc, and everything else from the schema files.
+func readSchema(c *config, r request, files []*source, ps *problems) *schema {
+	s := &schema{
+		config: c, problems: ps, functions: map[string]bool{}, names: map[string]bool{}, enumsAt: map[string]place{},
+		domains: readDomains(files),
+	}
+	for _, of := range r.Catalog.Schemas {
+		if of.Name == "pg_catalog" || of.Name == "information_schema" || of.Name == "pg_temp" {
+			continue
+		}
+		for _, e := range of.Enums {
+			s.enums = append(s.enums, tableName(r.Catalog.DefaultSchema, of.Name, e.Name))
+		}
+		for _, t := range of.Tables {
+			added := &table{name: tableName(r.Catalog.DefaultSchema, of.Name, t.Rel.Name)}
+			for _, col := range t.Columns {
+				typ, array := s.resolve(col.Type, col.IsArray)
+				added.columns = append(added.columns, &column{
+					name: col.Name, typ: typ, array: array, notNull: col.NotNull,
+					sensitive: c.sensitive[t.Rel.Name+"."+col.Name],
+				})
+			}
+			s.tables = append(s.tables, added)
+		}
+	}
+	for _, file := range files {
+		for _, st := range file.Statements {
+			s.readStatement(file, st)
+		}
+	}
+	s.complete()
+	s.matchRules()
+
+	return s
+}
+
+func typeName(t relation) string {
+	if t.Schema == "" || t.Schema == "pg_catalog" {
+		return strings.TrimPrefix(t.Name, "pg_catalog.")
+	}
+
+	return t.Schema + "." + t.Name
+}
+
+// element is a part of a statement that a mark can stand at.
+type element struct {
+	start      int
+	table      *table
+	column     string
+	constraint *constraint
+	index      string
+}
+
+func (s *schema) readStatement(file *source, st ddl.Statement) {
+	at := place{file.Name, file.Line(st.Start)}
+	var elements []element
+	switch {
+	case st.Node.GetCreateStmt() != nil:
+		create := st.Node.GetCreateStmt()
+		t := s.table(nameOf(create.GetRelation()))
+		if t == nil {
+			return
+		}
+		t.at = at
+		elements = append(elements, element{start: st.Start, table: t})
+		for _, e := range create.GetTableElts() {
+			elements = append(elements, s.tableElement(file, t, e, at)...)
+		}
+	case st.Node.GetIndexStmt() != nil:
+		index := st.Node.GetIndexStmt()
+		t := s.table(nameOf(index.GetRelation()))
+		if t != nil && !index.GetUnique() {
+			elements = append(elements, element{start: st.Start, table: t, index: index.GetIdxname()})
+		}
+		if t != nil && index.GetUnique() {
+			c := &constraint{name: index.GetIdxname(), kind: dbtx.Unique, index: true, where: index.GetWhereClause(), at: at}
+			for _, param := range index.GetIndexParams() {
+				c.elements = append(c.elements, param)
+				c.columns = appendName(c.columns, param.GetIndexElem().GetName())
+				c.mentioned = appendName(c.mentioned, param.GetIndexElem().GetName())
+				c.mentioned = append(c.mentioned, columnsIn(param.GetIndexElem().GetExpr(), t)...)
+			}
+			t.constraints = append(t.constraints, c)
+			elements = append(elements, element{start: st.Start, constraint: c, table: t, index: c.name})
+		}
+	case st.Node.GetAlterTableStmt() != nil:
+		alter := st.Node.GetAlterTableStmt()
+		t := s.table(nameOf(alter.GetRelation()))
+		if t == nil {
+			return
+		}
+		for _, cmd := range alter.GetCmds() {
+			def := cmd.GetAlterTableCmd().GetDef()
+			switch cmd.GetAlterTableCmd().GetSubtype() {
+			case pgquery.AlterTableType_AT_ColumnDefault, pgquery.AlterTableType_AT_AddIdentity, pgquery.AlterTableType_AT_DropIdentity:
+				if col := t.column(cmd.GetAlterTableCmd().GetName()); col != nil {
+					col.sequence = s.sequence(t, col, def)
+				}
+			case pgquery.AlterTableType_AT_DropConstraint:
+				t.constraints = slices.DeleteFunc(t.constraints, func(c *constraint) bool {
+					return c.name == cmd.GetAlterTableCmd().GetName()
+				})
+			default:
+				if def.GetConstraint() != nil || def.GetColumnDef() != nil {
+					elements = append(elements, s.tableElement(file, t, def, at)...)
+				}
+			}
+		}
+	case st.Node.GetViewStmt() != nil:
+		if t := s.table(nameOf(st.Node.GetViewStmt().GetView())); t != nil {
+			t.at, t.view = at, true
+			elements = append(elements, element{start: st.Start, table: t})
+			s.readView(t, st.Node.GetViewStmt().GetQuery())
+		}
+	case st.Node.GetCreateTableAsStmt() != nil:
+		if t := s.table(nameOf(st.Node.GetCreateTableAsStmt().GetInto().GetRel())); t != nil {
+			t.at, t.view = at, st.Node.GetCreateTableAsStmt().GetObjtype() == pgquery.ObjectType_OBJECT_MATVIEW
+			elements = append(elements, element{start: st.Start, table: t})
+		}
+	case st.Node.GetRenameStmt() != nil:
+		s.problems.addf(at.file, at.line, "RENAME is not followed here: write the new name where it is made, and -- +was with the old one")
+	case st.Node.GetCreateEnumStmt() != nil:
+		s.enumsAt[s.goName(lastName(st.Node.GetCreateEnumStmt().GetTypeName()))] = at
+	case st.Node.GetCreateFunctionStmt() != nil:
+		s.readFunction(st.Node.GetCreateFunctionStmt())
+	}
+	s.place(file, st, elements)
+}
+
+// readView finds out whether reading a view may write.
+func (s *schema) readView(t *table, query *pgquery.Node) {
+	a := &analysis{schema: s, at: func(int32) place { return t.at }, uses: map[string]*dbtx.Use{}}
+	a.query(query, nil)
+	t.volatile = a.write
+}
+
+func (s *schema) readFunction(f *pgquery.CreateFunctionStmt) {
+	name := lastName(f.GetFuncname())
+	reads := false
+	for _, option := range f.GetOptions() {
+		if d := option.GetDefElem(); d.GetDefname() == "volatility" {
+			reads = d.GetArg().GetString_().GetSval() != "volatile"
+		}
+	}
+	before, known := s.functions[name]
+	s.functions[name] = reads && (before || !known) // of several of one name, all must
+}
+
+func lastName(names []*pgquery.Node) string {
+	if len(names) == 0 {
+		return ""
+	}
+
+	return names[len(names)-1].GetString_().GetSval()
+}
+
+func appendName(names []string, name string) []string {
+	if name == "" {
+		return names
+	}
+
+	return append(names, name)
+}
+
+var constraintKinds = map[pgquery.ConstrType]string{
+	pgquery.ConstrType_CONSTR_NOTNULL:   dbtx.NotNull,
+	pgquery.ConstrType_CONSTR_CHECK:     dbtx.Check,
+	pgquery.ConstrType_CONSTR_PRIMARY:   dbtx.PrimaryKey,
+	pgquery.ConstrType_CONSTR_UNIQUE:    dbtx.Unique,
+	pgquery.ConstrType_CONSTR_EXCLUSION: dbtx.Exclusion,
+	pgquery.ConstrType_CONSTR_FOREIGN:   dbtx.ForeignKey,
+}
+
+func (s *schema) tableElement(file *source, t *table, node *pgquery.Node, at place) []element {
+	if c := node.GetConstraint(); c != nil {
+		return s.addConstraint(file, t, c, "", at)
+	}
+	if node.GetTableLikeClause() != nil {
+		s.problems.addf(at.file, at.line, "%s: the keys and checks that LIKE copies are not followed here: write the columns out", t.name)
+	}
+	def := node.GetColumnDef()
+	if def == nil {
+		return nil
+	}
+	elements := []element{{start: int(def.GetLocation()), table: t, column: def.GetColname()}}
+	col := t.column(def.GetColname())
+	if col != nil {
+		name := strings.ToLower(lastName(def.GetTypeName().GetNames()))
+		serial := slices.Contains(serialTypes, name)
+		col.generated = serial || def.GetIdentity() != "" || def.GetGenerated() != ""
+		if serial {
+			col.sequence = s.impliedSequence(t, col)
+		}
+	}
+	for _, c := range def.GetConstraints() {
+		if name := s.sequence(t, col, c); name != "" {
+			col.sequence = name
+		}
+		switch c.GetConstraint().GetContype() {
+		case pgquery.ConstrType_CONSTR_IDENTITY, pgquery.ConstrType_CONSTR_GENERATED:
+			if col != nil {
+				col.generated = true
+			}
+		default:
+			elements = append(elements, s.addConstraint(file, t, c.GetConstraint(), def.GetColname(), at)...)
+		}
+	}
+
+	return elements
+}
+
+// https://www.postgresql.org/docs/current/datatype-numeric.html#DATATYPE-SERIAL
+var serialTypes = []string{"serial", "bigserial", "smallserial", "serial2", "serial4", "serial8"}
+
+// sequence returns the sequence that an identity or a default takes its values from; "" when there is none.
+func (s *schema) sequence(t *table, col *column, node *pgquery.Node) string {
+	if col == nil || node == nil {
+		return ""
+	}
+	if c := node.GetConstraint(); c.GetContype() == pgquery.ConstrType_CONSTR_IDENTITY {
+		for _, option := range c.GetOptions() {
+			if names := option.GetDefElem().GetArg().GetList().GetItems(); option.GetDefElem().GetDefname() == "sequence_name" {
+				of := ""
+				if len(names) > 1 {
+					of = names[len(names)-2].GetString_().GetSval()
+				}
+
+				return tableName("public", of, lastName(names))
+			}
+		}
+
+		return s.impliedSequence(t, col)
+	}
+	name := ""
+	walk(node.ProtoReflect(), func(m proto.Message) bool {
+		call, ok := m.(*pgquery.FuncCall)
+		if !ok || lastName(call.GetFuncname()) != "nextval" || len(call.GetArgs()) != 1 {
+			return true
+		}
+		text := uncast(call.GetArgs()[0]).GetAConst().GetSval().GetSval()
+		if tree, err := ddl.Parse("TABLE " + text); err == nil && len(tree.GetStmts()) == 1 {
+			if from := tree.GetStmts()[0].GetStmt().GetSelectStmt().GetFromClause(); len(from) == 1 {
+				name = nameOf(from[0].GetRangeVar())
+			}
+		}
+
+		return true
+	})
+
+	return name
+}
+
+// impliedSequence returns what PostgreSQL calls a column's sequence: it cuts the names of the table and the column where
+// the whole is too long, the longer one first, and takes the first number that makes it free.
+func (s *schema) impliedSequence(t *table, col *column) string {
+	bare := t.name[strings.LastIndexByte(t.name, '.')+1:]
+	of := t.name[:len(t.name)-len(bare)]
+	for n := 0; ; n++ {
+		rest := "_seq"
+		if n > 0 {
+			rest += strconv.Itoa(n)
+		}
+		x, y := len(bare), len(col.name)
+		for x+y+len("_")+len(rest) > dbtx.LongestName {
+			if x > y {
+				x--
+			} else {
+				y--
+			}
+		}
+		name := of + wholeRunes(bare[:x]) + "_" + wholeRunes(col.name[:y]) + rest
+		taken := slices.ContainsFunc(s.tables, func(t *table) bool {
+			return t.name == name || slices.ContainsFunc(t.columns, func(c *column) bool { return c != col && c.sequence == name })
+		})
+		if !taken {
+			return name
+		}
+	}
+}
+
+// wholeRunes cuts off a part of a character at the end.
+func wholeRunes(s string) string {
+	for !utf8.ValidString(s) {
+		s = s[:len(s)-1]
+	}
+
+	return s
+}
+
+func (s *schema) addConstraint(file *source, t *table, c *pgquery.Constraint, column string, at place) []element {
+	kind := constraintKinds[c.GetContype()]
+	if kind == "" {
+		return nil
+	}
+	added := &constraint{name: c.GetConname(), kind: kind, check: c.GetRawExpr(), where: c.GetWhereClause(), at: at}
+	if loc := int(c.GetLocation()); loc > 0 {
+		added.at.line = file.Line(loc)
+	}
+	keys := c.GetKeys()
+	if of := c.GetIndexname(); of != "" { // PRIMARY KEY USING INDEX, which takes the place of the index
+		added.name = cmp.Or(added.name, of)
+		t.constraints = slices.DeleteFunc(t.constraints, func(k *constraint) bool {
+			if k.index && k.name == of {
+				added.columns = k.columns
+			}
+
+			return k.index && k.name == of
+		})
+	}
+	if kind == dbtx.ForeignKey {
+		keys = c.GetFkAttrs()
+		added.references = nameOf(c.GetPktable())
+		added.keeps = c.GetFkDelAction() == "a" || c.GetFkDelAction() == "r"
+	}
+	for _, key := range keys {
+		added.columns = append(added.columns, key.GetString_().GetSval())
+	}
+	for _, e := range c.GetExclusions() {
+		if items := e.GetList().GetItems(); len(items) > 0 {
+			added.columns = appendName(added.columns, items[0].GetIndexElem().GetName())
+		}
+	}
+	if column != "" && kind != dbtx.Check {
+		added.columns = []string{column}
+	}
+	if kind == dbtx.Check {
+		added.columns = columnsIn(c.GetRawExpr(), t)
+		if column != "" && len(added.columns) == 0 {
+			added.columns = []string{column}
+		}
+	}
+	added.mentioned = added.columns
+	if added.name == "" && kind == dbtx.Check && column != "" {
+		added.name = s.free(bareName(t.name), column+"_check")
+	}
+	t.constraints = append(t.constraints, added)
+
+	return []element{{start: int(c.GetLocation()), table: t, constraint: added}}
+}
+
+// columnsIn returns the columns of a table that an expression has, each once, in order.
+func columnsIn(node *pgquery.Node, t *table) []string {
+	var names []string
+	if node == nil {
+		return nil
+	}
+	walk(node.ProtoReflect(), func(m proto.Message) bool {
+		if ref, ok := m.(*pgquery.ColumnRef); ok {
+			name := lastName(ref.GetFields())
+			if t.column(name) != nil && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+
+		return true
+	})
+
+	return names
+}
+
+// complete names the constraints that have no name as PostgreSQL does, and adds the not-null ones that a primary key
+// and sqlc's catalogue imply.
+func (s *schema) complete() {
+	for _, t := range s.tables {
+		bare := t.name[strings.LastIndexByte(t.name, '.')+1:]
+		for _, c := range t.constraints {
+			if c.name != "" {
+				s.names[c.name] = true
+			}
+		}
+		for _, c := range t.constraints {
+			if c.name == "" {
+				c.name = s.free(bare, impliedName(c))
+			}
+			if len(c.name) > 63 {
+				s.problems.addf(c.at.file, c.at.line,
+					"the name of constraint %s has more than 63 bytes, which PostgreSQL cuts: give it a shorter one", c.name)
+			}
+		}
+		for _, col := range t.columns {
+			has := slices.ContainsFunc(t.constraints, func(c *constraint) bool {
+				return c.kind == dbtx.NotNull && slices.Equal(c.columns, []string{col.name})
+			})
+			if col.notNull && !has && !t.view {
+				t.constraints = append(t.constraints, &constraint{
+					name: cut(bare + "_" + col.name + "_not_null"), kind: dbtx.NotNull, columns: []string{col.name}, at: t.at,
+				})
+			}
+		}
+	}
+}
+
+// cut returns as much of a name as PostgreSQL keeps.
+func cut(name string) string { return name[:min(len(name), 63)] }
+
+// impliedName returns what PostgreSQL puts behind the table's name for a constraint without one.
+func impliedName(c *constraint) string {
+	columns := strings.Join(c.columns, "_")
+	switch {
+	case c.index:
+		parts := make([]string, len(c.elements))
+		for i, e := range c.elements {
+			elem := e.GetIndexElem()
+			part := elem.GetName()
+			if part == "" {
+				part = "expr"
+				if f := elem.GetExpr().GetFuncCall(); f != nil {
+					part = lastName(f.GetFuncname())
+				}
+			}
+			parts[i] = part
+		}
+
+		return strings.Join(parts, "_") + "_idx"
+	case c.kind == dbtx.PrimaryKey:
+		return "pkey"
+	case c.kind == dbtx.Unique:
+		return columns + "_key"
+	case c.kind == dbtx.ForeignKey:
+		return columns + "_fkey"
+	case c.kind == dbtx.Exclusion:
+		return columns + "_excl"
+	case c.kind == dbtx.NotNull:
+		return columns + "_not_null"
+	case len(c.columns) == 1:
+		return columns + "_check"
+	default:
+		return "check"
+	}
+}
+
+// free returns the first name that nothing has yet, as PostgreSQL looks for it.
+func (s *schema) free(table, rest string) string {
+	name := table + "_" + rest
+	for n := 1; s.names[name]; n++ {
+		name = table + "_" + rest + strconv.Itoa(n)
+	}
+	s.names[name] = true
+
+	return name
+}
+
+// place gives each mark of a statement to what it stands at.
+func (s *schema) place(file *source, st ddl.Statement, elements []element) {
+	slices.SortStableFunc(elements, func(a, b element) int { return a.start - b.start })
+	lineEnd := len(file.Text)
+	if end := strings.IndexByte(file.Text[st.End:], '\n'); end >= 0 {
+		lineEnd = st.End + end
+	}
+	for i := range file.marks {
+		m := &file.marks[i]
+		if m.used || m.Start < st.From || m.Start >= lineEnd || len(elements) == 0 || m.alone && m.Start >= st.End {
+			continue
+		}
+		if candidates := file.at(m, elements); len(candidates) > 0 {
+			s.take(file, m, candidates)
+		}
+	}
+}
+
+// at returns the elements that a mark stands at: the next one, of a mark on a line of its own, and otherwise those that
+// begin on its line, or the last that began before it.
+func (s *source) at(m *mark, elements []element) []element {
+	if m.alone {
+		next := slices.IndexFunc(elements, func(e element) bool { return e.start > m.Start })
+		if next < 0 || !s.onlyComments(m.End, elements[next].start) {
+			return nil
+		}
+		line := s.Line(elements[next].start)
+
+		return slices.DeleteFunc(slices.Clone(elements[next:]), func(e element) bool { return s.Line(e.start) != line })
+	}
+	var on []element
+	for _, e := range elements {
+		switch {
+		case e.start > m.Start:
+		case len(on) > 0 && s.Line(e.start) == m.line && s.Line(on[0].start) == m.line:
+			on = append(on, e)
+		default:
+			on = []element{e}
+		}
+	}
+
+	return on
+}
+
+// onlyComments reports that nothing but comments and white space is between two offsets.
+func (s *source) onlyComments(from, to int) bool {
+	for _, c := range s.Comments {
+		if c.Start >= from && c.End <= to {
+			if strings.TrimSpace(s.Text[from:c.Start]) != "" {
+				return false
+			}
+			from = c.End
+		}
+	}
+
+	return strings.TrimSpace(s.Text[from:to]) == ""
+}
+
+var (
+	errorSyntax = regexp.MustCompile(`^(Err[A-Z]\w*)(?::\s+(.*\S))?$`)
+	identifier  = regexp.MustCompile(`^(?:[a-z_][a-z0-9_$]*|"(?:[^"]|"")+")$`)
+)
+
+func (s *schema) take(file *source, m *mark, candidates []element) {
+	refuse := func(format string, args ...any) { s.problems.addf(file.Name, m.line, format, args...) }
+	switch m.word {
+	case "error":
+		var at []*constraint
+		for _, e := range candidates {
+			if e.constraint != nil {
+				at = append(at, e.constraint)
+			}
+		}
+		if others := slices.DeleteFunc(slices.Clone(at), func(c *constraint) bool { return c.kind == dbtx.NotNull }); len(others) > 0 {
+			at = others
+		}
+		m.used = len(at) > 0
+		match := errorSyntax.FindStringSubmatch(m.text)
+		switch {
+		case len(at) == 0:
+		case len(at) > 1:
+			refuse("+error stands at several constraints: put each on a line of its own")
+		case match == nil:
+			refuse("+error needs a name and words: -- +error ErrEmailTaken: e-mail already taken")
+		case len(at[0].marks) == 2 || len(at[0].marks) == 1 && at[0].kind != dbtx.ForeignKey:
+			refuse("%s has its +error already: only a foreign key has a second, for the row that it refers to", at[0].name)
+		default:
+			at[0].marks = append(at[0].marks, errorMark{match[1], match[2]})
+		}
+	case "was":
+		m.used = slices.ContainsFunc(candidates, func(e element) bool { return e.constraint == nil && e.index == "" })
+		if m.used && !identifier.MatchString(m.text) {
+			refuse("+was needs the old name: -- +was nick")
+		}
+	case "plan":
+		at := slices.IndexFunc(candidates, func(e element) bool { return e.index != "" })
+		if m.used = at >= 0; !m.used {
+			return
+		}
+		name, t := candidates[at].index, candidates[at].table
+		if m.text == "" || name == "" {
+			refuse("+plan at an index needs a reason, and the index a name: -- +plan the nightly report reads by it")
+		}
+		t.indexes = append(t.indexes, dbtx.Index{Name: name, Plans: []string{m.text}})
+	case "fill":
+		m.used = slices.ContainsFunc(candidates, func(e element) bool { return e.column != "" })
+		if _, err := ddl.Parse("SELECT " + m.text); m.used && (m.text == "" || err != nil) {
+			refuse("+fill needs an expression: -- +fill lower(name)")
+		}
+	}
+}
+
+// matchRules gives each column its default.
+func (s *schema) matchRules() {
+	for _, t := range s.tables {
+		for _, col := range t.columns {
+			var found *rule
+			for i := range s.config.defaults {
+				r := &s.config.defaults[i]
+				if r.column != col.name || r.exact && r.table != t.name || !r.exact && !r.fits(t, col) {
+					continue
+				}
+				r.used = r.used || !t.view
+				switch {
+				case found == nil || r.exact && !found.exact:
+					found = r
+				case r.exact == found.exact:
+					s.problems.addf(defaultsFile, r.line, "%s.%s has a default in line %d already", t.name, col.name, found.line)
+				}
+			}
+			if found == nil || found.by == none {
+				continue
+			}
+			if !found.suits(col) {
+				s.problems.addf(defaultsFile, found.line, "%s.%s is of type %s, which %s is no value of", t.name, col.name, col.typ, found.by)
+
+				continue
+			}
+			for _, from := range found.from {
+				if t.column(from) == nil {
+					s.problems.addf(defaultsFile, found.line, "%s has no column %s to derive %s from", t.name, from, col.name)
+				}
+			}
+			col.rule = found
+		}
+	}
+	for _, r := range s.config.defaults {
+		if r.exact && !r.used {
+			s.problems.addf(defaultsFile, r.line, "there is no column %s.%s", r.table, r.column)
+		}
+	}
+}
+
+var (
+	idTypes   = []string{"text", "uuid", "varchar", "bpchar", "char", "citext"}
+	timeTypes = []string{"timestamptz", "timestamp", "date"}
+)
+
+func (r *rule) suits(col *column) bool {
+	switch r.by {
+	case dbtx.ID:
+		return !col.array && slices.Contains(idTypes, col.typ)
+	case dbtx.Now:
+		return !col.array && slices.Contains(timeTypes, col.typ)
+	default:
+		return true
+	}
+}
+
+// fits reports that a wildcard means the column.
+func (r *rule) fits(t *table, col *column) bool {
+	if r.by == none {
+		return true
+	}
+	key := slices.ContainsFunc(t.constraints, func(c *constraint) bool {
+		return c.kind == dbtx.PrimaryKey && slices.Equal(c.columns, []string{col.name})
+	})
+
+	return r.suits(col) && (t.view || key || col.notNull && r.by != dbtx.ID)
+}

@@ -1,0 +1,294 @@
+// Package schema makes a database into what the schema files of a store say, and says what differs from them.
+package schema
+
+import (
+	"context"
+	"crypto/sha256"
+	_ "embed" // for the hash of this file
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"time"
+
+	"musicstore/layer/dbtx"
+	"musicstore/layer/settings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// DB is a *pgxpool.Pool, a *pgx.Conn or a pgx.Tx.
+type DB interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	Begin(ctx context.Context) (pgx.Tx, error)
+}
+
+// Bootstrap creates the tables and indexes of the schema files that are missing from the current schema, in one transaction,
+// and returns their names: the tables, and the indexes that were added to tables which were there. It changes nothing
+// that exists, whatever that looks like. A second call creates nothing, takes no lock and returns none.
+//
+// Any number of processes may call it at once: one creates, the others wait for it. Where something holds the tables
+// for longer than lockTimeout, Bootstrap gives up with nothing created rather than keep their writers waiting.
+//
+// The settings of the session that change what SQL means, such as standard_conforming_strings, are set for Bootstrap's own
+// transaction, so they make no difference. A database whose encoding is not UTF8 is an error that is ErrSettings. A
+// superuser on whose search_path another role can make functions gets ErrUntrusted. Nothing is created then.
+func Bootstrap(ctx context.Context, db DB, m *dbtx.Metadata) (created []string, err error) {
+	names, tableOf := creations(m)
+	missing, err := missingFrom(ctx, db, names)
+	if err != nil || len(missing) == 0 {
+		return nil, wrap(err)
+	}
+	lock := fmt.Sprintf("SELECT pg_catalog.pg_advisory_xact_lock(%d)", LockKey)
+	for try := 1; ; try++ {
+		made, err := create(ctx, db, m.Schema, names, lock)
+		switch state := sqlState(err); {
+		case err == nil:
+			// The indexes of a table that was made go without saying.
+			return slices.DeleteFunc(slices.Clone(made), func(name string) bool {
+				return slices.Contains(made, tableOf[name])
+			}), nil
+		case lock != "" && state == "42883": // undefined_function
+			lock = ""
+		case lock == "" && try < maxTries && clashes[state]:
+			select {
+			case <-time.After(rand.N(20 * time.Millisecond)): //nolint:gosec // spreading retries needs no secrecy
+			case <-ctx.Done():
+				return nil, wrap(ctx.Err())
+			}
+		default:
+			return nil, wrap(err)
+		}
+	}
+}
+
+var (
+	// ErrSettings means that the database does not store text as UTF8, or that session_replication_role turns foreign
+	// keys off; a *settings.SettingError says which.
+	ErrSettings = settings.ErrSettings
+	// ErrUntrusted means that the session is a superuser's, and another role that can log in may make functions and
+	// operators on its search_path, which would run with a superuser's rights. The text has the statement that mends it.
+	ErrUntrusted = settings.ErrUntrusted
+)
+
+// Warnings returns what another role can do to run code with the rights of this session, with the statement that mends
+// it: a role that can log in and may make functions in a schema of the search_path, or functions that it has made there.
+// For a superuser these are not returned: Bootstrap and Check refuse it, with ErrUntrusted.
+//
+// It also returns which settings have the server lose rows or commits silently: zero_damaged_pages,
+// ignore_checksum_failure, and synchronous_commit = off of the role, the database or the session. When
+// session_replication_role turns foreign keys off, it returns ErrSettings, as Bootstrap and Check do. A second call looks
+// again.
+func Warnings(ctx context.Context, db DB) (warnings []string, err error) {
+	tx, err := db.Begin(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look at the search_path: %w", err)
+	}
+	defer rollback(ctx, tx) //nolint:errcheck // nothing was changed
+	path, err := settings.Look(ctx, tx)
+	if err != nil {
+		return nil, fmt.Errorf("look at the search_path: %w", err)
+	}
+
+	return path.Checked()
+}
+
+//go:embed bootstrap.go
+var source string
+
+// Version names what Bootstrap makes of an empty database: a hash of the schema files and of the code that applies them.
+func Version(m *dbtx.Metadata) string {
+	h := sha256.New()
+	_, _ = io.WriteString(h, source)
+	for _, s := range m.Schema {
+		_, _ = fmt.Fprintf(h, "%d %s", len(s.SQL), s.SQL)
+	}
+
+	return hex.EncodeToString(h.Sum(nil))[:16]
+}
+
+// lockTimeout bounds how long Bootstrap waits for each lock. CREATE INDEX asks for one that keeps writers out, and
+// writers that come later queue behind it.
+const lockTimeout = 10 * time.Second
+
+// LockKey is the advisory lock that concurrent bootstraps of a database take. It is the same in every version.
+const LockKey = 0x6d75736963
+
+// maxTries bounds the attempts on an engine without that lock, where concurrent creators get in each other's way.
+const maxTries = 50
+
+// clashes are the errors by which IF NOT EXISTS loses a race: the name appeared between its look and its leap.
+var clashes = map[string]bool{
+	"23505": true, // unique_violation, of pg_class or pg_type
+	"42P07": true, // duplicate_table
+	"42710": true, // duplicate_object
+	"40P01": true, // deadlock_detected
+}
+
+// creations returns the names of the tables and indexes that the schema files create, and the table of each index.
+func creations(m *dbtx.Metadata) (names []string, tableOf map[string]string) {
+	tableOf = map[string]string{}
+	for _, s := range m.Schema {
+		names = append(names, s.Name)
+		tableOf[s.Name] = s.Table
+	}
+
+	return names, tableOf
+}
+
+// missingSQL runs in the session's own search_path, so every name in it is qualified, operators included: otherwise a
+// function of the same name that another role has made there could run in place of PostgreSQL's own.
+const missingSQL = `
+SELECT pg_catalog.current_setting('server_encoding'),
+    coalesce(pg_catalog.current_setting('session_replication_role', true), ''), ARRAY(
+    SELECT wanted.name
+    FROM pg_catalog.unnest($1::pg_catalog.text[]) WITH ORDINALITY AS wanted (name, n)
+    WHERE NOT EXISTS (
+        SELECT FROM pg_catalog.pg_class AS c
+        JOIN pg_catalog.pg_namespace AS s ON s.oid OPERATOR(pg_catalog.=) c.relnamespace
+        WHERE c.relname OPERATOR(pg_catalog.=) wanted.name
+            AND s.nspname OPERATOR(pg_catalog.=) pg_catalog.current_schema()
+    )
+    ORDER BY wanted.n
+)`
+
+// missingFrom returns which of the names the current schema lacks, unless the database can't store the text or enforce foreign keys. It is one
+// round trip.
+func missingFrom(ctx context.Context, db DB, names []string) ([]string, error) {
+	rows, err := db.Query(ctx, missingSQL, pgx.QueryExecModeExec, names)
+	if err != nil {
+		return nil, err
+	}
+	type look struct {
+		Encoding, Role string
+		Missing        []string
+	}
+	got, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[look])
+	if err != nil {
+		return nil, err
+	}
+
+	if err := settings.CheckEncoding(got.Encoding); err != nil {
+		return nil, err
+	}
+
+	return got.Missing, settings.CheckRole(got.Role)
+}
+
+// create runs the statements in one transaction under the lock, and returns what they created.
+func create(ctx context.Context, db DB, statements []dbtx.Statement, names []string, lock string) (made []string, err error) {
+	tx, err := db.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = rollback(ctx, tx) // the first error says more
+		}
+	}()
+	_, nested := db.(pgx.Tx)
+	if !nested {
+		// The default may be a level at which the look below sees what was there before the wait for the lock.
+		if err := exec(ctx, tx, "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"); err != nil {
+			return nil, err
+		}
+	}
+	path, err := settings.Look(ctx, tx)
+	if err == nil {
+		err = path.Refuse()
+	}
+	if err != nil {
+		return nil, err
+	}
+	before, err := settings.Seal(ctx, tx, strconv.FormatInt(lockTimeout.Milliseconds(), 10))
+	if err == nil && lock != "" {
+		err = exec(ctx, tx, lock)
+	}
+	if err == nil {
+		err = settings.SetPath(ctx, tx, path.Setting)
+	}
+	if err != nil {
+		return nil, err
+	}
+	// Under the lock: another may have created it all meanwhile.
+	missing, err := missingFrom(ctx, tx, names)
+	if err != nil {
+		return nil, err
+	}
+	if len(missing) > 0 {
+		if err := apply(ctx, tx, statements); err != nil {
+			return nil, err
+		}
+	}
+	if nested { // the caller's transaction goes on, with its own settings
+		if err := settings.Restore(ctx, tx, before); err != nil {
+			return nil, err
+		}
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return nil, err
+	}
+
+	return missing, nil
+}
+
+// apply runs the statements one by one: an engine that distributes tables, such as Citus, refuses several in one message.
+func apply(ctx context.Context, tx pgx.Tx, statements []dbtx.Statement) error {
+	for _, s := range statements {
+		if err := exec(ctx, tx, s.SQL); err != nil {
+			return fmt.Errorf("%s: %w", s.File, err)
+		}
+	}
+
+	return nil
+}
+
+// exec runs one statement.
+func exec(ctx context.Context, tx pgx.Tx, sql string) error {
+	_, err := tx.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol)
+
+	return err
+}
+
+// rollbackTimeout bounds a rollback when its context has ended. A server that is there answers in that time. After it,
+// the driver closes the connection, which rolls back as well.
+const rollbackTimeout = time.Second
+
+// rollback ends a transaction, also when ctx has ended.
+func rollback(ctx context.Context, tx pgx.Tx) error {
+	if ctx.Err() != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+		defer cancel()
+	}
+
+	return tx.Rollback(ctx)
+}
+
+func sqlState(err error) string {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return pg.Code
+	}
+
+	return ""
+}
+
+func wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	switch sqlState(err) {
+	case "55P03": // lock_not_available
+		const why = "something has held the tables for %s: end it, or try again when it has ended"
+
+		return fmt.Errorf("bootstrap: "+why+": %w", lockTimeout, err)
+	case "3F000": // invalid_schema_name
+		return fmt.Errorf("bootstrap: the search_path names no schema that exists: %w", err)
+	default:
+		return fmt.Errorf("bootstrap: %w", err)
+	}
+}
