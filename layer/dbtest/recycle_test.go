@@ -275,7 +275,11 @@ func BenchmarkStore(b *testing.B) {
 	kinds := map[string]func() (wait, end time.Duration, err error){
 		"recycled": func() (wait, end time.Duration, err error) { return timeStore(b, recycledURL) },
 		"clone": func() (wait, end time.Duration, err error) {
-			return timeStore(b, func(tb testing.TB) (string, error) { return dbtest.Clone(tb, &dbgen.Metadata) })
+			return timeStore(b, func(tb testing.TB) (string, error) {
+			tb.Helper()
+
+			return dbtest.Clone(tb, &dbgen.Metadata)
+		})
 		},
 		"connect": func() (wait, end time.Duration, err error) { return timeConnect(b, existing) },
 	}

@@ -22,9 +22,10 @@ type Span struct{ Start, End int }
 
 // Statement is a statement of a file.
 type Statement struct {
+	Span // from its first token to behind its last
+
 	Node *pgquery.Node
 	From int // where the last statement ended
-	Span     // from its first token to behind its last
 }
 
 // Read parses a file. The error is the parser's, an *Error.
