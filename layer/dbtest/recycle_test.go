@@ -276,10 +276,10 @@ func BenchmarkStore(b *testing.B) {
 		"recycled": func() (wait, end time.Duration, err error) { return timeStore(b, recycledURL) },
 		"clone": func() (wait, end time.Duration, err error) {
 			return timeStore(b, func(tb testing.TB) (string, error) {
-			tb.Helper()
+				tb.Helper()
 
-			return dbtest.Clone(tb, &dbgen.Metadata)
-		})
+				return dbtest.Clone(tb, &dbgen.Metadata)
+			})
 		},
 		"connect": func() (wait, end time.Duration, err error) { return timeConnect(b, existing) },
 	}

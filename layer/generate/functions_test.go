@@ -33,6 +33,9 @@ func TestStableFunctions(t *testing.T) {
 		stableFunctions = text
 	}
 	for _, name := range names("bool_or(provolatile = 'v')") {
+		if name == "timezone" { // PostgreSQL 14 has it wrong of timetz, and later versions call it stable
+			continue
+		}
 		require.False(t, stable(name), "%s is volatile: make the list again", name)
 	}
 	for _, name := range []string{"lower", "count", "now", "jsonb_build_object", "row_number"} {
