@@ -35,8 +35,8 @@ fuzz: ## Look for input that breaks something, FUZZTIME (30s) a fuzz test; `make
 	done
 
 .PHONY: cover
-cover: ## Print how much of repo and schema their tests cover; fail below 90 %
-	@$(GO) test -cover ./internal/repo ./layer/schema | \
+cover: ## Print how much of repo, dbtx and schema their tests cover; fail below 90 %
+	@$(GO) test -cover ./internal/repo ./layer/dbtx ./layer/schema | \
 		awk '{ print } $$1 != "ok" || $$5 + 0 < 90 { failed = 1 } END { exit failed || NR == 0 }'
 
 # bench/ is a module of its own: what it measures the store beside is no part of go.mod.
@@ -69,7 +69,7 @@ generate: ## Turn the SQL of db/ into the Go of internal/dbgen and what is gener
 	cd layer/internal/testdb && $(GO) run ../../generate
 
 # What `make generate` writes.
-GENERATED := internal/dbgen internal/repo/types.go internal/repo/sentinels.go internal/repo/derived.go layer/internal/testdb
+GENERATED := internal/dbgen internal/repo/store.go internal/repo/types.go internal/repo/sentinels.go internal/repo/derived.go layer/internal/testdb
 
 .PHONY: verify
 verify: generate ## Fail when the committed code or the README's picture is not what the SQL gives, or go.mod is not tidy

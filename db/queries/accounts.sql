@@ -58,7 +58,7 @@ RETURNING *;
 --
 -- It changes the reset first and the account second, as RedeemPasswordReset does. So the two never deadlock.
 --
--- If a trigger drops the row, the query reads a setting that does not exist, musicstore.rows_not_kept. The statement then fails,
+-- If a trigger drops the row, the query reads a setting that does not exist, dbtx.rows_not_kept. The statement then fails,
 -- and nothing is kept. The check is for an account whose reset was ended: without one, a missing row means no such account.
 WITH ended AS (
     DELETE FROM password_resets
@@ -75,7 +75,7 @@ FROM accounts
 WHERE (
     SELECT CASE
         WHEN EXISTS (SELECT FROM accounts) OR NOT EXISTS (SELECT FROM ended) THEN true
-        ELSE current_setting('musicstore.rows_not_kept')::boolean
+        ELSE current_setting('dbtx.rows_not_kept')::boolean
     END
 );
 

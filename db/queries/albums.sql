@@ -42,7 +42,7 @@ WITH album AS (
 SELECT
     CASE
         WHEN cardinality(stored.ids) = coalesce(cardinality(@track_names::text[]), 0) THEN album.id
-        ELSE current_setting('musicstore.rows_not_kept')::bigint
+        ELSE current_setting('dbtx.rows_not_kept')::bigint
     END::bigint AS id,
     album.name, album.url, album.year, album.price_cents, album.image_url, album.has_preview, album.is_published,
     stored.ids::bigint[] AS track_ids,
@@ -103,7 +103,7 @@ SELECT
         WHEN (SELECT count(*) FROM inserted) = cardinality(@names::text[])
             AND (SELECT count(*) FROM inserted_tracks) = coalesce(cardinality(@track_names::text[]), 0)
             THEN true
-        ELSE current_setting('musicstore.rows_not_kept')::boolean
+        ELSE current_setting('dbtx.rows_not_kept')::boolean
     END::boolean;
 
 -- name: GetAlbum :one

@@ -90,7 +90,7 @@ FROM accounts
 WHERE (
     SELECT CASE
         WHEN EXISTS (SELECT FROM accounts) OR NOT EXISTS (SELECT FROM redeemed) THEN true
-        ELSE current_setting('musicstore.rows_not_kept')::boolean
+        ELSE current_setting('dbtx.rows_not_kept')::boolean
     END
 );
 

@@ -300,7 +300,7 @@ FROM accounts
 WHERE (
     SELECT CASE
         WHEN EXISTS (SELECT FROM accounts) OR NOT EXISTS (SELECT FROM ended) THEN true
-        ELSE current_setting('musicstore.rows_not_kept')::boolean
+        ELSE current_setting('dbtx.rows_not_kept')::boolean
     END
 )
 `
@@ -314,7 +314,7 @@ type SetPasswordHashParams struct {
 //
 // It changes the reset first and the account second, as RedeemPasswordReset does. So the two never deadlock.
 //
-// If a trigger drops the row, the query reads a setting that does not exist, musicstore.rows_not_kept. The statement then fails,
+// If a trigger drops the row, the query reads a setting that does not exist, dbtx.rows_not_kept. The statement then fails,
 // and nothing is kept. The check is for an account whose reset was ended: without one, a missing row means no such account.
 func (q *Queries) SetPasswordHash(ctx context.Context, arg SetPasswordHashParams) (Account, error) {
 	row := q.db.QueryRow(ctx, setPasswordHash, arg.ID, arg.PasswordHash)

@@ -143,7 +143,7 @@ type Querier interface {
 	//
 	// It changes the reset first and the account second, as RedeemPasswordReset does. So the two never deadlock.
 	//
-	// If a trigger drops the row, the query reads a setting that does not exist, musicstore.rows_not_kept. The statement then fails,
+	// If a trigger drops the row, the query reads a setting that does not exist, dbtx.rows_not_kept. The statement then fails,
 	// and nothing is kept. The check is for an account whose reset was ended: without one, a missing row means no such account.
 	SetPasswordHash(ctx context.Context, arg SetPasswordHashParams) (Account, error)
 	// UnpublishAlbum takes the album off sale, and returns it; no row when there is none.

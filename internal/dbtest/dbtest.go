@@ -50,6 +50,8 @@ var (
 	AdminURL   = dbtest.AdminURL
 	Main       = dbtest.Main
 	Soak       = dbtest.Soak
+
+	InEachQueryMode = dbtest.InEachQueryMode
 )
 
 // URLParams is the layer's.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"musicstore/internal/dbgen"
+	"musicstore/layer/dbtx"
 )
 
 // NewAccount is what CreateAccount takes. Email and PasswordHash, a PHC string such as "$argon2id$…", are needed. ID
@@ -23,7 +24,7 @@ func (r *Repo) CreateAccount(ctx context.Context, a NewAccount) (Account, error)
 	account, err := r.querier.CreateAccount(ctx, a)
 	if errors.Is(err, ErrAccountIDTaken) { // unless a trigger dropped the row
 		if _, found := r.GetAccount(ctx, a.ID); errors.Is(found, ErrNotFound) {
-			return Account{}, notKept("create account")
+			return Account{}, dbtx.Wrap("create account", ErrRowsNotKept)
 		} else if found != nil {
 			err = found
 		}
@@ -37,7 +38,7 @@ func (r *Repo) CreateAccount(ctx context.Context, a NewAccount) (Account, error)
 func (r *Repo) GetAccountByEmail(ctx context.Context, email string) (Account, error) {
 	key, err := emailKey(Email(email))
 	if err != nil {
-		return Account{}, unmade("get account by email", err, "email")
+		return Account{}, dbtx.Underived("get account by email", "email", err)
 	}
 
 	return r.querier.GetAccountByEmail(ctx, key)

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"musicstore/internal/dbgen"
+	"musicstore/layer/dbtx"
 
 	"github.com/gosimple/slug"
 )
@@ -64,7 +65,7 @@ func (r *Repo) CreateAlbum(ctx context.Context, a NewAlbum) (AlbumWithTracks, er
 		TrackNames: t.names, TrackLengths: t.lengths, TrackAudioURLs: t.audio, TrackVideoURLs: t.video,
 	})
 	if errors.Is(err, ErrNotFound) {
-		return AlbumWithTracks{}, notKept(op)
+		return AlbumWithTracks{}, dbtx.Wrap(op, ErrRowsNotKept)
 	}
 	if err != nil {
 		return AlbumWithTracks{}, err
@@ -145,7 +146,7 @@ func (a *NewAlbum) complete(op, path string, t *trackColumns) error {
 			if text.from == nil {
 				continue
 			}
-			why := badString(*text.from)
+			why := dbtx.Unstorable(*text.from)
 			if text.to != nil {
 				if *text.to = *text.from; *text.to == "" {
 					why = isEmpty

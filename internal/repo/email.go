@@ -10,6 +10,8 @@ import (
 	"golang.org/x/net/idna"
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
+
+	"musicstore/layer/dbtx"
 )
 
 // longestEmail is the longest address that SMTP has room for: 64 characters, @, 255 characters.
@@ -35,7 +37,7 @@ const longestEmail = 320
 func EmailKey(email string) (string, error) {
 	key, err := emailKey(Email(email))
 	if err != nil {
-		return "", unmade("email key", err, "email")
+		return "", dbtx.Underived("email key", "email", err)
 	}
 
 	return string(key), nil
@@ -45,7 +47,7 @@ func EmailKey(email string) (string, error) {
 func emailKey(email Email) (key Email, err error) {
 	trimmed := strings.TrimSpace(string(email))
 	refuse := func(why string) (Email, error) { return "", &InvalidError{Field: "email", Reason: why} }
-	if why := badString(trimmed); why != "" {
+	if why := dbtx.Unstorable(trimmed); why != "" {
 		return refuse(why)
 	}
 	// Before folding, which can make a text three times longer: work that a stranger can cause has a bound.

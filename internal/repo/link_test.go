@@ -12,8 +12,10 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"musicstore/internal/dbgen"
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
+	"musicstore/layer/dbtx"
 	"musicstore/layer/wireproxy"
 
 	"github.com/jackc/pgx/v5"
@@ -449,7 +451,7 @@ func (w *wire) rule(m wireproxy.Message) wireproxy.Action {
 	case *pgproto3.Bind:
 		w.bound[m.Link] = w.parsed[fmt.Sprint(m.Link, is.PreparedStatement)]
 	case *pgproto3.Execute:
-		if sql := w.bound[m.Link]; !w.inTx[m.Link] && !repo.Reads(sql) {
+		if sql := w.bound[m.Link]; !w.inTx[m.Link] && !reads(sql) {
 			w.runs++
 		}
 	case *pgproto3.Query:
@@ -704,4 +706,14 @@ func requireInvariants(t *testing.T, direct *repo.Repo) {
 		require.NoError(t, direct.DB().QueryRow(t.Context(), sql).Scan(&bad))
 		require.Zero(t, bad, what)
 	}
+}
+
+// reads reports whether a statement changes nothing.
+func reads(sql string) bool {
+	if q := dbgen.Metadata.Query(sql); q != nil {
+		return !q.Write
+	}
+	word := dbtx.StatementName(sql)
+
+	return word == "SELECT" || word == "BEGIN" || word == "SAVEPOINT"
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"musicstore/layer/dbtx"
 )
 
 // Page is a part of a long list. The list's After… function makes After of the last row of the page before; "" is the
@@ -30,7 +32,7 @@ type position struct {
 // time reads the order of a list by time.
 func (p position) time(op string) (time.Time, error) {
 	t := time.UnixMicro(p.order).UTC()
-	if t.Before(firstTime) || t.After(endOfTime) {
+	if t.Before(dbtx.FirstTime) || t.After(dbtx.LastTime) {
 		return t, badPlace(op)
 	}
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"musicstore/internal/dbgen"
+	"musicstore/layer/dbtx"
 	"musicstore/layer/private"
 )
 
@@ -52,7 +53,7 @@ func (r *Repo) CreatePasswordReset(ctx context.Context, p NewPasswordReset) (res
 		return PasswordReset{}, "", derived(op, "none_after")
 	}
 	token = NewID()
-	now, interval := r.opts.clock(), r.opts.resetInterval.Seconds()
+	now, interval := r.store.Clock(), r.resetInterval().Seconds()
 	reset, err = r.querier.CreatePasswordReset(ctx, dbgen.CreatePasswordResetParams{
 		ID: p.ID, AccountID: p.AccountID, TokenHash: private.DigestOf(token),
 		CreatedAt: setTime(p.CreatedAt), ExpiresAt: setTime(p.ExpiresAt), LifetimeSeconds: ResetLifetime.Seconds(),
@@ -65,9 +66,9 @@ func (r *Repo) CreatePasswordReset(ctx context.Context, p NewPasswordReset) (res
 		})
 		switch {
 		case recent:
-			err = &opError{op: op, errs: []error{ErrResetTooSoon}, text: ErrResetTooSoon.Error()}
+			err = dbtx.Wrap(op, ErrResetTooSoon)
 		case err == nil:
-			err = notKept(op)
+			err = dbtx.Wrap(op, ErrRowsNotKept)
 		}
 	}
 	if err != nil {
@@ -83,14 +84,14 @@ func setTime(t time.Time) *time.Time {
 		return nil
 	}
 
-	return new(stored(t))
+	return new(dbtx.Stored(t))
 }
 
 // GetPasswordReset returns the open reset of a token; ErrResetInvalid when the token is unknown, used, expired or
 // superseded. It does not use the token up: what it says may have changed by the time the token is redeemed.
 func (r *Repo) GetPasswordReset(ctx context.Context, token string) (PasswordReset, error) {
 	reset, err := r.querier.GetPasswordReset(ctx, dbgen.GetPasswordResetParams{
-		TokenHash: private.DigestOf(token), Now: r.opts.clock(),
+		TokenHash: private.DigestOf(token), Now: r.store.Clock(),
 	})
 
 	return reset, noRow("get password reset", err, ErrResetInvalid)
@@ -102,7 +103,7 @@ func (r *Repo) GetPasswordReset(ctx context.Context, token string) (PasswordRese
 // good. from is where the request came from, and is kept with the reset; the zero Addr is unknown. Of any number of
 // calls with one token, one succeeds.
 func (r *Repo) RedeemPasswordReset(ctx context.Context, token string, hash PasswordHash, from netip.Addr) (Account, error) {
-	p := dbgen.RedeemPasswordResetParams{TokenHash: private.DigestOf(token), PasswordHash: hash, Now: r.opts.clock()}
+	p := dbgen.RedeemPasswordResetParams{TokenHash: private.DigestOf(token), PasswordHash: hash, Now: r.store.Clock()}
 	if from.IsValid() {
 		p.UsedIP = &private.IP{Addr: from}
 	}
@@ -115,14 +116,14 @@ func (r *Repo) RedeemPasswordReset(ctx context.Context, token string, hash Passw
 // deletes none that is good now. A second call returns 0.
 func (r *Repo) DeleteExpiredPasswordResets(ctx context.Context, expiredBefore time.Time) (int64, error) {
 	return r.querier.DeleteExpiredPasswordResets(ctx, dbgen.DeleteExpiredPasswordResetsParams{
-		ExpiredBefore: expiredBefore, Now: r.opts.clock(),
+		ExpiredBefore: expiredBefore, Now: r.store.Clock(),
 	})
 }
 
 // noRow is err, or what it means that the statement found no row.
 func noRow(op string, err, meaning error) error {
 	if errors.Is(err, ErrNotFound) {
-		return &opError{op: op, errs: []error{meaning}, text: meaning.Error()}
+		return dbtx.Wrap(op, meaning)
 	}
 
 	return err

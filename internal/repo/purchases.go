@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"musicstore/internal/dbgen"
+	"musicstore/layer/dbtx"
 )
 
 // NewPurchase is what RecordPurchase takes. PaymentRef is the payment provider's own reference, and the key: whatever
@@ -22,7 +23,7 @@ func (r *Repo) RecordPurchase(ctx context.Context, p NewPurchase) (Purchase, err
 	purchase, err := r.querier.RecordPurchase(ctx, p)
 	if errors.Is(err, ErrPaymentRefTaken) { // unless a trigger dropped the row
 		if _, found := r.GetPurchaseByPaymentRef(ctx, p.PaymentRef); errors.Is(found, ErrNotFound) {
-			return Purchase{}, notKept("record purchase")
+			return Purchase{}, dbtx.Wrap("record purchase", ErrRowsNotKept)
 		} else if found != nil {
 			err = found
 		}
@@ -35,7 +36,7 @@ func (r *Repo) RecordPurchase(ctx context.Context, p NewPurchase) (Purchase, err
 // page after it is at AfterPurchase(last).
 func (r *Repo) ListPurchases(ctx context.Context, accountID string, page Page) ([]Purchase, error) {
 	const op = "list purchases"
-	at, limit, err := page.read(op, position{endOfTime.UnixMicro(), strconv.FormatInt(math.MaxInt64, 10)})
+	at, limit, err := page.read(op, position{dbtx.LastTime.UnixMicro(), strconv.FormatInt(math.MaxInt64, 10)})
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"musicstore/internal/dbgen"
+	"musicstore/layer/dbtx"
 )
 
 // What a report says of one day. Day is the instant at which the day began, in UTC; In(zone) gives the date.
@@ -44,7 +45,7 @@ func (d Days) bounds(op string, now time.Time) (starts, ends []time.Time, err er
 		ends = append(ends, midnight(year, month, day-n+2+i, zone))
 	}
 
-	if storable(now) && (!storable(starts[0]) || !storable(ends[n-1])) { // a clock that is wrong is refused with its times
+	if dbtx.StorableTime(now) && (!dbtx.StorableTime(starts[0]) || !dbtx.StorableTime(ends[n-1])) { // a clock that is wrong is refused with its times
 		return nil, nil, &InvalidError{Op: op, Field: "days", Reason: "must all be of the years 1 to 9999"}
 	}
 
@@ -75,7 +76,7 @@ func midnight(year int, month time.Month, day int, zone *time.Location) time.Tim
 
 // DailyNewAccounts counts the accounts created on each of the days, oldest day first; days without any count 0.
 func (r *Repo) DailyNewAccounts(ctx context.Context, days Days) ([]DayAccounts, error) {
-	starts, ends, err := days.bounds("daily new accounts", r.opts.now())
+	starts, ends, err := days.bounds("daily new accounts", r.store.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +87,7 @@ func (r *Repo) DailyNewAccounts(ctx context.Context, days Days) ([]DayAccounts, 
 // DailySales counts the purchases of each of the days and adds up what was paid, in cents, oldest day first; days
 // without any count 0.
 func (r *Repo) DailySales(ctx context.Context, days Days) ([]DaySales, error) {
-	starts, ends, err := days.bounds("daily sales", r.opts.now())
+	starts, ends, err := days.bounds("daily sales", r.store.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +100,7 @@ func (r *Repo) DailySales(ctx context.Context, days Days) ([]DaySales, error) {
 // not there.
 func (r *Repo) ListBestSellers(ctx context.Context, days Days, limit int) ([]BestSeller, error) {
 	const op = "list best sellers"
-	starts, ends, err := days.bounds(op, r.opts.now())
+	starts, ends, err := days.bounds(op, r.store.Now())
 	if err != nil {
 		return nil, err
 	}

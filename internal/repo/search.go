@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"musicstore/internal/dbgen"
+	"musicstore/layer/dbtx"
 )
 
 // CatalogHit is an album or a track that was found, with what a list shows of its album. Kind is KindAlbum or KindTrack;
@@ -64,7 +65,7 @@ func (r *Repo) SearchCatalog(ctx context.Context, text string, s Search) ([]Cata
 	invalid := func(field, why string) ([]CatalogHit, error) {
 		return nil, &InvalidError{Op: op, Field: field, Reason: why}
 	}
-	if why := badString(text); why != "" {
+	if why := dbtx.Unstorable(text); why != "" {
 		return invalid("text", why)
 	}
 	if utf8.RuneCountInString(text) > maxText {
@@ -185,7 +186,7 @@ func (p hitPlace) read(op, after string) (hitPlace, error) {
 	id, badID := strconv.ParseInt(part[3], 10, 64)
 	name, badName := base64.RawURLEncoding.DecodeString(part[4])
 	tooLong := utf8.RuneCount(name) > maxText
-	if badNumber != nil || badID != nil || badName != nil || badString(string(name)) != "" || tooLong {
+	if badNumber != nil || badID != nil || badName != nil || dbtx.Unstorable(string(name)) != "" || tooLong {
 		return p, badPlace(op)
 	}
 

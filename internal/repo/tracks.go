@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"musicstore/internal/dbgen"
+	"musicstore/layer/dbtx"
 )
 
 // The tracks of an album are numbered 1 to n without holes, also when several callers change them at once: each holds
@@ -17,7 +18,7 @@ import (
 // adds a second track.
 func (r *Repo) AddTrack(ctx context.Context, albumID int64, t NewTrack, position int) (Track, error) {
 	const op = "add track"
-	to, err := displayOrder(op, position, 0)
+	to, err := r.displayOrder(op, position, 0)
 	if err != nil {
 		return Track{}, err
 	}
@@ -48,7 +49,7 @@ func (r *Repo) AddTrack(ctx context.Context, albumID int64, t NewTrack, position
 // ErrRowsNotKept when a trigger dropped the change.
 func (r *Repo) MoveTrack(ctx context.Context, id int64, position int) (Track, error) {
 	const op = "move track"
-	to, err := displayOrder(op, position, 1)
+	to, err := r.displayOrder(op, position, 1)
 	if err != nil {
 		return Track{}, err
 	}
@@ -82,7 +83,7 @@ func (r *Repo) DeleteTrack(ctx context.Context, id int64) (Track, error) {
 			return err
 		}
 		if row.Moved != row.Behind {
-			return notKept("delete track")
+			return dbtx.Wrap("delete track", ErrRowsNotKept)
 		}
 		deleted = Track{
 			ID: row.ID, AlbumID: row.AlbumID, Name: row.Name, LengthSeconds: row.LengthSeconds,
@@ -112,7 +113,7 @@ func (r *Repo) LoadTracks(ctx context.Context, tracks []LoadTracksParams) (int64
 	err := r.InTx(ctx, func(tx *Repo) error {
 		n, err := tx.querier.LoadTracks(ctx, tracks)
 		if err == nil && n != int64(len(tracks)) {
-			return notKept("load tracks")
+			return dbtx.Wrap("load tracks", ErrRowsNotKept)
 		}
 
 		return err
@@ -142,9 +143,9 @@ func (r *Repo) withTrackLocked(ctx context.Context, id int64, fn func(*Repo, Tra
 	})
 }
 
-func displayOrder(op string, position, least int) (int32, error) {
+func (r *Repo) displayOrder(op string, position, least int) (int32, error) {
 	if position < least || position > MaxTracks {
-		return 0, beyondTheEnd(op)
+		return 0, r.beyondTheEnd(op)
 	}
 
 	return int32(position), nil //nolint:gosec // MaxTracks at most
@@ -158,13 +159,13 @@ func (r *Repo) unplaced(ctx context.Context, op string, albumID int64, position,
 	case err != nil:
 		return err
 	case position > len(tracks)+places:
-		return beyondTheEnd(op)
+		return r.beyondTheEnd(op)
 	default:
-		return notKept(op)
+		return dbtx.Wrap(op, ErrRowsNotKept)
 	}
 }
 
 // beyondTheEnd is the error of a position that the album does not have.
-func beyondTheEnd(op string) error {
-	return known().refused(op, ErrTrackPositionInvalid)
+func (r *Repo) beyondTheEnd(op string) error {
+	return r.store.Refused(op, ErrTrackPositionInvalid)
 }

@@ -5,6 +5,7 @@ package dbtx
 import (
 	"slices"
 	"strings"
+	"sync"
 )
 
 // LongestName is how many bytes of a name PostgreSQL keeps. It cuts the rest off, and says so in a notice alone.
@@ -17,12 +18,15 @@ type Metadata struct {
 	Tables  []*Table    // with the views, in the order of the schema files
 	Queries []*Query    // in the order of their names
 	Enums   []string    // the names of the enum types
+
+	once      sync.Once
+	catalogue *catalogue // see known
 }
 
 // Statement is a statement of the schema files.
 type Statement struct {
 	SQL   string // without the comments before it, and without a semicolon
-	File  string // its file and line: db/schema/010_accounts.sql:2
+	File  string // its file and line: db/schema/010_readers.sql:2
 	Kind  string // what it makes: table, index
 	Name  string // of what it makes
 	Table string // the table of an index
@@ -48,7 +52,7 @@ func (m *Metadata) Query(sql string) *Query {
 	return nil
 }
 
-// Name returns the name that sqlc put into the first line of a query, "-- name: GetAccount :one"; "" when there is none.
+// Name returns the name that sqlc put into the first line of a query, "-- name: GetReader :one"; "" when there is none.
 func Name(sql string) string {
 	const before = "-- name: "
 	if len(sql) < len(before) || sql[:len(before)] != before {
@@ -91,10 +95,10 @@ const (
 // Query is what is known of a query.
 type Query struct {
 	Name    string // CreateAccount
-	Op      string // its name in words, as errors begin with it: create account
+	Op      string // its name in words, as errors begin with it: create reader
 	Command string // without the colon: one
 	SQL     string // as the generated code sends it; that of Copyfrom is never sent
-	File    string // the file and line of the query: db/queries/accounts.sql:12
+	File    string // the file and line of the query: db/queries/readers.sql:12
 	Params  []Param
 	Fills   []Fill // its defaults, in the order in which they are made
 	Uses    []Use  // the tables and views that it touches; of Copyfrom, the table alone
@@ -155,7 +159,7 @@ type Use struct {
 type Table struct {
 	Name        string
 	View        bool
-	File        string // the file and line of its CREATE: db/schema/010_accounts.sql:2
+	File        string // the file and line of its CREATE: db/schema/010_readers.sql:2
 	Columns     []Column
 	Constraints []Constraint
 	Indexes     []Index // those that have a mark
@@ -192,10 +196,10 @@ const (
 
 // Constraint is a constraint or a unique index.
 type Constraint struct {
-	Name       string // a not-null constraint has the name that PostgreSQL 18 gives it: accounts_email_not_null
+	Name       string // a not-null constraint has the name that PostgreSQL 18 gives it: readers_email_not_null
 	Kind       string
 	Columns    []string
 	References string // the table that a foreign key refers to
 	Words      string // what is wrong when it refuses a row: e-mail already taken
-	Referenced string // what is wrong when a foreign key keeps the row that it refers to: account has purchases
+	Referenced string // what is wrong when a foreign key keeps the row that it refers to: reader has sales
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	_ "embed" // for the text of the store
 	"fmt"
 	"go/format"
 	"path"
@@ -21,7 +22,22 @@ const (
 	typesFile     = "types.go"
 	sentinelsFile = "sentinels.go"
 	derivedFile   = "derived.go"
+	storeFile     = "store.go"
 )
+
+// storeText is the store's type, with what opens one, its options and its errors.
+//
+//go:embed store.go.txt
+var storeText string
+
+// emitStore writes the store's type on the generated queries.
+func emitStore(module string, c *config) ([]byte, error) {
+	text := strings.NewReplacer(
+		"PACKAGE", c.storeName, "DBGENPATH", path.Join(module, c.out), "DBTXPATH", dbtxPath(), "DBGEN", c.pkg,
+	).Replace(storeText)
+
+	return gofmt(storeFile, text)
+}
 
 // metadataName is what the metadata is called in the generated package.
 const metadataName = "Metadata"
@@ -203,14 +219,21 @@ func emitTypes(module string, c *config, g, store *golang) ([]byte, error) {
 // emitSentinels writes the errors of the constraints.
 func emitSentinels(c *config, s *schema) ([]byte, error) {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%spackage %s\n\n// The sentinels, one a constraint.\nconst (\n", header, c.storeName)
+	fmt.Fprintf(&b, "%spackage %s\n\n", header, c.storeName)
+	both := func(t *table) bool {
+		return slices.ContainsFunc(t.constraints, func(k *constraint) bool { return k.sentinels[1] != "" })
+	}
+	if slices.ContainsFunc(s.tables, both) {
+		fmt.Fprintf(&b, "import %q\n\n", dbtxPath())
+	}
+	b.WriteString("// The sentinels, one a constraint.\nconst (\n")
 	for _, t := range s.tables {
 		for _, k := range t.constraints {
 			for i, name := range k.sentinels {
 				if name == "" {
 					continue
 				}
-				suffix := map[int]string{1: " + referenced"}[i]
+				suffix := map[int]string{1: " + dbtx.Referenced"}[i]
 				words := strings.Join(strings.Fields(k.words[i]), " ") // on one line, whatever a column is called
 				fmt.Fprintf(&b, "%s = Constraint(%q%s) // %s\n", name, k.name, suffix, words)
 			}

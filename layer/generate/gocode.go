@@ -51,29 +51,38 @@ func readGo(folder string, skip ...string) (*golang, error) {
 		if strings.HasSuffix(file, "_test.go") || slices.Contains(skip, filepath.Base(file)) {
 			continue
 		}
-		parsed, err := parser.ParseFile(g.fset, file, nil, parser.ParseComments|parser.SkipObjectResolution)
-		if err != nil {
+		if err := g.read(file, nil); err != nil {
 			return nil, err
-		}
-		g.files = append(g.files, parsed)
-		g.pkg = parsed.Name.Name
-		for _, spec := range parsed.Imports {
-			name := strings.Trim(spec.Path.Value, `"`)
-			name = name[strings.LastIndexByte(name, '/')+1:]
-			if strings.HasPrefix(name, "v") && len(name) == 2 {
-				name = filepath.Base(filepath.Dir(strings.Trim(spec.Path.Value, `"`)))
-			}
-			if spec.Name != nil {
-				name = spec.Name.Name
-			}
-			g.imports[name] = true
-		}
-		for _, decl := range parsed.Decls {
-			g.declare(decl)
 		}
 	}
 
 	return g, nil
+}
+
+// read parses a file, or the text that it is to have.
+func (g *golang) read(file string, text any) error {
+	parsed, err := parser.ParseFile(g.fset, file, text, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil {
+		return err
+	}
+	g.files = append(g.files, parsed)
+	g.pkg = parsed.Name.Name
+	for _, spec := range parsed.Imports {
+		name := strings.Trim(spec.Path.Value, `"`)
+		name = name[strings.LastIndexByte(name, '/')+1:]
+		if strings.HasPrefix(name, "v") && len(name) == 2 {
+			name = filepath.Base(filepath.Dir(strings.Trim(spec.Path.Value, `"`)))
+		}
+		if spec.Name != nil {
+			name = spec.Name.Name
+		}
+		g.imports[name] = true
+	}
+	for _, decl := range parsed.Decls {
+		g.declare(decl)
+	}
+
+	return nil
 }
 
 func rank(file string) int {

@@ -117,11 +117,23 @@ func (c *config) write(root, made, module string, s *schema, files []*source, qu
 	c.refuseDoubles(g, s, queries, ps)
 	taken := map[string]bool{}
 	var store *golang
+	emitted := map[string][]byte{}
 	if c.store != "" {
-		if store, err = readGo(filepath.Join(root, c.store), typesFile, sentinelsFile, derivedFile); err != nil {
+		folder := filepath.Join(root, c.store)
+		if store, err = readGo(folder, typesFile, sentinelsFile, derivedFile, storeFile); err != nil {
 			return nil, err
 		}
 		c.storeName = cmp.Or(store.pkg, path.Base(path.Join(module, c.store)))
+		before := len(store.doubles) // a function may stand in a file for each system
+		if emitted[storeFile], err = emitStore(module, c); err != nil {
+			return nil, err
+		}
+		if err = store.read(filepath.Join(folder, storeFile), emitted[storeFile]); err != nil {
+			return nil, err
+		}
+		for _, name := range store.doubles[before:] {
+			ps.addf(path.Join(c.store, storeFile), 1, "%s is written by make generate, and by hand in the same package: take yours out", name)
+		}
 		for name := range store.names {
 			taken[name] = true
 		}
@@ -143,7 +155,6 @@ func (c *config) write(root, made, module string, s *schema, files []*source, qu
 	if store == nil {
 		return moves, nil
 	}
-	emitted := map[string][]byte{}
 	if emitted[typesFile], err = emitTypes(module, c, g, store); err != nil {
 		return nil, err
 	}

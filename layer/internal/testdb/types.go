@@ -28,17 +28,23 @@ type (
 	ListPapersParams                = dbgen.ListPapersParams
 	ListPublishedPapersParams       = dbgen.ListPublishedPapersParams
 	UpdatePaperParams               = dbgen.UpdatePaperParams
-	CreateReaderParams              = dbgen.CreateReaderParams
-	DailyNewReadersParams           = dbgen.DailyNewReadersParams
-	DailyNewReadersRow              = dbgen.DailyNewReadersRow
-	ListReadersParams               = dbgen.ListReadersParams
-	SetPasswordHashParams           = dbgen.SetPasswordHashParams
-	DailySalesParams                = dbgen.DailySalesParams
-	DailySalesRow                   = dbgen.DailySalesRow
-	ListBestSellersParams           = dbgen.ListBestSellersParams
-	ListBestSellersRow              = dbgen.ListBestSellersRow
-	ListSalesParams                 = dbgen.ListSalesParams
-	RecordSaleParams                = dbgen.RecordSaleParams
-	SearchCatalogParams             = dbgen.SearchCatalogParams
-	SearchCatalogRow                = dbgen.SearchCatalogRow
+	// Deprecated: use NewReader.
+	CreateReaderParams    = dbgen.CreateReaderParams
+	DailyNewReadersParams = dbgen.DailyNewReadersParams
+	// Deprecated: use DayReaders.
+	DailyNewReadersRow    = dbgen.DailyNewReadersRow
+	ListReadersParams     = dbgen.ListReadersParams
+	SetPasswordHashParams = dbgen.SetPasswordHashParams
+	DailySalesParams      = dbgen.DailySalesParams
+	// Deprecated: use DaySales.
+	DailySalesRow         = dbgen.DailySalesRow
+	ListBestSellersParams = dbgen.ListBestSellersParams
+	// Deprecated: use BestSeller.
+	ListBestSellersRow = dbgen.ListBestSellersRow
+	ListSalesParams    = dbgen.ListSalesParams
+	// Deprecated: use NewSale.
+	RecordSaleParams    = dbgen.RecordSaleParams
+	SearchCatalogParams = dbgen.SearchCatalogParams
+	// Deprecated: use CatalogHit.
+	SearchCatalogRow = dbgen.SearchCatalogRow
 )

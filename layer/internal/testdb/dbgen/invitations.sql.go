@@ -185,7 +185,7 @@ FROM readers
 WHERE (
     SELECT CASE
         WHEN EXISTS (SELECT FROM readers) OR NOT EXISTS (SELECT FROM redeemed) THEN true
-        ELSE current_setting('musicstore.rows_not_kept')::boolean
+        ELSE current_setting('dbtx.rows_not_kept')::boolean
     END
 )
 `

@@ -143,7 +143,7 @@ type Querier interface {
 	//
 	// It changes the reset first and the reader second, as RedeemInvitation does. So the two never deadlock.
 	//
-	// If a trigger drops the row, the query reads a setting that does not exist, musicstore.rows_not_kept. The statement then fails,
+	// If a trigger drops the row, the query reads a setting that does not exist, dbtx.rows_not_kept. The statement then fails,
 	// and nothing is kept. The check is for a reader whose reset was ended: without one, a missing row means no such reader.
 	SetPasswordHash(ctx context.Context, arg SetPasswordHashParams) (Reader, error)
 	// UnpublishPaper takes the paper off sale, and returns it; no row when there is none.

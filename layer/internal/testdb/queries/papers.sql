@@ -42,7 +42,7 @@ WITH paper AS (
 SELECT
     CASE
         WHEN cardinality(stored.ids) = coalesce(cardinality(@article_names::text[]), 0) THEN paper.id
-        ELSE current_setting('musicstore.rows_not_kept')::bigint
+        ELSE current_setting('dbtx.rows_not_kept')::bigint
     END::bigint AS id,
     paper.name, paper.url, paper.year, paper.price_cents, paper.image_url, paper.has_preview, paper.is_published,
     stored.ids::bigint[] AS article_ids,
@@ -103,7 +103,7 @@ SELECT
         WHEN (SELECT count(*) FROM inserted) = cardinality(@names::text[])
             AND (SELECT count(*) FROM inserted_articles) = coalesce(cardinality(@article_names::text[]), 0)
             THEN true
-        ELSE current_setting('musicstore.rows_not_kept')::boolean
+        ELSE current_setting('dbtx.rows_not_kept')::boolean
     END::boolean;
 
 -- name: GetPaper :one

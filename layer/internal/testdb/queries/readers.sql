@@ -58,7 +58,7 @@ RETURNING *;
 --
 -- It changes the reset first and the reader second, as RedeemInvitation does. So the two never deadlock.
 --
--- If a trigger drops the row, the query reads a setting that does not exist, musicstore.rows_not_kept. The statement then fails,
+-- If a trigger drops the row, the query reads a setting that does not exist, dbtx.rows_not_kept. The statement then fails,
 -- and nothing is kept. The check is for a reader whose reset was ended: without one, a missing row means no such reader.
 WITH ended AS (
     DELETE FROM invitations
@@ -75,7 +75,7 @@ FROM readers
 WHERE (
     SELECT CASE
         WHEN EXISTS (SELECT FROM readers) OR NOT EXISTS (SELECT FROM ended) THEN true
-        ELSE current_setting('musicstore.rows_not_kept')::boolean
+        ELSE current_setting('dbtx.rows_not_kept')::boolean
     END
 );
 

@@ -1,0 +1,33 @@
+package dbtest
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// QueryModes are the ways in which pgx sends a query, as default_query_exec_mode names them.
+// https://pkg.go.dev/github.com/jackc/pgx/v5#QueryExecMode
+var QueryModes = []string{"cache_statement", "cache_describe", "describe_exec", "exec", "simple_protocol"}
+
+// InEachQueryMode runs the whole suite of the test's package in each query mode, in a process of its own. At least so many tests, with
+// their parts, must pass in each.
+func InEachQueryMode(t *testing.T, least int) {
+	t.Helper()
+	for _, mode := range QueryModes {
+		t.Run(mode, func(t *testing.T) {
+			start := time.Now()
+			suite := exec.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.timeout=10m")
+			suite.Env = append(os.Environ(), "MUSICSTORE_SOAK=", URLParams+"=default_query_exec_mode="+mode)
+			out, err := suite.CombinedOutput()
+			passed := strings.Count(string(out), "--- PASS: ")
+			require.NoError(t, err, "%s", out)
+			require.Greater(t, passed, least)
+			t.Logf("%d tests and parts of tests passed in %s in %v", passed, mode, time.Since(start).Round(time.Second))
+		})
+	}
+}

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package dbtx
+
+import "syscall"
+
+func limitUnacknowledged(string, string, syscall.RawConn) error { return nil }

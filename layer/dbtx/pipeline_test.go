@@ -1,0 +1,503 @@
+package dbtx_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"musicstore/layer/dbtx"
+	"musicstore/layer/internal/testdb/dbgen"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"musicstore/layer/internal/testdb"
+	"musicstore/layer/internal/testdb/dbtest"
+	"musicstore/layer/wireproxy"
+)
+
+// gathering is a store with pipelining, on a link that sees what is gathered.
+type gathering struct {
+	store  *testdb.Repo
+	direct *pgxpool.Pool // past the link
+	proxy  *wireproxy.Proxy
+
+	mu       sync.Mutex
+	parsed   map[string]string // the SQL of what is prepared for pipelining, by its name
+	inTx     map[int]bool      // by connection
+	gathered map[string]int    // how many were gathered, by the name of the query
+	wrong    []string          // what should not have been
+}
+
+// newGathering opens a store with pipelining that waits a minute for a slow look-up, so that a loaded machine looks like
+// any other.
+func newGathering(t *testing.T, opts ...testdb.Option) *gathering {
+	t.Helper()
+	g := &gathering{direct: dbtest.Pool(t), parsed: map[string]string{}, inTx: map[int]bool{}, gathered: map[string]int{}}
+	g.proxy = wireproxy.New(t, g.direct.Config().ConnString())
+	g.proxy.Set(g.rule)
+	var err error
+	opts = append(opts, testdb.WithPipelining(), testdb.WithResetInterval(0))
+	g.store, err = testdb.Open(t.Context(), with(t, g.proxy.URL(""), "default_query_exec_mode", cacheStatement), opts...)
+	require.NoError(t, err)
+	t.Cleanup(g.store.Close)
+	dbtx.SetPatience(testdb.Store(g.store), time.Minute)
+
+	return g
+}
+
+func (g *gathering) rule(m wireproxy.Message) wireproxy.Action {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch is := m.Is.(type) {
+	case *pgproto3.ReadyForQuery:
+		g.inTx[m.Link] = is.TxStatus != 'I'
+	case *pgproto3.Parse:
+		if strings.HasPrefix(is.Name, "gathered_") {
+			g.parsed[is.Name] = is.Query
+		}
+	case *pgproto3.Bind:
+		if sql, ok := g.parsed[is.PreparedStatement]; ok {
+			_, name, _ := strings.Cut(sql, "-- name: ")
+			name, kind, _ := strings.Cut(name, " ")
+			g.gathered[name]++
+			if g.inTx[m.Link] || !dbtx.Reads(&dbgen.Metadata, sql) || !strings.HasPrefix(kind, ":one\n") {
+				g.wrong = append(g.wrong, sql)
+			}
+		}
+	}
+
+	return wireproxy.Pass
+}
+
+// count returns how many of a query were gathered; of all, if it is "".
+func (g *gathering) count(query string) (n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for name, of := range g.gathered {
+		if query == "" || query == name {
+			n += of
+		}
+	}
+
+	return n
+}
+
+// lock holds a table until its result is called: what reads it waits.
+func (g *gathering) lock(t *testing.T, table string) (release func()) {
+	t.Helper()
+	tx, err := g.direct.Begin(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }) // of a test that failed
+	_, err = tx.Exec(t.Context(), "LOCK TABLE "+table)
+	require.NoError(t, err)
+
+	return func() { require.NoError(t, tx.Rollback(t.Context())) }
+}
+
+// waits waits until so many sessions wait for a lock.
+func (g *gathering) waits(t *testing.T, n int) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		var waiting int
+		err := g.direct.QueryRow(t.Context(), `SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
+			WHERE NOT granted AND datname = current_database()`).Scan(&waiting)
+
+		return err == nil && waiting >= n
+	}, time.Minute, time.Millisecond)
+}
+
+// company has a look-up wait at a lock, so that no other is alone, until its result is called.
+func (g *gathering) company(t *testing.T) (leave func()) {
+	t.Helper()
+	release := g.lock(t, "sales")
+	done := make(chan error, 1)
+	go func() {
+		_, err := g.store.GetSale(t.Context(), 0)
+		done <- err
+	}()
+	g.waits(t, 1)
+
+	return func() {
+		release()
+		require.ErrorIs(t, <-done, testdb.ErrNotFound)
+	}
+}
+
+// inverse is a look-up that fails for 0.
+const inverse = "-- name: Inverse :one\nSELECT 100 / $1::bigint"
+
+func invert(ctx context.Context, store *testdb.Repo, n int64) (of int64, err error) {
+	err = testdb.Store(store).DBTX().QueryRow(ctx, inverse, n).Scan(&of)
+
+	return of, err
+}
+
+func TestWithPipelining(t *testing.T) {
+	t.Parallel()
+
+	t.Run("AnswersAsWithout", func(t *testing.T) {
+		t.Parallel()
+		g := newGathering(t)
+		plain := testdb.New(g.direct, testdb.WithResetInterval(0))
+		a, b := newReader(t, plain, "a@x"), newPaper(t, plain, "A", 3)
+		reset, token, err := plain.CreateInvitation(t.Context(), testdb.NewInvitation{ReaderID: a.ID})
+		require.NoError(t, err)
+		look := func(store *testdb.Repo) error {
+			reader, err := store.GetReader(t.Context(), a.ID)
+			if err != nil || !reflect.DeepEqual(reader, a) {
+				return fmt.Errorf("%v, not %v: %w", reader, a, err)
+			}
+			paper, err := store.GetPaperByURL(t.Context(), b.URL)
+			if err != nil || paper.Paper != b.Paper || !slices.Equal(paper.Articles, b.Articles) {
+				return fmt.Errorf("%v, not %v: %w", paper, b, err)
+			}
+			found, err := store.GetInvitation(t.Context(), token)
+			if err != nil || found.ID != reset.ID || !found.ExpiresAt.Equal(reset.ExpiresAt) || found.ExpiresAt.Location() != time.UTC {
+				return fmt.Errorf("%v, not %v: %w", found, reset, err)
+			}
+			if _, err = store.GetArticle(t.Context(), -1); err == nil || err.Error() != "get article: not found" {
+				return fmt.Errorf("not found: %w", err)
+			}
+			if _, err = store.GetPaperByURL(t.Context(), "\x00"); !errors.Is(err, testdb.ErrInvalid) {
+				return fmt.Errorf("invalid: %w", err)
+			}
+
+			return nil
+		}
+		require.NoError(t, look(plain))
+		require.NoError(t, look(g.store), "alone")
+		require.Zero(t, g.count(""), "one that is alone has nothing to wait for")
+		require.Equal(t, make([]error, 32), atOnce(32, func(int) error { return look(g.store) }))
+		defer g.company(t)()
+		require.NoError(t, look(g.store))
+		for _, name := range []string{"GetReader", "GetPaperByURL", "GetInvitation", "GetArticle"} {
+			require.Positive(t, g.count(name), name)
+		}
+	})
+	t.Run("IsForLookUpsAlone", func(t *testing.T) {
+		t.Parallel()
+		g := newGathering(t)
+		require.NoError(t, everyQuery(t.Context(), g.store))
+		require.Zero(t, g.count(""))
+		require.NoError(t, everyQueryAtOnce(t.Context(), 8, 1, func(int) *testdb.Repo { return g.store }))
+		require.NoError(t, g.store.InTx(t.Context(), func(tx *testdb.Repo) error {
+			require.False(t, dbtx.Gathers(testdb.Store(tx)))
+
+			return everyQuery(t.Context(), tx)
+		}))
+		require.Empty(t, g.wrong)
+		require.Subset(t, []string{
+			"GetReader", "GetReaderByEmail", "GetPaper", "GetPaperByURL", "GetInvitation", "GetSale",
+			"GetSaleByPaymentRef", "GetArticle", "HasRecentInvitation",
+		}, slices.Collect(maps.Keys(g.gathered)))
+		require.NotContains(t, g.gathered, "LockPaper")
+		require.Positive(t, g.count(""))
+	})
+	t.Run("DoesNothingWhereItCanNot", func(t *testing.T) {
+		t.Parallel()
+		url := with(t, dbtest.URL(t), "default_query_exec_mode", cacheStatement)
+		require.False(t, dbtx.Gathers(testdb.Store(openMode(t, url, cacheStatement))))
+		for _, mode := range queryModes {
+			store, err := testdb.Open(t.Context(), with(t, url, "default_query_exec_mode", mode), testdb.WithPipelining())
+			require.NoError(t, err)
+			require.Equal(t, mode == cacheStatement, dbtx.Gathers(testdb.Store(store)), mode)
+			store.Close()
+		}
+		config, err := pgxpool.ParseConfig(url)
+		require.NoError(t, err)
+		config.PrepareConn = func(context.Context, *pgx.Conn) (bool, error) { return true, nil }
+		pool, err := pgxpool.NewWithConfig(t.Context(), config)
+		require.NoError(t, err)
+		defer pool.Close()
+		require.False(t, dbtx.Gathers(testdb.Store(testdb.New(pool, testdb.WithPipelining()))), "the hook may serve one caller alone")
+		conn, err := pgx.Connect(t.Context(), url)
+		require.NoError(t, err)
+		defer conn.Close(t.Context())
+		require.False(t, dbtx.Gathers(testdb.Store(testdb.New(conn, testdb.WithPipelining()))))
+	})
+	t.Run("IsSeenByEchoAndTracerLikeAnyOther", func(t *testing.T) {
+		t.Parallel()
+		echo, tracer := &recorder{}, &sqlTracer{}
+		g := newGathering(t, testdb.WithEcho(echo), testdb.WithTracer(tracer))
+		for _, n := range []int64{2, 2} { // the first is the one that proves to be quick
+			_, err := invert(t.Context(), g.store, n)
+			require.NoError(t, err)
+		}
+		defer g.company(t)()
+		echo.take()
+		tracer.reset()
+		_, err := invert(t.Context(), g.store, 4)
+		require.NoError(t, err)
+		_, err = invert(t.Context(), g.store, 0)
+		require.Error(t, err)
+		require.Equal(t, 2, g.count("Inverse"))
+		lines := echo.take()
+		require.Len(t, lines, 2)
+		require.Regexp(t, `^Inverse \| SELECT 100 / \$1::bigint \| \$1=4 \| 1 row \| \S+$`, lines[0])
+		require.Regexp(t, `^Inverse \| .* \| 0 rows \| \S+ \| ERROR: data exception \(SQLSTATE 22012\)$`, lines[1])
+		require.Equal(t, []string{inverse, inverse}, tracer.statements())
+		require.ErrorContains(t, tracer.lastError(), "22012")
+	})
+	t.Run("KeepsAnErrorToTheOneWhoMadeIt", func(t *testing.T) {
+		t.Parallel()
+		g := newGathering(t)
+		_, err := invert(t.Context(), g.store, 1)
+		require.NoError(t, err)
+		defer g.company(t)()
+		const callers, bad = 32, 7
+		errs := atOnce(callers, func(i int) error {
+			of, err := invert(t.Context(), g.store, int64(i-bad))
+			if err == nil && of != 100/int64(i-bad) {
+				return errors.New("another's answer")
+			}
+
+			return err
+		})
+		require.Equal(t, callers, g.count("Inverse"))
+		for i, err := range errs {
+			if i != bad {
+				require.NoError(t, err)
+			}
+		}
+		require.EqualError(t, errs[bad], "select: a value makes the statement divide by zero; the server does not say which one")
+		require.ErrorAs(t, errs[bad], new(*pgconn.PgError))
+
+		// The control: pgx's own batch has one Sync, and an error is the end of all behind it.
+		batch := &pgx.Batch{}
+		for i := range callers {
+			batch.Queue(inverse, int64(i-bad))
+		}
+		results := g.direct.SendBatch(t.Context(), batch)
+		served := 0
+		for range callers {
+			var of int64
+			if results.QueryRow().Scan(&of) == nil {
+				served++
+			}
+		}
+		require.Error(t, results.Close())
+		require.Equal(t, bad, served)
+	})
+	t.Run("LetsACallerLeaveAndTheOthersStay", func(t *testing.T) {
+		t.Parallel()
+		g := newGathering(t)
+		a := newReader(t, g.store, "a@x")
+		_, err := g.store.GetReader(t.Context(), a.ID)
+		require.NoError(t, err)
+		defer g.company(t)()
+		release := g.lock(t, "readers")
+		const callers = 200 // more than the flights take: some wait for their turn
+		ctx, cancel := context.WithCancelCause(t.Context())
+		left, stayed := make(chan error, callers), make(chan error, callers)
+		look := func(ctx context.Context, done chan<- error) {
+			found, err := g.store.GetReader(ctx, a.ID)
+			if err == nil && !reflect.DeepEqual(found, a) {
+				err = errors.New("another's answer")
+			}
+			done <- err
+		}
+		for range callers {
+			go look(ctx, left)
+			go look(t.Context(), stayed)
+		}
+		g.waits(t, 3) // the company and two flights
+		cancel(errOwn)
+		for range callers {
+			err := <-left
+			require.ErrorIs(t, err, errOwn)
+			require.EqualError(t, err, "get reader: "+errOwn.Error())
+		}
+		require.Empty(t, stayed)
+		release()
+		for range callers {
+			require.NoError(t, <-stayed)
+		}
+		require.Positive(t, g.count("GetReader"))
+	})
+	t.Run("KeepsASlowOneToItself", func(t *testing.T) {
+		t.Parallel()
+		g := newGathering(t)
+		a, b := newReader(t, g.store, "a@x"), newPaper(t, g.store, "A", 1)
+		look := func(int) error { _, err := g.store.GetReader(t.Context(), a.ID); return err }
+		slow := func() error { _, err := g.store.GetArticle(t.Context(), b.Articles[0].ID); return err }
+		require.NoError(t, look(0))
+		require.NoError(t, slow())
+		defer g.company(t)()
+		const slows, callers = 8, 100 // a slow one has a connection to itself in the end, of the sixteen
+		done := make(chan error, slows)
+		var release func()
+		began, patience := time.Now(), 50*time.Millisecond
+		for { // until a flight has left in time, with a slow one in it; after one that has not, it is kept apart for a while
+			require.Less(t, time.Since(began), time.Minute)
+			dbtx.SetPatience(testdb.Store(g.store), patience)
+			patience = min(2*patience, time.Second)
+			release = g.lock(t, "articles")
+			go func() { done <- slow() }()
+			g.waits(t, 2) // the company and the slow one, gathered or not
+			if g.count("GetArticle") > 0 {
+				break
+			}
+			release()
+			require.NoError(t, <-done)
+		}
+		for range slows - 1 {
+			go func() { done <- slow() }()
+			require.NoError(t, look(0))
+		}
+		require.Equal(t, make([]error, callers), atOnce(callers, look))
+		require.Empty(t, done)
+		release()
+		for range slows {
+			require.NoError(t, <-done)
+		}
+
+		// The control: on one connection those behind a slow one wait for as long as it does.
+		release = g.lock(t, "articles")
+		conn, err := pgx.Connect(t.Context(), g.direct.Config().ConnString())
+		require.NoError(t, err)
+		defer conn.Close(t.Context())
+		pipeline := conn.PgConn().StartPipeline(t.Context())
+		for _, sql := range []string{"SELECT FROM articles", "SELECT FROM readers"} {
+			pipeline.SendQueryParams(sql, nil, nil, nil, nil)
+			require.NoError(t, pipeline.Sync())
+		}
+		served := make(chan error, 1)
+		go func() {
+			for range 3 { // the slow one, its Sync, and the other
+				if _, err := pipeline.GetResults(); err != nil {
+					served <- err
+				}
+			}
+			served <- nil
+		}()
+		g.waits(t, 2)
+		require.Empty(t, served)
+		release()
+		require.NoError(t, <-served)
+		require.NoError(t, pipeline.Close())
+	})
+	t.Run("OutlivesItsConnections", func(t *testing.T) {
+		t.Parallel()
+		gatheringOutlivesItsConnections(t, 15)
+	})
+	t.Run("OutlivesItsLink", func(t *testing.T) {
+		t.Parallel()
+		gatheringOutlivesItsLink(t, 15)
+	})
+	t.Run("OutlivesAChangeOfTheSchema", func(t *testing.T) {
+		t.Parallel()
+		g := newGathering(t)
+		b := newPaper(t, g.store, "A", 3)
+		look := func(int) error {
+			if found, err := g.store.GetPaper(t.Context(), b.ID); err != nil || found.Paper != b.Paper {
+				return fmt.Errorf("%v: %w", found, err)
+			}
+
+			return nil
+		}
+		require.NoError(t, look(0))
+		defer g.company(t)()
+		for _, sql := range []string{
+			"ALTER TABLE papers ALTER COLUMN year TYPE bigint",
+			"ALTER TABLE papers ALTER COLUMN price_cents TYPE numeric",
+			"ALTER TABLE papers ADD COLUMN note text",
+		} {
+			require.Equal(t, make([]error, 16), atOnce(16, look))
+			before := g.count("GetPaper")
+			require.Positive(t, before)
+			_, err := g.direct.Exec(t.Context(), sql)
+			require.NoError(t, err)
+			require.Equal(t, make([]error, 16), atOnce(16, look))
+			require.Equal(t, make([]error, 16), atOnce(16, look))
+			require.Greater(t, g.count("GetPaper"), before+16, "and they are gathered again")
+		}
+	})
+}
+
+func TestSoak_WithPipelining_OutlivesItsConnectionsAndItsLink(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	gatheringOutlivesItsConnections(t, 50)
+	gatheringOutlivesItsLink(t, 50)
+}
+
+// gatheringOutlivesItsConnections kills the connections under eight workers that do so many rounds of look-ups.
+func gatheringOutlivesItsConnections(t *testing.T, rounds int) {
+	t.Helper()
+	plain, killer := killable(t, "")
+	config := plain.DB().(*pgxpool.Pool).Config()
+	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	store := testdb.New(pool, testdb.WithPipelining())
+	dbtx.SetPatience(testdb.Store(store), time.Minute)
+	a, b := newReader(t, store, "a@x"), newPaper(t, store, "A", 3)
+	require.Equal(t, make([]error, 8), atOnce(8, func(worker int) error {
+		for n := range rounds {
+			if worker == 0 && n%5 == 0 { // under the others, wherever they are
+				if err := killer.kill(t.Context()); err != nil {
+					return err
+				}
+			}
+			if found, err := store.GetReaderByEmail(t.Context(), "a@x"); err != nil || !reflect.DeepEqual(found, a) {
+				return fmt.Errorf("%v: %w", found, err)
+			}
+			if found, err := store.GetPaper(t.Context(), b.ID); err != nil || len(found.Articles) != 3 {
+				return fmt.Errorf("%v: %w", found, err)
+			}
+		}
+
+		return nil
+	}))
+	require.Positive(t, killer.kills.Load())
+}
+
+// gatheringOutlivesItsLink cuts the link under eight workers that do so many look-ups.
+func gatheringOutlivesItsLink(t *testing.T, rounds int) {
+	t.Helper()
+	g := newGathering(t)
+	a := newReader(t, g.store, "a@x")
+	now := everyNth(97)
+	g.proxy.Set(func(m wireproxy.Message) wireproxy.Action {
+		g.rule(m)
+		switch m.Is.(type) {
+		case *pgproto3.Bind, *pgproto3.BindComplete, *pgproto3.DataRow, *pgproto3.Sync, *pgproto3.ReadyForQuery:
+			if now() {
+				return wireproxy.CutBefore
+			}
+		}
+
+		return wireproxy.Pass
+	})
+	require.Equal(t, make([]error, 8), atOnce(8, func(int) error {
+		for range rounds {
+			if found, err := g.store.GetReader(t.Context(), a.ID); err != nil || !reflect.DeepEqual(found, a) {
+				return fmt.Errorf("%v: %w", found, err)
+			}
+		}
+
+		return nil
+	}))
+	g.proxy.Set(nil)
+	require.Positive(t, g.count("GetReader"))
+	require.Positive(t, g.proxy.Cuts())
+}
+
+// everyNth returns a function that returns true at every so many-th call.
+func everyNth(n int64) func() bool {
+	var calls atomic.Int64
+
+	return func() bool { return calls.Add(1)%n == 0 }
+}

@@ -1,0 +1,427 @@
+package dbtx_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/require"
+
+	"musicstore/layer/internal/testdb"
+	"musicstore/layer/internal/testdb/dbtest"
+)
+
+var errOwn = errors.New("the caller's own")
+
+func countPapers(t *testing.T, store *testdb.Repo) int {
+	t.Helper()
+	n := 0
+	for _, err := range store.AllPapers(t.Context()) {
+		require.NoError(t, err)
+		n++
+	}
+
+	return n
+}
+
+func TestRepo_InTx(t *testing.T) {
+	t.Parallel()
+
+	t.Run("KeepsAllWhenTheClosureReturnsNil", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		require.NoError(t, store.InTx(t.Context(), func(tx *testdb.Repo) error {
+			newPaper(t, tx, "A", 1)
+			newPaper(t, tx, "B", 1)
+			require.Zero(t, countPapers(t, store), "nobody else sees them yet")
+
+			return nil
+		}))
+		require.Equal(t, 2, countPapers(t, store))
+	})
+	t.Run("KeepsNothingWhenItReturnsAnError", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		err := store.InTx(t.Context(), func(tx *testdb.Repo) error {
+			newPaper(t, tx, "A", 1)
+
+			return errOwn
+		})
+		require.Equal(t, errOwn, err, "as it is")
+		require.Zero(t, countPapers(t, store))
+	})
+	t.Run("KeepsNothingWhenItPanics", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		require.PanicsWithError(t, errOwn.Error(), func() {
+			_ = store.InTx(t.Context(), func(tx *testdb.Repo) error {
+				newPaper(t, tx, "A", 1)
+				panic(errOwn)
+			})
+		})
+		require.Zero(t, countPapers(t, store))
+		require.Zero(t, acquired(store), "the connection is back")
+	})
+	t.Run("KeepsNothingWhenTheContextEnds", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		err := store.InTx(ctx, func(tx *testdb.Repo) error {
+			newPaper(t, tx, "A", 1)
+			cancel()
+
+			return errOwn
+		})
+		require.ErrorIs(t, err, errOwn)
+		require.Zero(t, countPapers(t, store))
+		require.Zero(t, acquired(store), "the connection is back")
+	})
+	t.Run("RollsBackThoughTheContextHasEnded", func(t *testing.T) {
+		t.Parallel()
+		echo := &recorder{}
+		store := dbtest.New(t, testdb.WithEcho(echo))
+		ctx, cancel := context.WithCancel(t.Context())
+		_ = store.InTx(ctx, func(*testdb.Repo) error {
+			cancel()
+
+			return errOwn
+		})
+		require.Regexp(t, `^ROLLBACK \| 0 rows \| [^|]*$`, echo.take()[1], "without an error: the connection stays good")
+	})
+	t.Run("SaysThatTheContextEndedBeforeCommit", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		err := store.InTx(ctx, func(tx *testdb.Repo) error {
+			newPaper(t, tx, "A", 1)
+			cancel()
+
+			return nil
+		})
+		require.ErrorIs(t, err, context.Canceled)
+		require.NotErrorIs(t, err, testdb.ErrOutcomeUnknown, "COMMIT was not sent")
+		require.Zero(t, countPapers(t, store))
+	})
+	t.Run("SaysThatAFailedStatementLeftNothingToCommit", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		err := store.InTx(t.Context(), func(tx *testdb.Repo) error {
+			newPaper(t, tx, "A", 1)
+			_, err := tx.CreatePaper(t.Context(), paper("A", 1))
+			require.ErrorIs(t, err, testdb.ErrPaperNameTaken)
+
+			return nil // the error is swallowed
+		})
+		require.ErrorIs(t, err, pgx.ErrTxCommitRollback)
+		require.EqualError(t, err, "commit: rolled back: a statement in the transaction had failed")
+		require.Zero(t, countPapers(t, store))
+	})
+}
+
+func TestRepo_InTx_Nested(t *testing.T) {
+	t.Parallel()
+
+	t.Run("IsASavepoint", func(t *testing.T) {
+		t.Parallel()
+		echo := &recorder{}
+		store := dbtest.New(t, testdb.WithEcho(echo))
+		require.NoError(t, store.InTx(t.Context(), func(tx *testdb.Repo) error {
+			newPaper(t, tx, "A", 1)
+			err := tx.InTx(t.Context(), func(inner *testdb.Repo) error {
+				newPaper(t, inner, "B", 1)
+				_, err := inner.CreatePaper(t.Context(), paper("A", 1))
+
+				return err
+			})
+			require.ErrorIs(t, err, testdb.ErrPaperNameTaken)
+
+			return tx.InTx(t.Context(), func(inner *testdb.Repo) error {
+				newPaper(t, inner, "C", 1)
+
+				return nil
+			})
+		}))
+		var verbs []string
+		for _, line := range echo.take() {
+			verb, _, _ := strings.Cut(line, " |")
+			verbs = append(verbs, verb)
+		}
+		require.Equal(t, []string{
+			"BEGIN", "CreatePaper", "SAVEPOINT", "CreatePaper", "CreatePaper", "ROLLBACK TO SAVEPOINT",
+			"SAVEPOINT", "CreatePaper", "RELEASE SAVEPOINT", "COMMIT",
+		}, verbs)
+		var kept []string
+		for a, err := range store.AllPapers(t.Context()) {
+			require.NoError(t, err)
+			kept = append(kept, a.Name)
+		}
+		require.Equal(t, []string{"A", "C"}, kept)
+	})
+	t.Run("TakesNoOptions", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		require.NoError(t, store.InTx(t.Context(), func(tx *testdb.Repo) error {
+			err := tx.InTxOptions(t.Context(), pgx.TxOptions{IsoLevel: pgx.Serializable}, func(*testdb.Repo) error { return nil })
+			require.ErrorIs(t, err, testdb.ErrInvalid)
+			require.EqualError(t, err, "begin: options: the transaction has begun already")
+
+			return nil
+		}))
+	})
+	t.Run("WorksOnACallersTransaction", func(t *testing.T) {
+		t.Parallel()
+		pool := dbtest.Pool(t)
+		tx, err := pool.Begin(t.Context())
+		require.NoError(t, err)
+		store := testdb.New(tx)
+		require.ErrorIs(t, store.InTx(t.Context(), func(r *testdb.Repo) error {
+			newPaper(t, r, "A", 1)
+
+			return errOwn
+		}), errOwn)
+		newPaper(t, store, "A", 1)
+		require.Equal(t, 1, countPapers(t, store), "the transaction goes on")
+		require.NoError(t, tx.Rollback(t.Context()))
+		require.Zero(t, countPapers(t, testdb.New(pool)))
+	})
+}
+
+func TestRepo_InTxOptions(t *testing.T) {
+	t.Parallel()
+	echo := &recorder{}
+	store := dbtest.New(t, testdb.WithEcho(echo))
+
+	t.Run("ReadOnlyRefusesWrites", func(t *testing.T) {
+		t.Parallel()
+		opts := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+		err := store.InTxOptions(t.Context(), opts, func(tx *testdb.Repo) error {
+			_, err := tx.CreatePaper(t.Context(), paper("A", 1))
+
+			return err
+		})
+		require.ErrorIs(t, err, testdb.ErrReadOnly)
+		require.EqualError(t, err, "create paper: the server or the transaction takes no writes")
+		var pg *pgconn.PgError
+		require.ErrorAs(t, err, &pg)
+		require.Equal(t, "25006", pg.Code)
+		require.Contains(t, echo.String(), "BEGIN ISOLATION LEVEL repeatable read read only | 0 rows | ")
+	})
+}
+
+// runsAgainAfterSerializationFailures has n count the papers, all before any goes on, and add one of the number they counted:
+// only one after the other can that be right.
+func runsAgainAfterSerializationFailures(t *testing.T, n int) {
+	t.Helper()
+	serializable := pgx.TxOptions{IsoLevel: pgx.Serializable}
+	add := func(tx *testdb.Repo, all *barrier, first bool) error {
+		papers, err := tx.ListPapers(t.Context(), testdb.Page{Limit: 1000})
+		if first {
+			all.wait()
+		}
+		if err != nil {
+			return err
+		}
+		a := paper(fmt.Sprintf("copy %d of %s", len(papers), testdb.NewID()), 0)
+		a.PriceCents = int64(len(papers))
+		_, err = tx.CreatePaper(t.Context(), a)
+
+		return err
+	}
+	prices := func(store *testdb.Repo) map[int64]bool {
+		all := map[int64]bool{}
+		for a, err := range store.AllPapers(t.Context()) {
+			require.NoError(t, err)
+			all[a.PriceCents] = true
+		}
+
+		return all
+	}
+
+	store := dbtest.New(t)
+	var runs atomic.Int64
+	all := newBarrier(n)
+	errs := atOnce(n, func(int) error {
+		first := true
+
+		return store.InTxOptions(t.Context(), serializable, func(tx *testdb.Repo) error {
+			runs.Add(1)
+			defer func() { first = false }()
+
+			return add(tx, all, first)
+		})
+	})
+	require.Equal(t, make([]error, n), errs)
+	require.Len(t, prices(store), n, "each counted another number")
+	require.GreaterOrEqual(t, runs.Load(), int64(2*n-1), "all but one ran again")
+
+	// The control: at the default level all count the same.
+	naive := dbtest.New(t)
+	all = newBarrier(n)
+	errs = atOnce(n, func(int) error {
+		return naive.InTx(t.Context(), func(tx *testdb.Repo) error { return add(tx, all, true) })
+	})
+	require.Equal(t, make([]error, n), errs)
+	require.Len(t, prices(naive), 1)
+}
+
+func TestSoak_InTx_RunsAgainAfterASerializationFailure(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	runsAgainAfterSerializationFailures(t, 16)
+}
+
+func TestRepo_InTx_RunsAgain(t *testing.T) {
+	t.Parallel()
+	serializable := pgx.TxOptions{IsoLevel: pgx.Serializable}
+
+	t.Run("AfterASerializationFailure", func(t *testing.T) {
+		t.Parallel()
+		runsAgainAfterSerializationFailures(t, 6)
+	})
+	t.Run("AfterAFailureThatOnlyCommitShows", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		newPaper(t, store, "A", 0)
+		newPaper(t, store, "B", 0)
+		// Write skew: each reads all and changes one; PostgreSQL finds out when the second commits.
+		both := newBarrier(2)
+		var runs, atCommit atomic.Int64
+		errs := atOnce(2, func(i int) error {
+			first := true
+
+			return store.InTxOptions(t.Context(), serializable, func(tx *testdb.Repo) error {
+				runs.Add(1)
+				papers, err := tx.ListPapers(t.Context(), testdb.Page{})
+				if err != nil {
+					return err
+				}
+				if first {
+					both.wait()
+				}
+				_, err = tx.UnpublishPaper(t.Context(), papers[i].ID)
+				if first && err == nil {
+					first = false
+					both.wait() // both have written, so only COMMIT is left to fail
+					atCommit.Add(1)
+				}
+
+				return err
+			})
+		})
+		require.Equal(t, make([]error, 2), errs)
+		require.Equal(t, int64(2), atCommit.Load())
+		require.Equal(t, int64(3), runs.Load(), "one of the two ran again")
+	})
+	t.Run("AfterADeadlock", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		ids := []int64{newPaper(t, store, "A", 0).ID, newPaper(t, store, "B", 0).ID}
+		both := newBarrier(2)
+		var runs atomic.Int64
+		errs := atOnce(2, func(i int) error {
+			first := true
+
+			return store.InTx(t.Context(), func(tx *testdb.Repo) error {
+				runs.Add(1)
+				if _, err := tx.LockPaper(t.Context(), ids[i]); err != nil {
+					return err
+				}
+				if first {
+					first = false
+					both.wait()
+				}
+				_, err := tx.LockPaper(t.Context(), ids[1-i])
+
+				return err
+			})
+		})
+		require.Equal(t, make([]error, 2), errs)
+		require.GreaterOrEqual(t, runs.Load(), int64(3), "one of the two ran again")
+	})
+	t.Run("OnceWhenACachedPlanNoLongerFits", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		a := newPaper(t, store, "A", 0)
+		runs := 0
+		require.NoError(t, store.InTx(t.Context(), func(tx *testdb.Repo) error {
+			runs++
+			if _, err := tx.GetPaper(t.Context(), a.ID); err != nil {
+				return err
+			}
+			if runs == 1 {
+				_, err := tx.DB().Exec(t.Context(), "ALTER TABLE papers ALTER COLUMN year TYPE bigint")
+				require.NoError(t, err)
+			}
+			_, err := tx.GetPaper(t.Context(), a.ID)
+
+			return err
+		}))
+		if keepsPlans(t, store) {
+			require.Equal(t, 2, runs)
+		} else {
+			require.Equal(t, 1, runs, "in this query mode there is no plan")
+		}
+	})
+	t.Run("ButNotForever", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		runs := 0
+		err := store.InTx(t.Context(), func(*testdb.Repo) error {
+			runs++
+
+			return fmt.Errorf("wrapped: %w", &pgconn.PgError{Code: "40001"})
+		})
+		require.ErrorContains(t, err, "wrapped")
+		require.Equal(t, 24, runs)
+	})
+	t.Run("NotWhenTheContextHasEnded", func(t *testing.T) {
+		t.Parallel()
+		store := dbtest.New(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		runs := 0
+		err := store.InTx(ctx, func(*testdb.Repo) error {
+			runs++
+			cancel()
+
+			return &pgconn.PgError{Code: "40001"}
+		})
+		require.Error(t, err)
+		require.Equal(t, 1, runs)
+	})
+}
+
+// barrier lets n goroutines go on together, any number of times.
+type barrier struct {
+	mu      sync.Mutex
+	all     *sync.Cond
+	n       int
+	waiting int
+	round   int
+}
+
+func newBarrier(n int) *barrier {
+	b := &barrier{n: n}
+	b.all = sync.NewCond(&b.mu)
+
+	return b
+}
+
+func (b *barrier) wait() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	round := b.round
+	if b.waiting++; b.waiting == b.n {
+		b.waiting = 0
+		b.round++
+		b.all.Broadcast()
+	}
+	for round == b.round {
+		b.all.Wait()
+	}
+}

@@ -1,0 +1,45 @@
+package testdb
+
+import (
+	"errors"
+	"time"
+
+	"musicstore/layer/dbtx"
+	"musicstore/layer/private"
+)
+
+// The types of the columns that hide themselves from logs, errors and the echo.
+type (
+	// Email is an e-mail address. It prints as it is, but not in a log.
+	Email = private.Email
+	// PasswordHash is a password's hash as a PHC string. Nothing prints it; its method Reveal returns it. Two are
+	// compared with Equal.
+	PasswordHash = private.PasswordHash
+)
+
+// NewPasswordHash returns the hash of a PHC string, such as "$argon2id$…". It checks nothing: a text that is no PHC
+// string is refused with ErrInvalid by the operation that it is given to.
+func NewPasswordHash(phc string) PasswordHash { return private.NewPasswordHash(phc) }
+
+var (
+	// ErrResetInvalid: the reset token is unknown, used, expired or superseded. Which one it is, is not said.
+	ErrResetInvalid = errors.New("reset token is not valid")
+
+	// ErrResetTooSoon: the reader's last reset was asked for less than the reset interval ago.
+	ErrResetTooSoon = errors.New("a reset was asked for a moment ago")
+)
+
+type resetIntervalKey struct{}
+
+// WithResetInterval sets how long after one invitation a reader's next is taken, instead of ResetInterval. 0 is
+// no limit.
+func WithResetInterval(d time.Duration) Option { return dbtx.WithValue(resetIntervalKey{}, d) }
+
+// resetInterval returns what WithResetInterval has set.
+func (r *Repo) resetInterval() time.Duration {
+	if d, ok := r.store.Value(resetIntervalKey{}).(time.Duration); ok {
+		return d
+	}
+
+	return ResetInterval
+}
