@@ -8,8 +8,8 @@ import (
 
 	"musicstore/bench/fill"
 	"musicstore/bench/peers"
-	"musicstore/layer/private"
 	"musicstore/internal/repo"
+	"musicstore/layer/private"
 )
 
 // operation is what is measured.

@@ -9,9 +9,9 @@ import (
 
 	"musicstore/bench/fill"
 	"musicstore/bench/peers"
-	"musicstore/layer/private"
 	"musicstore/internal/repo"
 	"musicstore/internal/schema"
+	"musicstore/layer/private"
 )
 
 // bench is the store with its rows and all that is measured on it.

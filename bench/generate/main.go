@@ -10,9 +10,9 @@ import (
 	"os/exec"
 	"path/filepath"
 
-	"musicstore/layer/localpg"
 	"musicstore/internal/repo"
 	"musicstore/internal/schema"
+	"musicstore/layer/localpg"
 )
 
 // The generators, at the versions of go.mod. They run from the module proxy and stay out of it.

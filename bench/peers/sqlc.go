@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"musicstore/internal/dbgen"
-	"musicstore/layer/private"
 	"musicstore/internal/repo"
+	"musicstore/layer/private"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 )

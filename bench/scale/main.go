@@ -18,9 +18,9 @@ import (
 
 	"musicstore/bench/calls"
 	"musicstore/bench/fill"
-	"musicstore/layer/localpg"
 	"musicstore/internal/repo"
 	"musicstore/internal/schema"
+	"musicstore/layer/localpg"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 )

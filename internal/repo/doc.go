@@ -27,10 +27,10 @@ type (
 func NewPasswordHash(phc string) PasswordHash { return private.NewPasswordHash(phc) }
 
 var (
-	// ErrResetInvalid: the reset token is unknown, used, expired or superseded. Which one it is, is not said.
+	// ErrResetInvalid means that the reset token is unknown, used, expired or superseded. Which one it is, is not said.
 	ErrResetInvalid = errors.New("reset token is not valid")
 
-	// ErrResetTooSoon: the account's last reset was asked for less than the reset interval ago.
+	// ErrResetTooSoon means that the account's last reset was asked for less than the reset interval ago.
 	ErrResetTooSoon = errors.New("a reset was asked for a moment ago")
 )
 

@@ -2,8 +2,6 @@ package repo_test
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"musicstore/internal/repo"
@@ -110,17 +108,4 @@ func deleteQueries(ctx context.Context, store *repo.Repo, own string) error {
 	_, err = store.DeleteAccount(ctx, a.ID)
 
 	return err
-}
-
-// everyQueryAtOnce is everyQuery on n stores at the same moment, or on one n times; it returns all errors.
-func everyQueryAtOnce(ctx context.Context, n, rounds int, store func(i int) *repo.Repo) error {
-	return errors.Join(atOnce(n, func(i int) error {
-		for round := range rounds {
-			if err := everyQuery(ctx, store(i)); err != nil {
-				return fmt.Errorf("client %d, round %d: %w", i, round, err)
-			}
-		}
-
-		return nil
-	})...)
 }

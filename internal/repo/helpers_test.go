@@ -14,7 +14,6 @@ import (
 
 	"musicstore/internal/repo"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 )
 
@@ -157,9 +156,6 @@ func queriesWithGo(tb testing.TB) (names []string) {
 
 	return names
 }
-
-// acquired is how many connections of the store's pool are in use.
-func acquired(store *repo.Repo) int32 { return store.DB().(*pgxpool.Pool).Stat().AcquiredConns() }
 
 // open returns a store that is closed before its servers end.
 func open(t *testing.T, url string, opts ...repo.Option) *repo.Repo {

@@ -97,13 +97,6 @@ func (s *sqlTracer) reset() {
 	s.sqls, s.errs = nil, nil
 }
 
-func (s *sqlTracer) statements() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-
-	return append([]string(nil), s.sqls...)
-}
-
 func (s *sqlTracer) lastError() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -3,13 +3,14 @@ package dbtx_test
 import (
 	"context"
 	"fmt"
-	"musicstore/layer/dbtx"
 	"net"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"musicstore/layer/dbtx"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"

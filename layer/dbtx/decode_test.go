@@ -1,10 +1,11 @@
 package dbtx_test
 
 import (
-	"musicstore/layer/dbtx"
 	"strings"
 	"testing"
 	"time"
+
+	"musicstore/layer/dbtx"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"

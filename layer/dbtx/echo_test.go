@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"musicstore/layer/dbtx"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
+
+	"musicstore/layer/dbtx"
 
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"

@@ -112,7 +112,7 @@ func (e *ConstraintError) Is(target error) bool {
 	case ErrInvalid:
 		return errors.Is(e.Kind, ErrCheck) || errors.Is(e.Kind, ErrNotNull)
 	}
-	s, ok := target.(Sentinel) //nolint:errorlint // Is compares with this target alone
+	s, ok := target.(Sentinel)
 
 	return ok && s.Sentinel() == e.sentinel()
 }

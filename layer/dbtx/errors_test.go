@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"musicstore/layer/internal/testdb/dbgen"
 	"strings"
 	"testing"
 	"time"
+
+	"musicstore/layer/internal/testdb/dbgen"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"

@@ -56,7 +56,7 @@ var Unsharded = unsharded[bool]
 
 // FillIn gives the arguments of a query their defaults.
 func FillIn(db DBTX, sql string, args []any) error {
-	c := db.(*conn) //nolint:forcetypeassert // the tests give no other
+	c := db.(*conn)
 
 	return c.fill(c.known.Query(sql), args)
 }

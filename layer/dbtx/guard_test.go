@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"musicstore/layer/internal/testdb/dbgen"
 	"testing"
+
+	"musicstore/layer/internal/testdb/dbgen"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"

@@ -96,18 +96,6 @@ func atOnce(n int, fn func(i int) error) []error {
 	return errs
 }
 
-// succeeded counts the nils.
-func succeeded(errs []error) int {
-	n := 0
-	for _, err := range errs {
-		if err == nil {
-			n++
-		}
-	}
-
-	return n
-}
-
 func isAny(err error, targets ...error) bool {
 	for _, target := range targets {
 		if errors.Is(err, target) {

@@ -3,13 +3,14 @@ package dbtx_test
 import (
 	"context"
 	"fmt"
-	"musicstore/layer/internal/testdb/dbgen"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"musicstore/layer/internal/testdb/dbgen"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"musicstore/layer/dbtx"
-	"musicstore/layer/internal/testdb/dbgen"
 	"reflect"
 	"slices"
 	"strings"
@@ -14,6 +12,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"musicstore/layer/dbtx"
+	"musicstore/layer/internal/testdb/dbgen"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"

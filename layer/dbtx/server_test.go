@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"musicstore/layer/internal/testdb/dbgen"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"musicstore/layer/internal/testdb/dbgen"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"

@@ -2,13 +2,14 @@ package dbtx_test
 
 import (
 	"context"
-	"musicstore/layer/dbtx"
-	"musicstore/layer/internal/testdb/dbgen"
 	"net/url"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
+
+	"musicstore/layer/dbtx"
+	"musicstore/layer/internal/testdb/dbgen"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"

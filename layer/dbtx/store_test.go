@@ -3,7 +3,6 @@ package dbtx_test
 import (
 	"context"
 	"fmt"
-	"musicstore/layer/internal/testdb/dbgen"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"musicstore/layer/internal/testdb/dbgen"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgproto3"
