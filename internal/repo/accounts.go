@@ -5,7 +5,6 @@ import (
 	"errors"
 	"iter"
 	"strings"
-	"time"
 
 	"musicstore/internal/dbgen"
 	"musicstore/layer/dbtx"
@@ -55,23 +54,17 @@ func (r *Repo) SetPasswordHash(ctx context.Context, accountID string, hash Passw
 // ListAccounts returns a page of the accounts, in the order of their sign-up. The page after it is at
 // AfterAccount(last).
 func (r *Repo) ListAccounts(ctx context.Context, page Page) ([]Account, error) {
-	const op = "list accounts"
-	at, limit, err := page.read(op, position{time.Time{}.UnixMicro(), ""})
-	if err != nil {
-		return nil, err
-	}
-	created, err := at.time(op)
-	if err != nil {
+	p := dbgen.ListAccountsParams{AfterCreatedAt: dbtx.FirstTime}
+	var err error
+	if p.PageSize, err = page.read("list accounts", &p.AfterCreatedAt, &p.AfterID); err != nil {
 		return nil, err
 	}
 
-	return r.querier.ListAccounts(ctx, dbgen.ListAccountsParams{
-		AfterCreatedAt: created, AfterID: at.id, PageSize: limit,
-	})
+	return r.querier.ListAccounts(ctx, p)
 }
 
 // AfterAccount is the place in ListAccounts behind an account.
-func AfterAccount(a Account) string { return position{a.CreatedAt.UnixMicro(), a.ID}.String() }
+func AfterAccount(a Account) string { return place(a.CreatedAt, a.ID) }
 
 // AllAccounts walks all accounts in the order of their sign-up, a page at a time. An error ends the walk, as its last
 // pair.

@@ -259,25 +259,17 @@ func (r *Repo) ListPublishedAlbums(ctx context.Context, page Page) ([]AlbumWithT
 
 // publishedAlbums is ListPublishedAlbums without the tracks.
 func (r *Repo) publishedAlbums(ctx context.Context, page Page) ([]Album, error) {
-	const op = "list published albums"
-	at, limit, err := page.read(op, position{math.MaxInt32, strconv.FormatInt(math.MaxInt64, 10)})
-	if err != nil {
+	p := dbgen.ListPublishedAlbumsParams{BeforeYear: math.MaxInt32, BeforeID: math.MaxInt64}
+	var err error
+	if p.PageSize, err = page.read("list published albums", &p.BeforeYear, &p.BeforeID); err != nil {
 		return nil, err
 	}
-	id, err := at.number(op)
-	if err != nil || at.order != int64(int32(at.order)) { //nolint:gosec // that is what is checked
-		return nil, badPlace(op)
-	}
 
-	return r.querier.ListPublishedAlbums(ctx, dbgen.ListPublishedAlbumsParams{
-		BeforeYear: int32(at.order), BeforeID: id, PageSize: limit, //nolint:gosec // checked above
-	})
+	return r.querier.ListPublishedAlbums(ctx, p)
 }
 
 // AfterPublishedAlbum is the place in ListPublishedAlbums behind an album.
-func AfterPublishedAlbum(a AlbumWithTracks) string {
-	return position{int64(a.Year), strconv.FormatInt(a.ID, 10)}.String()
-}
+func AfterPublishedAlbum(a AlbumWithTracks) string { return place(a.Year, a.ID) }
 
 // AllPublishedAlbums walks all published albums, the newest year first. However long their texts are, it holds no more
 // than about a thousand tracks at a time. An error ends the walk, as its last pair.
@@ -298,16 +290,17 @@ func (r *Repo) ListAlbums(ctx context.Context, page Page) ([]AlbumWithTracks, er
 
 // albums is ListAlbums without the tracks.
 func (r *Repo) albums(ctx context.Context, page Page) ([]Album, error) {
-	at, limit, err := page.read("list albums", position{math.MinInt64, ""})
-	if err != nil {
+	p := dbgen.ListAlbumsParams{AfterID: math.MinInt64}
+	var err error
+	if p.PageSize, err = page.read("list albums", &p.AfterID, new(string)); err != nil {
 		return nil, err
 	}
 
-	return r.querier.ListAlbums(ctx, dbgen.ListAlbumsParams{AfterID: at.order, PageSize: limit})
+	return r.querier.ListAlbums(ctx, p)
 }
 
 // AfterAlbum is the place in ListAlbums behind an album.
-func AfterAlbum(a AlbumWithTracks) string { return position{a.ID, ""}.String() }
+func AfterAlbum(a AlbumWithTracks) string { return place(a.ID, "") }
 
 // AllAlbums walks all albums in the order they were created. However long their texts are, it holds no more than about
 // a thousand tracks at a time. An error ends the walk, as its last pair.

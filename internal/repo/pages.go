@@ -23,51 +23,58 @@ const MaxPage = 1000
 
 const defaultLimit = 50
 
-// position is a place in a list: what the list is ordered by, and the id that breaks ties.
-type position struct {
-	order int64
-	id    string
-}
-
-// time reads the order of a list by time.
-func (p position) time(op string) (time.Time, error) {
-	t := time.UnixMicro(p.order).UTC()
-	if t.Before(dbtx.FirstTime) || t.After(dbtx.LastTime) {
-		return t, badPlace(op)
+// place writes a place in a list: the values that the list is ordered by, the last of which breaks ties. They are numbers, times and
+// texts. Only the last may have a "_" in it.
+func place(by ...any) string {
+	parts := make([]string, len(by))
+	for i, value := range by {
+		if t, ok := value.(time.Time); ok {
+			value = t.UnixMicro()
+		}
+		parts[i] = fmt.Sprint(value)
 	}
 
-	return t, nil
+	return strings.Join(parts, "_")
 }
 
-func (p position) String() string { return strconv.FormatInt(p.order, 10) + "_" + p.id }
-
-func (p Page) read(op string, start position) (position, int32, error) {
+// read reads the place that a page begins behind, into pointers to what place has written, and returns how many rows the page has. The
+// start of the list leaves the values as they are.
+func (p Page) read(op string, by ...any) (limit int32, err error) {
 	switch {
 	case p.Limit < 0 || p.Limit > MaxPage:
-		return start, 0, &InvalidError{Op: op, Field: "limit", Reason: fmt.Sprintf("must be from 0 to %d", MaxPage)}
+		return 0, &InvalidError{Op: op, Field: "limit", Reason: fmt.Sprintf("must be from 0 to %d", MaxPage)}
 	case p.Limit == 0:
 		p.Limit = defaultLimit
 	}
 	if p.After == "" {
-		return start, int32(p.Limit), nil
+		return int32(p.Limit), nil
 	}
-	order, id, found := strings.Cut(p.After, "_")
-	n, err := strconv.ParseInt(order, 10, 64)
-	if !found || err != nil {
-		return start, 0, badPlace(op)
-	}
-
-	return position{n, id}, int32(p.Limit), nil
-}
-
-// number reads the id of a table whose ids are numbers.
-func (p position) number(op string) (int64, error) {
-	n, err := strconv.ParseInt(p.id, 10, 64)
-	if err != nil {
+	parts := strings.SplitN(p.After, "_", len(by))
+	if len(parts) != len(by) {
 		return 0, badPlace(op)
 	}
+	for i, part := range parts {
+		number, err := strconv.ParseInt(part, 10, 64)
+		switch to := by[i].(type) {
+		case *string:
+			*to, err = part, nil
+		case *int64:
+			*to = number
+		case *int32:
+			if *to = int32(number); int64(*to) != number { //nolint:gosec // that is what is checked
+				return 0, badPlace(op)
+			}
+		case *time.Time:
+			if *to = time.UnixMicro(number).UTC(); to.Before(dbtx.FirstTime) || to.After(dbtx.LastTime) {
+				return 0, badPlace(op)
+			}
+		}
+		if err != nil {
+			return 0, badPlace(op)
+		}
+	}
 
-	return n, nil
+	return int32(p.Limit), nil
 }
 
 func badPlace(op string) error {

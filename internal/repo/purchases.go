@@ -5,7 +5,6 @@ import (
 	"errors"
 	"iter"
 	"math"
-	"strconv"
 
 	"musicstore/internal/dbgen"
 	"musicstore/layer/dbtx"
@@ -35,29 +34,17 @@ func (r *Repo) RecordPurchase(ctx context.Context, p NewPurchase) (Purchase, err
 // ListPurchases returns a page of an account's purchases, the newest first; none when there is no such account. The
 // page after it is at AfterPurchase(last).
 func (r *Repo) ListPurchases(ctx context.Context, accountID string, page Page) ([]Purchase, error) {
-	const op = "list purchases"
-	at, limit, err := page.read(op, position{dbtx.LastTime.UnixMicro(), strconv.FormatInt(math.MaxInt64, 10)})
-	if err != nil {
-		return nil, err
-	}
-	id, err := at.number(op)
-	if err != nil {
-		return nil, err
-	}
-	created, err := at.time(op)
-	if err != nil {
+	p := dbgen.ListPurchasesParams{AccountID: accountID, BeforeCreatedAt: dbtx.LastTime, BeforeID: math.MaxInt64}
+	var err error
+	if p.PageSize, err = page.read("list purchases", &p.BeforeCreatedAt, &p.BeforeID); err != nil {
 		return nil, err
 	}
 
-	return r.querier.ListPurchases(ctx, dbgen.ListPurchasesParams{
-		AccountID: accountID, BeforeCreatedAt: created, BeforeID: id, PageSize: limit,
-	})
+	return r.querier.ListPurchases(ctx, p)
 }
 
 // AfterPurchase is the place in ListPurchases behind a purchase.
-func AfterPurchase(p Purchase) string {
-	return position{p.CreatedAt.UnixMicro(), strconv.FormatInt(p.ID, 10)}.String()
-}
+func AfterPurchase(p Purchase) string { return place(p.CreatedAt, p.ID) }
 
 // AllPurchases walks all purchases of an account, the newest first, a page at a time. An error ends the walk, as its
 // last pair.

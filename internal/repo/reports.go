@@ -104,7 +104,7 @@ func (r *Repo) ListBestSellers(ctx context.Context, days Days, limit int) ([]Bes
 	if err != nil {
 		return nil, err
 	}
-	_, size, err := Page{Limit: limit}.read(op, position{})
+	size, err := Page{Limit: limit}.read(op)
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,6 @@ import (
 	"iter"
 	"math"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"musicstore/internal/dbgen"
@@ -92,14 +91,7 @@ func (r *Repo) SearchCatalog(ctx context.Context, text string, s Search) ([]Cata
 	if p.PriceCentsFrom > p.PriceCentsTo {
 		return invalid("price_cents_from", "is more than price_cents_to")
 	}
-	first := hitPlace{search: s.fingerprint(text), number: math.MinInt64, id: math.MinInt64}
-	at, err := first.read(op, s.After)
-	if err != nil {
-		return nil, err
-	}
-	p.AfterNumber, p.AfterName, p.AfterKind, p.AfterID = at.number, at.name, at.kind, at.id
-	// The rest of a page is the same of all lists.
-	if _, p.PageSize, err = (Page{Limit: s.Limit}).read(op, position{}); err != nil {
+	if err := s.readPlace(op, text, &p); err != nil {
 		return nil, err
 	}
 
@@ -108,19 +100,40 @@ func (r *Repo) SearchCatalog(ctx context.Context, text string, s Search) ([]Cata
 
 // AfterCatalogHit is the place behind a hit in SearchCatalog of the same text, order and bounds.
 func AfterCatalogHit(text string, s Search, h CatalogHit) string {
-	at := hitPlace{search: s.fingerprint(text), kind: h.Kind, id: h.ID}
+	number, name := int64(0), ""
 	switch s.sort() {
 	case ByYear:
-		at.number = -int64(h.Year)
+		number = -int64(h.Year)
 	case ByPrice:
-		at.number = h.PriceCents
+		number = h.PriceCents
 	case ByName:
-		at.name = h.Name
+		name = h.Name
 	default:
-		at.number = int64(utf8.RuneCountInString(h.Name))
+		number = int64(utf8.RuneCountInString(h.Name))
 	}
 
-	return at.String()
+	return place(s.fingerprint(text), number, h.Kind, h.ID, base64.RawURLEncoding.EncodeToString([]byte(name)))
+}
+
+// readPlace reads the page of a search, and the place that it begins behind. A place in another search is none in this.
+func (s Search) readPlace(op, text string, p *dbgen.SearchCatalogParams) (err error) {
+	var search, name string
+	p.AfterNumber, p.AfterID = math.MinInt64, math.MinInt64
+	p.PageSize, err = s.read(op, &search, &p.AfterNumber, &p.AfterKind, &p.AfterID, &name)
+	if err != nil || s.After == "" {
+		return err
+	}
+	after, err := base64.RawURLEncoding.DecodeString(name)
+	p.AfterName = string(after)
+	switch {
+	case p.AfterKind != KindAlbum && p.AfterKind != KindTrack, err != nil, dbtx.Unstorable(p.AfterName) != "",
+		utf8.RuneCountInString(p.AfterName) > maxText:
+		return badPlace(op)
+	case search != s.fingerprint(text):
+		return &InvalidError{Op: op, Field: "after", Reason: "is a place in another search"}
+	}
+
+	return nil
 }
 
 // AllCatalogHits walks all that SearchCatalog finds, a page at a time, from the start: s.Page is not looked at. An error
@@ -154,41 +167,4 @@ func (s Search) fingerprint(text string) string {
 		text, s.sort(), s.YearFrom, s.YearTo, s.PriceCentsFrom, priceTo, s.UnpublishedToo)
 
 	return strconv.FormatUint(h.Sum64(), 36)
-}
-
-// hitPlace is a place in a search: what its order goes by, number or name, and the kind and id that break ties.
-type hitPlace struct {
-	search string // its fingerprint
-	number int64
-	kind   string
-	id     int64
-	name   string
-}
-
-func (p hitPlace) String() string {
-	return fmt.Sprintf("%s_%d_%s_%d_%s", p.search, p.number, p.kind, p.id, base64.RawURLEncoding.EncodeToString([]byte(p.name)))
-}
-
-// read returns the place that String has written, or p itself for "". A place in another search is none in this.
-func (p hitPlace) read(op, after string) (hitPlace, error) {
-	if after == "" {
-		return p, nil
-	}
-	const parts = 5
-	part := strings.SplitN(after, "_", parts) // the name, in whose alphabet _ is, comes last
-	if len(part) != parts || (part[2] != KindAlbum && part[2] != KindTrack) {
-		return p, badPlace(op)
-	}
-	if part[0] != p.search {
-		return p, &InvalidError{Op: op, Field: "after", Reason: "is a place in another search"}
-	}
-	number, badNumber := strconv.ParseInt(part[1], 10, 64)
-	id, badID := strconv.ParseInt(part[3], 10, 64)
-	name, badName := base64.RawURLEncoding.DecodeString(part[4])
-	tooLong := utf8.RuneCount(name) > maxText
-	if badNumber != nil || badID != nil || badName != nil || dbtx.Unstorable(string(name)) != "" || tooLong {
-		return p, badPlace(op)
-	}
-
-	return hitPlace{p.search, number, part[2], id, string(name)}, nil
 }
