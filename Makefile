@@ -76,7 +76,7 @@ verify: generate ## Fail when the committed code or the README's picture is not 
 	@changes=$$(git status --porcelain --untracked-files=all -- $(GENERATED)) && \
 		if [ -n "$$changes" ]; then git diff -- $(GENERATED); \
 		echo "this is not what 'make generate' gives; commit it:"; echo "$$changes"; exit 1; fi
-	$(GO) test -count 1 -run '^TestREADME' ./layer/schema
+	$(GO) test -count 1 -tags verify -run '^TestREADME' ./internal/schema
 	$(GO) mod tidy -diff
 	cd bench && $(GO) mod tidy -diff
 	$(GO) mod verify
@@ -93,7 +93,7 @@ cross: ## Build for every system that the program runs on, without cgo, and comp
 
 .PHONY: plans
 plans: generate ## Print the index by which each query reads each table; fail where one is missing or superfluous
-	$(GO) test -count=1 -v -run '^TestQueries_' ./internal/schema
+	MUSICSTORE_PLANS=all $(GO) test -count=1 -v -run '^TestQueries_' ./internal/schema
 
 .PHONY: lint
 lint: ## Run the linters

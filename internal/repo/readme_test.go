@@ -46,7 +46,7 @@ func TestREADME_NamesWhatExists(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
-	for _, path := range regexp.MustCompile("`((?:db|internal|cmd)/[a-z/._]*)`").FindAllStringSubmatch(string(readme), -1) {
+	for _, path := range regexp.MustCompile("`((?:db|internal|cmd|layer|docs)/[a-z/._]*)`").FindAllStringSubmatch(string(readme), -1) {
 		_, err := os.Stat(filepath.Join("../..", path[1]))
 		require.NoError(t, err)
 	}

@@ -26,7 +26,32 @@ func TestQueries_UseAnIndexEach(t *testing.T) {
 	report, err := plans.Check(t.Context(), dbtest.Pool(t), &dbgen.Metadata)
 	require.NoError(t, err)
 	fmt.Fprintln(t.Output(), report) // what `make plans` is for
-	require.Empty(t, report.Findings)
+	for _, f := range report.Findings {
+		// A foreign key or an index of a table that somebody adds is for `make plans` alone to refuse.
+		if table := tableOf(f.Of); table == "" || ours(table) || os.Getenv("MUSICSTORE_PLANS") != "" {
+			t.Error(f)
+		}
+	}
+}
+
+// tableOf returns the table of a foreign key, an index or a table that a finding is about; "" when it is about a query.
+func tableOf(of string) string {
+	kind, name, _ := strings.Cut(of, " ")
+	if kind == "foreign" {
+		name = strings.TrimPrefix(name, "key ")
+	}
+	for _, t := range dbgen.Metadata.Tables {
+		if kind == "table" && t.Name == name || slices.ContainsFunc(t.Constraints, func(c dbtx.Constraint) bool { return c.Name == name }) {
+			return t.Name
+		}
+	}
+	for _, s := range dbgen.Metadata.Schema {
+		if kind == "index" && s.Name == name {
+			return s.Table
+		}
+	}
+
+	return ""
 }
 
 // changed is the report on a database after a change, which is undone.
