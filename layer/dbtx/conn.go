@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"musicstore/layer/internal/sqlstate"
 	"musicstore/layer/private"
 	"musicstore/layer/settings"
 
@@ -485,7 +486,7 @@ func (s *checkedSource) Values() (values []any, err error) {
 // unfit returns the error of a value that pgx could not write as the type of its column; nil when err has another reason. In that
 // case pgx sends its reason, with the value in it, to the server, and the server returns it as its own error (57014).
 func (s *checkedSource) unfit(err error) error {
-	if code(err) != codeCanceled || s.conn == nil {
+	if sqlstate.Of(err) != codeCanceled || s.conn == nil {
 		return nil
 	}
 	types, _ := s.conn.PgConn().CustomData()[typesSQL(s.table, s.columns)].([]uint32)
@@ -658,7 +659,7 @@ func (cl *call) again(err error) bool {
 		return pause(cl.ctx, cl.try)
 	case c.pool == nil:
 		return false
-	case code(err) == codeInvalidStatementName:
+	case sqlstate.Of(err) == codeInvalidStatementName:
 		return cl.try == 1
 	}
 	unsent := cl.unsent(err)

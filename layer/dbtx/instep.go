@@ -3,6 +3,8 @@ package dbtx
 import (
 	"regexp"
 
+	"musicstore/layer/internal/sqlstate"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -53,7 +55,7 @@ func (cl *call) inStep(tag pgconn.CommandTag, err error) error {
 	switch {
 	case err == nil:
 		err = outOfStepError{}
-	case code(err) != "" || cl.ctx.Err() != nil:
+	case sqlstate.Of(err) != "" || cl.ctx.Err() != nil:
 		return err
 	case misfit.MatchString(err.Error()):
 		err = outOfStepError{}

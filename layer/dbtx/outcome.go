@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"musicstore/layer/internal/sqlstate"
 	"musicstore/layer/private"
 
 	"github.com/jackc/pgx/v5"
@@ -17,15 +18,6 @@ import (
 )
 
 // What became of a statement: whether it may be sent again, and which error its last try gets.
-
-// code returns the SQLSTATE in err, or "".
-func code(err error) string {
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return pg.Code
-	}
-
-	return ""
-}
 
 // outdated reports that a cached statement no longer fits its tables, because somebody changed them: nothing of it ran,
 // and the driver has forgotten it. PostgreSQL names the place that found out; of another engine the code must do.
@@ -37,7 +29,7 @@ func outdated(err error, try int) bool {
 
 // conflicted reports that the server rolled a transaction back so that another could go on.
 func conflicted(err error) bool {
-	c := code(err)
+	c := sqlstate.Of(err)
 
 	return c == codeSerializationFailure || c == codeDeadlockDetected
 }
@@ -56,7 +48,7 @@ func (cl *call) unsent(err error) bool {
 
 // idled reports that the server ended the session while it waited for a statement.
 func idled(err error) bool {
-	c := code(err)
+	c := sqlstate.Of(err)
 
 	return c == codeIdleInTransaction || c == codeIdleSession
 }
@@ -185,7 +177,7 @@ func (k *catalogue) refused(op, c string) error {
 func unfit(err error) bool {
 	var ended *endedError
 
-	return code(err) == "" && !lost(err) && !concurrent(err) && contextError(err) == nil && !errors.As(err, &ended)
+	return sqlstate.Of(err) == "" && !lost(err) && !concurrent(err) && contextError(err) == nil && !errors.As(err, &ended)
 }
 
 // changes reports whether what the statement is part of changes anything.
@@ -288,7 +280,7 @@ func own(err error) error {
 
 // unreachable says what to do about a server that Open can't reach.
 func (k *catalogue) unreachable(ctx context.Context, err error) error {
-	if code(err) != "" || ctx.Err() != nil {
+	if sqlstate.Of(err) != "" || ctx.Err() != nil {
 		return k.typed(ctx, "", err, "", false)
 	}
 	kept := k.bare(err, "")

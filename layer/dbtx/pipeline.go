@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"musicstore/layer/internal/sqlstate"
 	"musicstore/layer/settings"
 
 	"github.com/jackc/pgx/v5"
@@ -364,7 +365,7 @@ func (f *flight) read(r *request) (tag pgconn.CommandTag, err error) {
 
 		return tag, errUnanswered
 	}
-	if outdated(err, 1) || code(err) == codeInvalidStatementName {
+	if outdated(err, 1) || sqlstate.Of(err) == codeInvalidStatementName {
 		f.stale = true
 
 		return tag, errUnanswered

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"musicstore/layer/internal/sqlstate"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -61,7 +63,7 @@ func (r *Store) rerun(ctx context.Context, err error, try int) bool {
 	if conflicted(err) {
 		return true
 	}
-	switch code(err) {
+	switch sqlstate.Of(err) {
 	case codeInvalidStatementName:
 		return try == 1
 	case codeFeatureNotSupported:
