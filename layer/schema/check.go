@@ -606,7 +606,8 @@ WITH here AS MATERIALIZED (
     )
     FROM relation AS r
     JOIN pg_catalog.pg_attribute ON attrelid = r.oid
-    JOIN pg_catalog.pg_description ON classoid = 'pg_catalog.pg_class'::regclass AND objoid = r.oid AND objsubid = attnum
+    JOIN pg_catalog.pg_description
+        ON objoid >= 16384 AND objoid = r.oid AND classoid = 'pg_catalog.pg_class'::regclass AND objsubid = attnum
     WHERE relkind IN ('v', 'm', 'c') OR relispartition
     UNION ALL
     SELECT 'pg_catalog.pg_constraint'::regclass, c.oid, 0, jsonb_build_object(
@@ -694,7 +695,7 @@ WITH here AS MATERIALIZED (
 )
 SELECT CASE WHEN description IS NULL THEN about ELSE about || jsonb_build_object('Comment', description) END
 FROM object AS o
-LEFT JOIN pg_catalog.pg_description ON objoid = o.oid AND classoid = o.catalogue AND objsubid = n
+LEFT JOIN pg_catalog.pg_description ON objoid >= 16384 AND objoid = o.oid AND classoid = o.catalogue AND objsubid = n
 WHERE NOT EXISTS (
     SELECT FROM pg_catalog.pg_depend WHERE classid = o.catalogue AND objid = o.oid AND deptype = 'e'
 )

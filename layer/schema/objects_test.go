@@ -22,7 +22,7 @@ CREATE EXTENSION IF NOT EXISTS btree_gist;
 CREATE TYPE "Mood" AS ENUM ('blue', 'red');
 CREATE DOMAIN "Short" AS text COLLATE "C" DEFAULT 'x' NOT NULL
     CONSTRAINT short_check CHECK (VALUE BETWEEN 'a' AND 'z' AND VALUE <> 'q');
-CREATE TYPE place AS (city text, "Zip" varchar(9));
+CREATE TYPE place AS (city text, "Zip" varchar(9), street text);
 CREATE TYPE span AS RANGE (SUBTYPE = float8, SUBTYPE_DIFF = float8mi);
 COMMENT ON TYPE "Mood" IS 'how one feels';
 CREATE SEQUENCE "Numbers" AS integer INCREMENT BY 5 START WITH 10 CACHE 3;
@@ -133,8 +133,8 @@ var objectChanges = map[string]objectChange{
 	"a domain's check is extra":  {sql: `ALTER DOMAIN "Short" ADD CONSTRAINT mine CHECK (VALUE <> 'r')`, want: []string{"constraint Short.mine is extra"}},
 	"a domain's check is named":  {sql: `ALTER DOMAIN "Short" RENAME CONSTRAINT short_check TO mine`, want: []string{"constraint Short.short_check is named mine"}},
 	"a domain's check not valid": {sql: `ALTER DOMAIN "Short" DROP CONSTRAINT short_check; ALTER DOMAIN "Short" ADD CONSTRAINT short_check CHECK (VALUE BETWEEN 'a' AND 'z' AND VALUE <> 'q') NOT VALID`, want: []string{"constraint Short.short_check is "}},
-	"an attribute is extra":      {sql: "ALTER TYPE place ADD ATTRIBUTE street text", want: []string{`type place is ("city" text, "Zip" character varying(9), "street" text), not`}},
-	"an attribute is missing":    {sql: `ALTER TYPE place DROP ATTRIBUTE "Zip"`, want: []string{`type place is ("city" text), not`}},
+	"an attribute is extra":      {sql: "ALTER TYPE place ADD ATTRIBUTE more text", want: []string{`type place is ("city" text, "Zip" character varying(9), "street" text, "more" text), not`}},
+	"an attribute is missing":    {sql: `ALTER TYPE place DROP ATTRIBUTE street`, want: []string{`type place is ("city" text, "Zip" character varying(9)), not`}},
 	"a range is missing":         {sql: "DROP TYPE span", want: []string{"type span is missing"}},
 	"a range is another":         {sql: "DROP TYPE span; CREATE TYPE span AS RANGE (SUBTYPE = float8)", want: []string{"type span is RANGE"}, stays: true},
 	"a sequence is missing":      {sql: `ALTER TABLE "Guests" ALTER COLUMN "Number" DROP DEFAULT; DROP SEQUENCE "Numbers"`, want: []string{"sequence Numbers is missing", "column Guests.Number is "}},
