@@ -107,8 +107,6 @@ func makes(node *pgquery.Node) made {
 func makesTable(s *pgquery.CreateStmt) made {
 	rel := s.GetRelation()
 	switch {
-	case rel.GetRelpersistence() == "t":
-		return refused("%s is temporary: it would be gone with the session that makes it", rel.GetRelname())
 	case s.GetOfTypename() != nil:
 		return refused("%s: the columns that OF takes from a type are not followed: write the columns out", rel.GetRelname())
 	case s.GetPartbound() != nil:

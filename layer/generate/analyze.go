@@ -6,33 +6,10 @@ import (
 
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"musicstore/layer/dbtx"
+	"musicstore/layer/ddl"
 )
-
-// walk calls visit for a node and all that is below it, in order; below a node only where visit says so.
-func walk(m protoreflect.Message, visit func(proto.Message) bool) {
-	if !visit(m.Interface()) {
-		return
-	}
-	fields := m.Descriptor().Fields()
-	for i := range fields.Len() {
-		field := fields.Get(i)
-		if field.Message() == nil || !m.Has(field) {
-			continue
-		}
-		if field.IsList() {
-			list := m.Get(field).List()
-			for n := range list.Len() {
-				walk(list.Get(n).Message(), visit)
-			}
-
-			continue
-		}
-		walk(m.Get(field).Message(), visit)
-	}
-}
 
 // scope is what a name can mean at a place of a statement.
 type scope struct {
@@ -521,7 +498,7 @@ func (a *analysis) column(ref *pgquery.ColumnRef, sc *scope) (*rel, output) {
 
 // expr analyses an expression, with the subqueries in it.
 func (a *analysis) expr(node proto.Message, sc *scope) {
-	walk(node.ProtoReflect(), func(m proto.Message) bool {
+	ddl.Walk(node.ProtoReflect(), func(m proto.Message) bool {
 		switch n := m.(type) {
 		case *pgquery.ColumnRef:
 			a.column(n, sc)
@@ -704,7 +681,7 @@ func (a *analysis) traceOne(e expr, depth int) value {
 // hides reports that an expression is made of parameters.
 func (a *analysis) hides(e expr, depth int) bool {
 	found := false
-	walk(e.node.ProtoReflect(), func(m proto.Message) bool {
+	ddl.Walk(e.node.ProtoReflect(), func(m proto.Message) bool {
 		switch n := m.(type) {
 		case *pgquery.ParamRef:
 			found = true

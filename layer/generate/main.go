@@ -19,6 +19,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"musicstore/layer/ddl"
 )
 
 func main() {
@@ -74,6 +76,13 @@ func prepare(ctx context.Context, root, scratch string) ([]move, error) {
 			if sources[name], err = readSource(root, name, ps); err != nil {
 				return nil, err
 			}
+		}
+		files := make([]*ddl.File, len(c.schema))
+		for i, name := range c.schema {
+			files[i] = sources[name].File
+		}
+		for _, p := range ddl.Problems(files) {
+			ps.addf(p.File, p.Line, "%s", p.Text)
 		}
 		for _, name := range c.queries {
 			all[c.out] = append(all[c.out], readWritten(sources[name], ps)...)

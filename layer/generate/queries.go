@@ -101,7 +101,7 @@ func (w *written) check(ps *problems) {
 	if token.IsKeyword(lower) || types.Universe.Lookup(lower) != nil && !slices.Contains(unusedFunctions, lower) {
 		ps.addf(w.file.Name, w.at.line, "query %s can't have this name: sqlc calls a constant %s, which is a word of Go", w.name, lower)
 	}
-	walk(w.statement.Node.ProtoReflect(), func(m proto.Message) bool {
+	ddl.Walk(w.statement.Node.ProtoReflect(), func(m proto.Message) bool {
 		switch n := m.(type) {
 		case *pgquery.MergeStmt:
 			ps.addf(w.file.Name, w.at.line,
@@ -254,7 +254,7 @@ func (q *query) lost(tree *pgquery.ParseResult, params []dbtx.Param, ps *problem
 			missing = "@" + name
 		}
 	}
-	walk(tree.ProtoReflect(), func(m proto.Message) bool {
+	ddl.Walk(tree.ProtoReflect(), func(m proto.Message) bool {
 		if p, ok := m.(*pgquery.ParamRef); ok && int(p.GetNumber()) > len(params) {
 			missing = cmp.Or(missing, "$"+itoa(int(p.GetNumber())))
 		}
@@ -645,7 +645,7 @@ func bare(node *pgquery.Node) *pgquery.Node {
 		return nil
 	}
 	copied := proto.CloneOf(node)
-	walk(copied.ProtoReflect(), func(m proto.Message) bool {
+	ddl.Walk(copied.ProtoReflect(), func(m proto.Message) bool {
 		r := m.ProtoReflect()
 		if field := r.Descriptor().Fields().ByName("location"); field != nil {
 			r.Clear(field)

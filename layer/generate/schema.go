@@ -340,7 +340,7 @@ func (s *schema) sequence(t *table, col *column, node *pgquery.Node) string {
 		return s.impliedSequence(t, col)
 	}
 	name := ""
-	walk(node.ProtoReflect(), func(m proto.Message) bool {
+	ddl.Walk(node.ProtoReflect(), func(m proto.Message) bool {
 		call, ok := m.(*pgquery.FuncCall)
 		if !ok || lastName(call.GetFuncname()) != "nextval" || len(call.GetArgs()) != 1 {
 			return true
@@ -452,7 +452,7 @@ func columnsIn(node *pgquery.Node, t *table) []string {
 	if node == nil {
 		return nil
 	}
-	walk(node.ProtoReflect(), func(m proto.Message) bool {
+	ddl.Walk(node.ProtoReflect(), func(m proto.Message) bool {
 		if ref, ok := m.(*pgquery.ColumnRef); ok {
 			name := lastName(ref.GetFields())
 			if t.column(name) != nil && !slices.Contains(names, name) {
