@@ -29,6 +29,9 @@ func (f *File) Schema() []dbtx.Statement {
 	return all
 }
 
+// Makes returns what a statement makes, without its text.
+func (st Statement) Makes() dbtx.Statement { return makes(st.Node).Statement }
+
 // made is what a statement makes.
 type made struct {
 	dbtx.Statement

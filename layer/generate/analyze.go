@@ -429,7 +429,7 @@ func (a *analysis) relation(v *pgquery.RangeVar, sc *scope) *rel {
 			}
 		}
 	}
-	t := a.schema.table(nameOf(v))
+	t := a.schema.table(ddl.NameOf(v))
 	if t == nil {
 		return &rel{name: name, open: true}
 	}
@@ -530,11 +530,7 @@ func (a *analysis) expr(node proto.Message, sc *scope) {
 
 // call notes that a function is called that may write.
 func (a *analysis) call(f *pgquery.FuncCall) {
-	name := lastName(f.GetFuncname())
-	own, known := a.schema.functions[name]
-	builtIn := stable(name)
-	switch {
-	case known && !own, !known && !builtIn:
+	if !a.schema.reads(lastName(f.GetFuncname())) {
 		a.write = true
 	}
 }
@@ -711,7 +707,7 @@ func (a *analysis) hides(e expr, depth int) bool {
 func (a *analysis) insert(s *pgquery.InsertStmt, parent *scope) []output {
 	sc := &scope{parent: parent}
 	a.with(s.GetWithClause(), sc)
-	t := a.schema.table(nameOf(s.GetRelation()))
+	t := a.schema.table(ddl.NameOf(s.GetRelation()))
 	if t == nil {
 		return nil
 	}
@@ -826,7 +822,7 @@ func (a *analysis) update(s *pgquery.UpdateStmt, parent *scope) []output {
 }
 
 func (a *analysis) target(v *pgquery.RangeVar) *rel {
-	t := a.schema.table(nameOf(v))
+	t := a.schema.table(ddl.NameOf(v))
 	if t == nil {
 		return nil
 	}

@@ -84,8 +84,12 @@ func prepare(ctx context.Context, root, scratch string) ([]move, error) {
 		for _, p := range ddl.Problems(files) {
 			ps.addf(p.File, p.Line, "%s", p.Text)
 		}
+		parts := partitions(c.schemaFiles(sources))
 		for _, name := range c.queries {
-			all[c.out] = append(all[c.out], readWritten(sources[name], ps)...)
+			for _, w := range readWritten(sources[name], ps) {
+				w.refusePartitions(parts, ps)
+				all[c.out] = append(all[c.out], w)
+			}
 		}
 	}
 	if err := ps.err(); err != nil {

@@ -121,6 +121,18 @@ func (w *written) check(ps *problems) {
 	})
 }
 
+// refusePartitions refuses a query of a partition, for which sqlc makes no types.
+func (w *written) refusePartitions(parts map[string]string, ps *problems) {
+	ddl.Walk(w.statement.Node.ProtoReflect(), func(m proto.Message) bool {
+		if rel, ok := m.(*pgquery.RangeVar); ok && parts[ddl.NameOf(rel)] != "" {
+			ps.addf(w.file.Name, w.file.Line(int(rel.GetLocation())), "%s: %s is a partition: write its table %s, which PostgreSQL reads as fast",
+				w.name, rel.GetRelname(), parts[ddl.NameOf(rel)])
+		}
+
+		return true
+	})
+}
+
 func (w *written) function(f *pgquery.FuncCall, ps *problems) {
 	names := f.GetFuncname()
 	if len(names) != 2 || names[0].GetString_().GetSval() != "sqlc" {
@@ -222,7 +234,15 @@ func readQueries(c *config, r request, s *schema, all []*written, ps *problems) 
 			continue
 		}
 		top := tree.GetStmts()[0].GetStmt()
+		s.checkCalls(top, func(location int32, format string, args ...any) {
+			at := a.at(location)
+			ps.addf(at.file, at.line, "%s: "+format, append([]any{w.name}, args...)...)
+		})
+		if top.GetCallStmt() != nil && (q.Command == dbtx.One || q.Command == dbtx.Many) {
+			ps.addf(w.at.file, w.at.line, "%s: sqlc knows no columns of CALL: write :exec", w.name)
+		}
 		a.query(top, nil)
+		q.refuseComputed(a, ps)
 		q.Params, q.Write, q.Locks = a.params, a.write, a.locks
 		q.assign(a)
 		for _, t := range s.tables {
@@ -267,6 +287,23 @@ func (q *query) lost(tree *pgquery.ParseResult, params []dbtx.Param, ps *problem
 
 	return missing != ""
 }
+
+// refuseComputed refuses a value for a column that PostgreSQL gives its value.
+func (q *query) refuseComputed(a *analysis, ps *problems) {
+	for _, c := range a.changes {
+		if c.insert.GetOverride() == pgquery.OverridingKind_OVERRIDING_SYSTEM_VALUE ||
+			c.insert.GetOverride() == pgquery.OverridingKind_OVERRIDING_USER_VALUE {
+			continue
+		}
+		for _, name := range c.names {
+			if v, set := c.values[name]; set && !v.standard && c.table.column(name).isComputed() {
+				ps.addf(c.at.file, c.at.line, "%s: PostgreSQL alone makes %s.%s: leave it out", q.Name, c.table.name, name)
+			}
+		}
+	}
+}
+
+func (c *column) isComputed() bool { return c != nil && c.computed }
 
 // assign notes the columns that parameters become the values of.
 func (q *query) assign(a *analysis) {
