@@ -63,6 +63,39 @@ const (
 	KindSetting = "setting"
 )
 
+// Key tells the object that the statement makes from all others of the schema: "relation albums", "function f(int4)". It is
+// "" for a part of an object, except for an index: a part is made with what it is a part of, and is not looked for.
+func (s Statement) Key() string {
+	if class := classes[s.Kind]; class != "" && s.Name != "" {
+		return class + " " + s.Name
+	}
+
+	return ""
+}
+
+// Owners returns the keys of what the statement may be a part of; none when it is an object of its own. A name can be that
+// of a relation or of a type, and a schema has one of them.
+func (s Statement) Owners() []string {
+	switch {
+	case s.Kind == KindComment && s.Table == "":
+		return []string{classes[s.Of] + " " + s.Name}
+	case s.Kind == KindComment:
+		return []string{"relation " + s.Table, "type " + s.Table}
+	case s.Kind == KindIndex, s.Kind == KindConstraint, s.Kind == KindTrigger, s.Kind == KindAlteration:
+		return []string{"relation " + s.Table}
+	default:
+		return nil
+	}
+}
+
+// classes are the catalogues of PostgreSQL that have the names of the objects: pg_class, pg_type, pg_proc, pg_extension.
+var classes = map[string]string{
+	KindTable: "relation", KindView: "relation", KindMaterializedView: "relation", KindSequence: "relation", KindIndex: "relation",
+	KindEnum: "type", KindDomain: "type", KindType: "type",
+	KindFunction: "function", KindProcedure: "function", KindAggregate: "function",
+	KindExtension: "extension",
+}
+
 // Find returns the query of this name; nil when there is none.
 func (m *Metadata) Find(name string) *Query {
 	at, ok := slices.BinarySearchFunc(m.Queries, name, func(q *Query, name string) int { return strings.Compare(q.Name, name) })

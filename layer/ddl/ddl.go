@@ -2,6 +2,7 @@
 package ddl
 
 import (
+	"regexp"
 	"strings"
 
 	pgquery "github.com/pganalyze/pg_query_go/v6"
@@ -26,8 +27,10 @@ type Statement struct {
 	From int // where the last statement ended
 }
 
-// Read parses a file. The error is the parser's, an *Error.
+// Read parses a file. The error is the parser's, an *Error. The lines \restrict and \unrestrict, by which pg_dump keeps psql
+// from running other commands, become spaces.
 func Read(name, text string) (*File, error) {
+	text = restricted.ReplaceAllStringFunc(text, func(line string) string { return strings.Repeat(" ", len(line)) })
 	f := &File{Name: name, Text: text}
 	tree, err := Parse(text)
 	if err != nil {
@@ -60,6 +63,8 @@ func Read(name, text string) (*File, error) {
 
 	return f, nil
 }
+
+var restricted = regexp.MustCompile(`(?m)^\\(un)?restrict [A-Za-z0-9]+$`)
 
 func isComment(token *pgquery.ScanToken) bool {
 	return token.GetToken() == pgquery.Token_SQL_COMMENT || token.GetToken() == pgquery.Token_C_COMMENT

@@ -37,6 +37,9 @@ func refusal(node *pgquery.Node) string {
 
 // alteration says why a schema does not hold a form of ALTER TABLE.
 func alteration(kind pgquery.AlterTableType, of pgquery.ObjectType) string {
+	if of == pgquery.ObjectType_OBJECT_TYPE {
+		return "ALTER TYPE is history: write it where the type is made"
+	}
 	switch kind {
 	case pgquery.AlterTableType_AT_AddColumn:
 		return "ADD COLUMN is history: write the column where its table is made"
@@ -53,10 +56,6 @@ func alteration(kind pgquery.AlterTableType, of pgquery.ObjectType) string {
 	case pgquery.AlterTableType_AT_EnableRowSecurity, pgquery.AlterTableType_AT_ForceRowSecurity:
 		return "row-level security is not known here: docs/schema.md lists what a schema may hold"
 	default:
-		if of == pgquery.ObjectType_OBJECT_TYPE {
-			return "ALTER TYPE is history: write it where the type is made"
-		}
-
 		return "this form of ALTER TABLE is history or is not known here: write it where the table is made"
 	}
 }

@@ -29,6 +29,9 @@ func (f *File) Schema() []dbtx.Statement {
 	return all
 }
 
+// Makes returns what a statement makes, without its text.
+func (st Statement) Makes() dbtx.Statement { return makes(st.Node).Statement }
+
 // made is what a statement makes.
 type made struct {
 	dbtx.Statement
@@ -107,8 +110,6 @@ func makes(node *pgquery.Node) made {
 func makesTable(s *pgquery.CreateStmt) made {
 	rel := s.GetRelation()
 	switch {
-	case rel.GetRelpersistence() == "t":
-		return refused("%s is temporary: it would be gone with the session that makes it", rel.GetRelname())
 	case s.GetOfTypename() != nil:
 		return refused("%s: the columns that OF takes from a type are not followed: write the columns out", rel.GetRelname())
 	case s.GetPartbound() != nil:
