@@ -13,6 +13,7 @@ import (
 
 	"musicstore/layer/dbtest"
 	"musicstore/layer/dbtx"
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/schema"
 )
 
@@ -438,4 +439,122 @@ CREATE VIEW v AS SELECT * FROM t WHERE mood = 'blue'; COMMENT ON TABLE t IS 'it'
 	}, inWords(differences))
 	_, err = schema.Check(t.Context(), db, of(t, []file{{Name: "f.sql", SQL: files + "; CREATE FUNCTION f() RETURNS integer LANGUAGE sql AS 'SELECT 1'"}}))
 	require.ErrorIs(t, err, schema.ErrNoSchema)
+}
+
+// The diagram has the tables of a schema with everything: each once, by its own name, and no view.
+func TestGraph_OfEveryKindOfObject(t *testing.T) {
+	t.Parallel()
+	db, _ := connectObjects(t)
+	run(t, db, `CREATE TABLE seats (id "Short" PRIMARY KEY, guest "Short" REFERENCES seats, at date, who bigint,
+		FOREIGN KEY (at, who) REFERENCES visits) PARTITION BY LIST (id); CREATE TABLE seats_1 PARTITION OF seats DEFAULT`)
+	graph, err := schema.Graph(t.Context(), db)
+	require.NoError(t, err)
+	require.Equal(t, `erDiagram
+    Guests {
+        bigint id PK
+        integer Number UK "null"
+        integer serial
+        Mood mood "null"
+        Short nick
+        place home "null"
+        integer Twice "null"
+        tstzrange seated "null"
+        text[] tags "null"
+        bigint host_id FK "null"
+    }
+    hosts {
+        bigint id PK
+        bigint best FK "null"
+        text note "null"
+    }
+    parcels {
+        bigint id
+    }
+    seats {
+        Short id PK
+        Short guest FK
+        date at FK "null"
+        bigint who FK "null"
+    }
+    visits {
+        date at PK
+        bigint guest PK
+    }
+    Guests |o--o{ hosts : "best"
+    hosts |o--o{ Guests : "host_id"
+    seats ||--o{ seats : "guest"
+    visits |o--o{ seats : "at, who"
+`, graph)
+}
+
+// A role that has the grants alone can run every query, of every kind of object. The control: before, it can run none.
+func TestGrants_LetARoleRunQueriesOfEveryKindOfObject(t *testing.T) {
+	t.Parallel()
+	db, _ := connectObjects(t)
+	run(t, db, `CREATE VIEW "Own" AS SELECT at, guest FROM visits; REVOKE ALL ON SCHEMA public FROM PUBLIC`)
+	m := &dbtx.Metadata{}
+	for _, name := range list(t, db, `SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace
+		AND relkind IN ('r', 'p', 'v', 'm') ORDER BY relname`) {
+		table := &dbtx.Table{Name: name}
+		for _, column := range list(t, db, `SELECT attname::text FROM pg_attribute
+			WHERE attrelid = '`+pgx.Identifier{name}.Sanitize()+`'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum`) {
+			of := dbtx.Column{Name: column}
+			switch column {
+			case "Number":
+				of.Sequence = "Numbers"
+			case "serial":
+				of.Sequence = "Guests_serial_seq"
+			}
+			table.Columns = append(table.Columns, of)
+		}
+		m.Tables = append(m.Tables, table)
+	}
+	queries := []string{
+		`SELECT id, "Number" FROM "Moods" WHERE mood = 'red'`, "SELECT count(*) FROM counts", "SELECT n FROM counts",
+		`INSERT INTO "Guests" (mood, home) VALUES ('blue', ROW('a', 'b', 'c')) RETURNING id, "Number", serial`,
+		`SELECT twice(id::integer), twice(nick), 'red'::"Mood", nick::"Short" FROM "Guests" FOR UPDATE`,
+		"INSERT INTO visits (at, guest) VALUES ('2026-01-02', 1), ('2026-02-02', 1), ('2030-01-01', 1) RETURNING at",
+		"UPDATE visits SET guest = 2 WHERE at = '2026-01-02'", "DELETE FROM visits WHERE guest = 2",
+		`INSERT INTO "Moods" (id) VALUES (1)`, `INSERT INTO "Own" (at, guest) VALUES ('2026-01-03', 1)`,
+		`DELETE FROM "Own" WHERE guest = 1`, "SELECT total(guest) FROM visits",
+	}
+	for _, sql := range queries {
+		uses, err := dbtxtest.Uses(t.Context(), db, sql)
+		require.NoError(t, err, sql)
+		m.Queries = append(m.Queries, &dbtx.Query{SQL: sql, Uses: uses})
+	}
+
+	database := db.Config().Database
+	role := "Guest-" + database[len(database)-8:]
+	admin := connect(t, dbtest.AdminURL(t), func(c *pgx.ConnConfig) { c.Database = database })
+	run(t, admin, fmt.Sprintf("REFRESH MATERIALIZED VIEW counts; CREATE ROLE %q LOGIN", role))
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(t.Context())
+		conn, err := pgx.Connect(ctx, dbtest.AdminURL(t))
+		require.NoError(t, err)
+		defer conn.Close(ctx)
+		_, err = conn.Exec(ctx, fmt.Sprintf("DROP ROLE %q", role))
+		require.NoError(t, err)
+	})
+	for _, granted := range []bool{false, true} {
+		tx, err := admin.Begin(t.Context())
+		require.NoError(t, err)
+		if granted {
+			run(t, tx, "SET LOCAL ROLE "+pgx.Identifier{db.Config().User}.Sanitize())
+			run(t, tx, strings.Join(grantsFor(t, role, "public", m), "\n"))
+			run(t, tx, "RESET ROLE")
+		}
+		run(t, tx, fmt.Sprintf("SET LOCAL ROLE %q", role))
+		for _, sql := range queries {
+			run(t, tx, "SAVEPOINT query")
+			_, err := tx.Exec(t.Context(), sql)
+			if granted {
+				require.NoError(t, err, sql)
+			} else {
+				require.Error(t, err, sql)
+				run(t, tx, "ROLLBACK TO query")
+			}
+		}
+		require.NoError(t, tx.Rollback(t.Context()))
+	}
 }
