@@ -56,8 +56,10 @@ const (
 	KindTrigger          = "trigger"
 	KindComment          = "comment"
 
-	// KindAlteration is a part of a table, an index or a sequence that has no name: ALTER TABLE … ALTER COLUMN … SET DEFAULT,
-	// … ATTACH PARTITION, whose Table is the partition, ALTER SEQUENCE … OWNED BY.
+	// KindPartition is ATTACH PARTITION. Name is the table or index that becomes a partition, and Table its parent.
+	KindPartition = "partition"
+	// KindAlteration is a part of a table or a sequence that has no name: ALTER TABLE … ALTER COLUMN … SET DEFAULT, ALTER
+	// SEQUENCE … OWNED BY.
 	KindAlteration = "alteration"
 	// KindSetting is a setting for the statements behind it, until the end of the transaction.
 	KindSetting = "setting"
@@ -81,6 +83,8 @@ func (s Statement) Owners() []string {
 		return []string{classes[s.Of] + " " + s.Name}
 	case s.Kind == KindComment:
 		return []string{"relation " + s.Table, "type " + s.Table}
+	case s.Kind == KindPartition:
+		return []string{"relation " + s.Name}
 	case s.Kind == KindIndex, s.Kind == KindConstraint, s.Kind == KindTrigger, s.Kind == KindAlteration:
 		return []string{"relation " + s.Table}
 	default:

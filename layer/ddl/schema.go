@@ -236,7 +236,7 @@ func alters(s *pgquery.AlterTableStmt) made {
 		case kind == pgquery.AlterTableType_AT_AddConstraint:
 			m.Kind, m.Name = dbtx.KindConstraint, cmd.GetDef().GetConstraint().GetConname()
 		case kind == pgquery.AlterTableType_AT_AttachPartition:
-			m.Table = NameOf(cmd.GetDef().GetPartitionCmd().GetName())
+			m = object(dbtx.KindPartition, NameOf(cmd.GetDef().GetPartitionCmd().GetName()), m.Table)
 		}
 		m.ignored = false
 	}

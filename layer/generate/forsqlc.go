@@ -123,17 +123,9 @@ func partitions(files []*source) map[string]string {
 	for _, file := range files {
 		for _, st := range file.Statements {
 			made := st.Makes()
-			switch {
-			case made.Kind == dbtx.KindTable && made.Table != "":
+			table := st.Node.GetAlterTableStmt().GetObjtype() == pgquery.ObjectType_OBJECT_TABLE // and not an index
+			if made.Kind == dbtx.KindTable && made.Table != "" || made.Kind == dbtx.KindPartition && table {
 				parts[made.Name] = made.Table
-			case made.Kind == dbtx.KindAlteration:
-				alter := st.Node.GetAlterTableStmt()
-				for _, cmd := range alter.GetCmds() {
-					if cmd.GetAlterTableCmd().GetSubtype() == pgquery.AlterTableType_AT_AttachPartition &&
-						alter.GetObjtype() == pgquery.ObjectType_OBJECT_TABLE {
-						parts[made.Table] = ddl.NameOf(alter.GetRelation())
-					}
-				}
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -133,7 +134,7 @@ Twice false
 		`{Table: "loud", Read: true, Select: []string{"id", "name", "during"}}`,
 		`{Table: "logs", Insert: []string{"at", "what"}}`,
 		`Enums: []string{"mood", "Size"}`,
-		`Kind: "alteration", Table: "logs_2027"}`,
+		`Kind: "partition", Name: "logs_2027", Table: "logs"}`,
 		`SQL: "ALTER TABLE ONLY rooms ADD CONSTRAINT rooms_pkey PRIMARY KEY (id)"`,
 	} {
 		require.True(t, strings.Contains(metadata, line), line)
@@ -187,4 +188,27 @@ INSERT INTO "Bookings" ("Id", "roomId", "userName", during) OVERRIDING SYSTEM VA
 		"db/schema/020_kinds.sql": kindsSQL, "db/queries/more.sql": "-- name: A :many\nSELECT * FROM logs_2027;\n",
 		"db/schema/030_history.sql": "\nALTER TABLE logs DROP COLUMN what;\nCREATE INDEX ON Logs (at);\nCREATE TABLE logs (id bigint);\n",
 	}))
+}
+
+func TestGenerate_OfADump(t *testing.T) {
+	t.Parallel()
+	dump, err := os.ReadFile("../schema/testdata/dump.sql")
+	require.NoError(t, err)
+	root := project(t, map[string]string{
+		"db/schema/020_dump.sql": string(dump), "defaults.yaml": "internal/dbgen:\n  store: internal/store\n",
+		"db/queries/more.sql": "-- name: CreateRoom :one\nINSERT INTO rooms (name, feeling, tags) VALUES (@name, @feeling, @tags) RETURNING id;\n" +
+			"-- name: ListLoud :many\nSELECT * FROM loud ORDER BY id;\n-- name: ListLogs :many\nSELECT * FROM logs ORDER BY at;\n",
+	})
+	require.NoError(t, generate(t.Context(), root))
+	metadata := tree(t, root)["internal/dbgen/metadata.go"]
+	for _, line := range []string{
+		`{Name: "id", Type: "int8", NotNull: true, Sequence: "numbers"}`,
+		`{Name: "Id", Type: "int8", NotNull: true, Sequence: "Bookings_Id_seq"}`,
+		`{Name: "rooms_name_key", Kind: "unique", Columns: []string{"name"}, Words: "room name already taken"}`,
+		`SQL: "SET LOCAL check_function_bodies = off"`,
+		`SQL: "ALTER INDEX logs_at_idx ATTACH PARTITION logs_2026_at_idx"`,
+	} {
+		require.True(t, strings.Contains(metadata, line), line)
+	}
+	require.False(t, strings.Contains(metadata, "OWNER TO"))
 }

@@ -1,12 +1,14 @@
 package schema_test
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"musicstore/layer/dbtest"
 	"musicstore/layer/dbtx"
+	"musicstore/layer/ddl"
 	"musicstore/layer/schema"
 
 	"github.com/jackc/pgx/v5"
@@ -83,7 +85,12 @@ var kindsMade = []string{
 // kinds returns what is known of kindsSQL, for the server of the database.
 func kinds(t *testing.T, db *pgx.Conn) *dbtx.Metadata {
 	t.Helper()
-	sql := kindsSQL
+
+	return known(t, db, kindsSQL)
+}
+
+func known(t *testing.T, db *pgx.Conn, sql string) *dbtx.Metadata {
+	t.Helper()
 	if db.PgConn().ParameterStatus("server_version") < "15" {
 		sql = strings.Replace(sql, "NULLS NOT DISTINCT", "", 1)
 	}
@@ -96,7 +103,7 @@ func everything(t *testing.T, db schema.DB) []string {
 	t.Helper()
 
 	return append(catalogue(t, db), list(t, db, `
-SELECT format('function %s %s %s %s', p.oid, p.oid::regprocedure, prosrc, prosqlbody) FROM pg_proc AS p WHERE pronamespace = current_schema()::regnamespace
+SELECT format('function %s %s %s %s', p.oid, p.oid::regprocedure, prosrc, pg_get_function_sqlbody(p.oid)) FROM pg_proc AS p WHERE pronamespace = current_schema()::regnamespace
 UNION ALL SELECT format('type %s %s %s', oid, typname, (SELECT array_agg(enumlabel ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = t.oid))
 FROM pg_type AS t WHERE typnamespace = current_schema()::regnamespace
 UNION ALL SELECT format('trigger %s %s', oid, pg_get_triggerdef(oid)) FROM pg_trigger WHERE NOT tgisinternal
@@ -262,4 +269,37 @@ func TestBootstrap_OfEveryKindByManyAtOnce(t *testing.T) {
 		db.Close()
 	}
 	require.Positive(t, failed, "the test above proves nothing when this passes")
+}
+
+// testdata/dump.sql is what pg_dump of PostgreSQL 15 writes of kindsSQL, with --schema-only and --no-privileges.
+func TestBootstrap_OfADumpIsTheSame(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("testdata/dump.sql")
+	require.NoError(t, err)
+	parsed, err := ddl.Read("dump.sql", string(text))
+	require.NoError(t, err)
+	require.Empty(t, ddl.Problems([]*ddl.File{parsed}))
+
+	want, db := connect(t, dbtest.EmptyURL(t)), connect(t, dbtest.EmptyURL(t))
+	m := known(t, db, string(text))
+	_, err = schema.Bootstrap(t.Context(), want, kinds(t, want))
+	require.NoError(t, err)
+	created, err := schema.Bootstrap(t.Context(), db, m)
+	require.NoError(t, err)
+	require.ElementsMatch(t, append([]string{"logs_2026"}, kindsMade...), created, "a dump attaches each partition")
+	lines := func(db schema.DB) []string { // PostgreSQL 18 names the NOT NULLs of a partition in another way
+		return slices.Sorted(slices.Values(slices.DeleteFunc(numberless(everything(t, db)), func(line string) bool {
+			return strings.Contains(line, "_not_null ")
+		})))
+	}
+	require.Equal(t, lines(want), lines(db))
+	created, err = schema.Bootstrap(t.Context(), db, m)
+	require.NoError(t, err)
+	require.Empty(t, created)
+
+	run(t, db, "ALTER TABLE logs ADD CONSTRAINT logs_pkey PRIMARY KEY (at); DROP TABLE logs_2026, logs_2027")
+	created, err = schema.Bootstrap(t.Context(), db, m)
+	require.NoError(t, err, "though the parent has its indexes")
+	require.Equal(t, []string{"logs_2026", "logs_2027"}, created)
+	require.Len(t, list(t, db, "SELECT inhrelid::regclass::text FROM pg_inherits"), 6)
 }
