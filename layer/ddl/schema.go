@@ -51,6 +51,8 @@ func makes(node *pgquery.Node) made {
 	switch {
 	case node.GetCreateStmt() != nil:
 		return makesTable(node.GetCreateStmt())
+	case node.GetIndexStmt().GetConcurrent():
+		return refused("CONCURRENTLY is not for the transaction that makes everything: take it out")
 	case node.GetIndexStmt() != nil:
 		return object(dbtx.KindIndex, node.GetIndexStmt().GetIdxname(), NameOf(node.GetIndexStmt().GetRelation()))
 	case node.GetViewStmt() != nil:
