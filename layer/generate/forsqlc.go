@@ -172,14 +172,14 @@ func severalColumns(outs []*pgquery.Node) bool {
 // split returns what a function takes and what it returns. INOUT is both.
 func split(parameters []*pgquery.Node) (params, outs []*pgquery.Node) {
 	for _, p := range parameters {
-		mode := p.GetFunctionParameter().GetMode()
-		if mode == pgquery.FunctionParameterMode_FUNC_PARAM_INOUT {
-			both, _ := proto.Clone(p).(*pgquery.Node)
-			both.GetFunctionParameter().Mode = pgquery.FunctionParameterMode_FUNC_PARAM_IN
-			params, outs = append(params, both), append(outs, p)
-		} else if mode == pgquery.FunctionParameterMode_FUNC_PARAM_OUT || mode == pgquery.FunctionParameterMode_FUNC_PARAM_TABLE {
+		switch p.GetFunctionParameter().GetMode() {
+		case pgquery.FunctionParameterMode_FUNC_PARAM_INOUT:
+			in, _ := proto.Clone(p).(*pgquery.Node)
+			in.GetFunctionParameter().Mode = pgquery.FunctionParameterMode_FUNC_PARAM_IN
+			params, outs = append(params, in), append(outs, p)
+		case pgquery.FunctionParameterMode_FUNC_PARAM_OUT, pgquery.FunctionParameterMode_FUNC_PARAM_TABLE:
 			outs = append(outs, p)
-		} else {
+		default:
 			params = append(params, p)
 		}
 	}

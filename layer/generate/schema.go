@@ -451,17 +451,13 @@ func numbered(label string, n int) string {
 
 // joined returns the names of columns as they stand in a name: PostgreSQL stops behind the one that is too long.
 func joined(columns []string) string {
-	text := ""
-	for i, column := range columns {
-		if i > 0 {
-			text += "_"
-		}
-		if text += column; len(text) > dbtx.LongestName {
-			break
+	for n := range columns {
+		if text := strings.Join(columns[:n+1], "_"); len(text) > dbtx.LongestName {
+			return text
 		}
 	}
 
-	return text
+	return strings.Join(columns, "_")
 }
 
 // wholeRunes cuts off a part of a character at the end.

@@ -114,7 +114,7 @@ UNION ALL SELECT format('partition %s of %s %s', inhrelid::regclass, inhparent::
 ORDER BY 1`)...)
 }
 
-func TestBootstrap_MakesEveryKindOnce(t *testing.T) {
+func TestBootstrap_MakesEveryKindOnceAndLeavesWhatIsThere(t *testing.T) {
 	t.Parallel()
 	url := dbtest.EmptyURL(t)
 	sent := &counter{}
@@ -133,75 +133,83 @@ func TestBootstrap_MakesEveryKindOnce(t *testing.T) {
 	require.Len(t, sent.take(), 1)
 	require.Equal(t, before, everything(t, db))
 
-	t.Run("AndMakesAgainWhatWasDropped", func(t *testing.T) {
-		for drop, want := range map[string][]string{
-			"DROP EXTENSION btree_gist CASCADE":                 {"extension btree_gist"},
-			`DROP TYPE "Pair" CASCADE`:                          {"type Pair"},
-			"DROP TYPE span":                                    {"type span"},
-			"DROP DOMAIN share CASCADE":                         {"domain share"},
-			"DROP SEQUENCE numbers CASCADE":                     {"sequence numbers"},
-			"DROP FUNCTION twice(integer)":                      {"function twice(int4)"},
-			"DROP FUNCTION feels(mood, text[])":                 {"function feels(mood, text[])"},
-			"DROP FUNCTION shout() CASCADE":                     {"function shout()"},
-			"DROP PROCEDURE tidy(integer)":                      {"procedure tidy(int4)"},
-			"DROP AGGREGATE product(integer)":                   {"aggregate product(int4)"},
-			"DROP VIEW loud":                                    {"view loud"},
-			"DROP MATERIALIZED VIEW counts":                     {"materialized view counts"},
-			"DROP INDEX counts_key":                             {"counts_key"},
-			"DROP INDEX rooms_lower_key":                        {"rooms_lower_key"},
-			"DROP TABLE logs":                                   {"logs", "logs_2027"},
-			"DROP TABLE logs_2026, logs_2027":                   {"logs_2026", "logs_2027"},
-			`DROP TABLE rooms CASCADE`:                          {"sequence numbers", "rooms", "view loud", "materialized view counts"},
-			`DROP TABLE rooms, "Bookings" CASCADE`:              {"sequence numbers", "rooms", "Bookings", "view loud", "materialized view counts"},
-			"DROP TRIGGER shouts ON rooms":                      nil, // what belongs to a table that is there is left alone
-			"ALTER TABLE rooms DROP CONSTRAINT rooms_head_fkey": nil,
-			"COMMENT ON TABLE rooms IS NULL":                    nil,
-		} {
-			tx, err := db.Begin(t.Context())
-			require.NoError(t, err)
-			run(t, tx, drop)
-			without := numberless(everything(t, tx))
-			created, err := schema.Bootstrap(t.Context(), tx, m)
-			require.NoError(t, err, drop)
-			require.Equal(t, want, created, drop)
-			require.Subset(t, numberless(everything(t, tx)), without, "%s: nothing else was touched", drop)
-			if strings.HasPrefix(drop, "DROP TABLE rooms, ") || !strings.Contains(drop, "CASCADE") && want != nil {
-				require.ElementsMatch(t, numberless(before), numberless(everything(t, tx)), "%s: with all that belongs to it", drop)
-			}
-			created, err = schema.Bootstrap(t.Context(), tx, m)
-			require.NoError(t, err, drop)
-			require.Empty(t, created, drop)
-			require.NoError(t, tx.Rollback(t.Context()))
-		}
-	})
-	t.Run("AndLeavesAloneWhatIsDifferent", func(t *testing.T) {
-		for _, change := range []string{
-			"ALTER TYPE mood RENAME VALUE 'loud' TO 'noisy'",
-			`ALTER TYPE "Pair" ADD ATTRIBUTE c text`,
-			"ALTER DOMAIN share DROP CONSTRAINT share_check",
-			"CREATE OR REPLACE FUNCTION twice(n integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN 3 * n",
-			"CREATE OR REPLACE VIEW loud AS SELECT id, name FROM rooms",
-			"ALTER SEQUENCE numbers INCREMENT BY 5",
-			"ALTER TABLE rooms DISABLE TRIGGER shouts",
-			"COMMENT ON TABLE rooms IS 'other words'",
-			"ALTER TABLE logs DETACH PARTITION logs_2026",
-			"ALTER TABLE rooms DROP CONSTRAINT rooms_name_key",
-			"ALTER TABLE rooms ADD COLUMN more text",
-			"DROP MATERIALIZED VIEW counts; CREATE TABLE counts (feeling mood)",
-			"CREATE UNIQUE INDEX counts_key ON counts (feeling)",
-		} {
-			run(t, db, change)
-		}
-		before := everything(t, db)
-		created, err := schema.Bootstrap(t.Context(), db, m)
+	makesAgain(t, db, m, before)
+	leavesAlone(t, db, m)
+}
+
+// makesAgain drops something of each kind and looks at what Bootstrap makes of it.
+func makesAgain(t *testing.T, db *pgx.Conn, m *dbtx.Metadata, before []string) {
+	t.Helper()
+	for drop, want := range map[string][]string{
+		"DROP EXTENSION btree_gist CASCADE":                 {"extension btree_gist"},
+		`DROP TYPE "Pair" CASCADE`:                          {"type Pair"},
+		"DROP TYPE span":                                    {"type span"},
+		"DROP DOMAIN share CASCADE":                         {"domain share"},
+		"DROP SEQUENCE numbers CASCADE":                     {"sequence numbers"},
+		"DROP FUNCTION twice(integer)":                      {"function twice(int4)"},
+		"DROP FUNCTION feels(mood, text[])":                 {"function feels(mood, text[])"},
+		"DROP FUNCTION shout() CASCADE":                     {"function shout()"},
+		"DROP PROCEDURE tidy(integer)":                      {"procedure tidy(int4)"},
+		"DROP AGGREGATE product(integer)":                   {"aggregate product(int4)"},
+		"DROP VIEW loud":                                    {"view loud"},
+		"DROP MATERIALIZED VIEW counts":                     {"materialized view counts"},
+		"DROP INDEX counts_key":                             {"counts_key"},
+		"DROP INDEX rooms_lower_key":                        {"rooms_lower_key"},
+		"DROP TABLE logs":                                   {"logs", "logs_2027"},
+		"DROP TABLE logs_2026, logs_2027":                   {"logs_2026", "logs_2027"},
+		`DROP TABLE rooms CASCADE`:                          {"sequence numbers", "rooms", "view loud", "materialized view counts"},
+		`DROP TABLE rooms, "Bookings" CASCADE`:              {"sequence numbers", "rooms", "Bookings", "view loud", "materialized view counts"},
+		"DROP TRIGGER shouts ON rooms":                      nil, // what belongs to a table that is there is left alone
+		"ALTER TABLE rooms DROP CONSTRAINT rooms_head_fkey": nil,
+		"COMMENT ON TABLE rooms IS NULL":                    nil,
+	} {
+		tx, err := db.Begin(t.Context())
 		require.NoError(t, err)
-		require.Empty(t, created)
-		run(t, db, "DROP PROCEDURE tidy(integer)")
-		created, err = schema.Bootstrap(t.Context(), db, m)
-		require.NoError(t, err)
-		require.Equal(t, []string{"procedure tidy(int4)"}, created)
-		require.ElementsMatch(t, numberless(before), numberless(everything(t, db)))
-	})
+		run(t, tx, drop)
+		without := numberless(everything(t, tx))
+		created, err := schema.Bootstrap(t.Context(), tx, m)
+		require.NoError(t, err, drop)
+		require.Equal(t, want, created, drop)
+		require.Subset(t, numberless(everything(t, tx)), without, "%s: nothing else was touched", drop)
+		if strings.HasPrefix(drop, "DROP TABLE rooms, ") || !strings.Contains(drop, "CASCADE") && want != nil {
+			require.ElementsMatch(t, numberless(before), numberless(everything(t, tx)), "%s: with all that belongs to it", drop)
+		}
+		created, err = schema.Bootstrap(t.Context(), tx, m)
+		require.NoError(t, err, drop)
+		require.Empty(t, created, drop)
+		require.NoError(t, tx.Rollback(t.Context()))
+	}
+}
+
+// leavesAlone changes something of each kind, and looks that Bootstrap changes none of it.
+func leavesAlone(t *testing.T, db *pgx.Conn, m *dbtx.Metadata) {
+	t.Helper()
+	for _, change := range []string{
+		"ALTER TYPE mood RENAME VALUE 'loud' TO 'noisy'",
+		`ALTER TYPE "Pair" ADD ATTRIBUTE c text`,
+		"ALTER DOMAIN share DROP CONSTRAINT share_check",
+		"CREATE OR REPLACE FUNCTION twice(n integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN 3 * n",
+		"CREATE OR REPLACE VIEW loud AS SELECT id, name FROM rooms",
+		"ALTER SEQUENCE numbers INCREMENT BY 5",
+		"ALTER TABLE rooms DISABLE TRIGGER shouts",
+		"COMMENT ON TABLE rooms IS 'other words'",
+		"ALTER TABLE logs DETACH PARTITION logs_2026",
+		"ALTER TABLE rooms DROP CONSTRAINT rooms_name_key",
+		"ALTER TABLE rooms ADD COLUMN more text",
+		"DROP MATERIALIZED VIEW counts; CREATE TABLE counts (feeling mood)",
+		"CREATE UNIQUE INDEX counts_key ON counts (feeling)",
+	} {
+		run(t, db, change)
+	}
+	before := everything(t, db)
+	created, err := schema.Bootstrap(t.Context(), db, m)
+	require.NoError(t, err)
+	require.Empty(t, created)
+	run(t, db, "DROP PROCEDURE tidy(integer)")
+	created, err = schema.Bootstrap(t.Context(), db, m)
+	require.NoError(t, err)
+	require.Equal(t, []string{"procedure tidy(int4)"}, created)
+	require.ElementsMatch(t, numberless(before), numberless(everything(t, db)))
 }
 
 // numberless returns lines without the numbers of objects, which are others after an object is made again.
