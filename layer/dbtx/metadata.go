@@ -34,7 +34,7 @@ type Statement struct {
 	// comment on a column or one of these. The Table of a partition is its parent.
 	Table string
 
-	// Of is the kind of what a comment is about: KindTable, "column", …
+	// Of is the kind of what a comment is about: KindTable, "column", …; and of a constraint: PrimaryKey, Unique, …
 	Of string
 }
 
@@ -73,6 +73,11 @@ func (s Statement) Key() string {
 	}
 
 	return ""
+}
+
+// HasIndex reports that the statement adds a key, which PostgreSQL keeps by an index of its name.
+func (s Statement) HasIndex() bool {
+	return s.Kind == KindConstraint && (s.Of == PrimaryKey || s.Of == Unique || s.Of == Exclusion)
 }
 
 // Owners returns the keys of what the statement may be a part of; none when it is an object of its own. A name can be that

@@ -66,7 +66,9 @@ func (c *checked) learn(f *File, st Statement) {
 		return
 	case m.Kind == dbtx.KindConstraint:
 		keys = []string{"constraint " + m.Name + " of " + m.Table}
-		c.made["relation "+m.Name] = "" // of a key, the index
+		if key := "relation " + m.Name; m.HasIndex() && c.made[key] == "" {
+			c.made[key] = ""
+		}
 	case keys[0] == "":
 		keys[0] = m.Kind + " " + m.Of + " " + m.Name + " of " + m.Table
 	}

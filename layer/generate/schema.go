@@ -315,15 +315,6 @@ func appendName(names []string, name string) []string {
 	return append(names, name)
 }
 
-var constraintKinds = map[pgquery.ConstrType]string{
-	pgquery.ConstrType_CONSTR_NOTNULL:   dbtx.NotNull,
-	pgquery.ConstrType_CONSTR_CHECK:     dbtx.Check,
-	pgquery.ConstrType_CONSTR_PRIMARY:   dbtx.PrimaryKey,
-	pgquery.ConstrType_CONSTR_UNIQUE:    dbtx.Unique,
-	pgquery.ConstrType_CONSTR_EXCLUSION: dbtx.Exclusion,
-	pgquery.ConstrType_CONSTR_FOREIGN:   dbtx.ForeignKey,
-}
-
 func (s *schema) tableElement(file *source, t *table, node *pgquery.Node, at place) []element {
 	if c := node.GetConstraint(); c != nil {
 		return s.addConstraint(file, t, c, "", at)
@@ -470,7 +461,7 @@ func wholeRunes(s string) string {
 }
 
 func (s *schema) addConstraint(file *source, t *table, c *pgquery.Constraint, column string, at place) []element {
-	kind := constraintKinds[c.GetContype()]
+	kind := ddl.ConstraintKinds[c.GetContype()]
 	if kind == "" {
 		return nil
 	}

@@ -302,7 +302,7 @@ func createMissing(ctx context.Context, tx pgx.Tx, statements []dbtx.Statement, 
 			return nil, err
 		}
 		switch {
-		case s.Kind == dbtx.KindConstraint: // a key has an index of its name
+		case s.HasIndex():
 			made["relation "+s.Name] = true
 		case key != "":
 			made[key] = true
