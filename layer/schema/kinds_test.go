@@ -311,3 +311,28 @@ func TestBootstrap_OfADumpIsTheSame(t *testing.T) {
 	require.Equal(t, []string{"logs_2026", "logs_2027"}, created)
 	require.Len(t, list(t, db, "SELECT inhrelid::regclass::text FROM pg_inherits"), 6)
 }
+
+func TestBootstrap_TakesNothingThatIsThereForNew(t *testing.T) {
+	t.Parallel()
+	db := connect(t, dbtest.EmptyURL(t))
+	run(t, db, "CREATE TABLE rooms (id bigint)")
+	m := of(t, []file{{Name: "rooms.sql", SQL: `
+CREATE TABLE rooms (id bigint);
+CREATE TABLE beds (id bigint);
+ALTER TABLE beds ADD CONSTRAINT rooms CHECK (id > 0); -- a constraint may have the name of a table
+ALTER TABLE rooms ALTER COLUMN id SET DEFAULT 1;
+ALTER TABLE rooms ADD CONSTRAINT rooms_check CHECK (id > 0);
+CREATE INDEX ON rooms (id); -- without a name, nothing tells whether it is there
+COMMENT ON TABLE rooms IS 'words';`}})
+	before := everything(t, db)
+	created, err := schema.Bootstrap(t.Context(), db, m)
+	require.NoError(t, err)
+	require.Equal(t, []string{"beds"}, created)
+	require.Subset(t, everything(t, db), before)
+	require.Empty(t, list(t, db, "SELECT conname::text FROM pg_constraint WHERE conrelid = 'rooms'::regclass "+
+		"UNION ALL SELECT indexdef FROM pg_indexes WHERE tablename = 'rooms' "+
+		"UNION ALL SELECT description FROM pg_description WHERE objoid = 'rooms'::regclass"))
+	created, err = schema.Bootstrap(t.Context(), db, m)
+	require.NoError(t, err)
+	require.Empty(t, created)
+}
