@@ -72,7 +72,7 @@ const (
 	ErrEventHappenedAtMissing        = Constraint("events_happened_at_not_null")            // event happened_at is missing
 	ErrEventKindMissing              = Constraint("events_kind_not_null")                   // event kind is missing
 	ErrEventDetailsMissing           = Constraint("events_details_not_null")                // event details is missing
-	ErrEventHappenedAtIDTaken        = Constraint("events_pkey")                            // event happened_at and id already taken
+	ErrEventTaken                    = Constraint("events_pkey")                            // event is written down already
 	ErrEventKindInvalid              = Constraint("events_kind_check")                      // event kind is not valid
 	ErrEvents202611IDMissing         = Constraint("events_2026_11_id_not_null")             // events 2026 11 id is missing
 	ErrEvents202611HappenedAtMissing = Constraint("events_2026_11_happened_at_not_null")    // events 2026 11 happened_at is missing

@@ -6,6 +6,7 @@ CREATE TABLE IF NOT EXISTS events (
     member_id    text COLLATE "C",
     details      jsonb NOT NULL,
 
+    -- +error ErrEventTaken: event is written down already
     CONSTRAINT events_pkey PRIMARY KEY (happened_at, id),
     CONSTRAINT events_kind_check CHECK (kind <> '')
 ) PARTITION BY RANGE (happened_at);

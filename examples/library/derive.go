@@ -8,7 +8,7 @@ import (
 	"musicstore/layer/private"
 )
 
-// emailKey derives members.email_key: the form in which two spellings of one address are the same.
+// emailKey derives members.email_key: spellings of one address have one key.
 func emailKey(email private.Email) (private.Email, error) {
 	key := strings.ToLower(strings.TrimSpace(string(email)))
 	if name, domain, _ := strings.Cut(key, "@"); name == "" || domain == "" {
@@ -18,5 +18,5 @@ func emailKey(email private.Email) (private.Email, error) {
 	return private.Email(key), nil
 }
 
-// dueAt derives loans.due_at: a loan lasts four weeks, unless the caller says otherwise.
+// dueAt derives loans.due_at: a loan lasts four weeks, unless the caller sets its end.
 func dueAt(lentAt time.Time) (time.Time, error) { return lentAt.AddDate(0, 0, 28), nil }
