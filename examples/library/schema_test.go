@@ -42,7 +42,7 @@ func TestBootstrap(t *testing.T) {
 	ctx := t.Context()
 	created, err := schema.Bootstrap(ctx, db, &dbgen.Metadata)
 	require.NoError(t, err)
-	require.Subset(t, created, []string{"copy_condition", "books", "loans", "overdue_loans", "events", "events_2026_11"})
+	require.Subset(t, created, []string{"enum copy_condition", "books", "loans", "view overdue_loans", "events"})
 	created, err = schema.Bootstrap(ctx, db, &dbgen.Metadata)
 	require.NoError(t, err)
 	require.Empty(t, created, "all is there")
@@ -84,7 +84,7 @@ func TestCheck(t *testing.T) {
 		found = append(found, d.Kind+" "+d.Name)
 	}
 	require.ElementsMatch(t, []string{
-		"column title", "constraint loans_copy_id_excl", "enum copy_condition", "view overdue_loans", "table events_2026_12", "index holds_queue_idx",
+		"column title", "constraint loans_copy_id_excl", "enum copy_condition", "view overdue_loans", "partition events_2026_12", "index holds_queue_idx",
 	}, found)
 	require.NoError(t, tx.Rollback(ctx))
 }

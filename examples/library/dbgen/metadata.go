@@ -41,7 +41,7 @@ var Metadata = dbtx.Metadata{
     -- +error ErrBookHasCopies: book has copies
     CONSTRAINT copies_book_id_fkey FOREIGN KEY (book_id) REFERENCES books (id)
 )`, File: "schema/020_copies.sql:3", Kind: "table", Name: "copies"},
-		{SQL: "CREATE INDEX IF NOT EXISTS copies_book_id_idx ON copies (book_id)", File: "schema/020_copies.sql:16", Kind: "index", Name: "copies_book_id_idx", Table: "copies"},
+		{SQL: "CREATE INDEX IF NOT EXISTS copies_book_id_id_idx ON copies (book_id, id)", File: "schema/020_copies.sql:16", Kind: "index", Name: "copies_book_id_id_idx", Table: "copies"},
 		{SQL: `CREATE TABLE IF NOT EXISTS members (
     id           text COLLATE "C" NOT NULL,
     name         text NOT NULL,

@@ -13,4 +13,4 @@ CREATE TABLE IF NOT EXISTS copies (
     CONSTRAINT copies_book_id_fkey FOREIGN KEY (book_id) REFERENCES books (id)
 );
 
-CREATE INDEX IF NOT EXISTS copies_book_id_idx ON copies (book_id);
+CREATE INDEX IF NOT EXISTS copies_book_id_id_idx ON copies (book_id, id);
