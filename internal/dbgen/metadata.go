@@ -628,7 +628,7 @@ var Metadata = dbtx.Metadata{
 				{Name: "after_id", Type: "text",
 					Compared: []dbtx.ColumnOf{{Table: "accounts", Column: "id"}},
 				},
-				{Name: "page_size", Type: "integer"},
+				{Name: "page_size", Type: "int4"},
 			},
 			Uses: []dbtx.Use{
 				{Table: "accounts", Read: true, Select: []string{"id", "email", "email_key", "password_hash", "created_at", "email_confirmed", "is_super_user"}},
@@ -639,7 +639,7 @@ var Metadata = dbtx.Metadata{
 				{Name: "after_id", Type: "int8",
 					Compared: []dbtx.ColumnOf{{Table: "albums", Column: "id"}},
 				},
-				{Name: "page_size", Type: "integer"},
+				{Name: "page_size", Type: "int4"},
 			},
 			Uses: []dbtx.Use{
 				{Table: "albums", Read: true, Select: []string{"id", "name", "url", "year", "price_cents", "image_url", "has_preview", "is_published"}},
@@ -653,7 +653,7 @@ var Metadata = dbtx.Metadata{
 				{Name: "until", Type: "timestamptz",
 					Compared: []dbtx.ColumnOf{{Table: "purchases", Column: "created_at"}},
 				},
-				{Name: "page_size", Type: "integer"},
+				{Name: "page_size", Type: "int4"},
 			},
 			Uses: []dbtx.Use{
 				{Table: "albums", Read: true, Select: []string{"id", "name"}},
@@ -665,7 +665,7 @@ var Metadata = dbtx.Metadata{
 				{Name: "album_ids", Type: "int8", Array: true,
 					Compared: []dbtx.ColumnOf{{Table: "tracks", Column: "album_id"}},
 				},
-				{Name: "page_size", Type: "integer"},
+				{Name: "page_size", Type: "int4"},
 			},
 			Uses: []dbtx.Use{
 				{Table: "tracks", Read: true, Select: []string{"id", "album_id", "name", "length_seconds", "audio_url", "video_url", "display_order"}},
@@ -679,7 +679,7 @@ var Metadata = dbtx.Metadata{
 				{Name: "before_id", Type: "int8",
 					Compared: []dbtx.ColumnOf{{Table: "albums", Column: "id"}},
 				},
-				{Name: "page_size", Type: "integer"},
+				{Name: "page_size", Type: "int4"},
 			},
 			Uses: []dbtx.Use{
 				{Table: "albums", Read: true, Select: []string{"id", "name", "url", "year", "price_cents", "image_url", "has_preview", "is_published"}},
@@ -706,7 +706,7 @@ var Metadata = dbtx.Metadata{
 				{Name: "before_id", Type: "int8",
 					Compared: []dbtx.ColumnOf{{Table: "purchases", Column: "id"}},
 				},
-				{Name: "page_size", Type: "integer"},
+				{Name: "page_size", Type: "int4"},
 			},
 			Uses: []dbtx.Use{
 				{Table: "purchases", Read: true, Select: []string{"id", "account_id", "album_id", "payment_ref", "description", "amount_paid_cents", "created_at"}},
@@ -865,7 +865,7 @@ var Metadata = dbtx.Metadata{
 				{Name: "after_number", Type: "int8"},
 				{Name: "after_kind", Type: "text"},
 				{Name: "after_id", Type: "int8"},
-				{Name: "page_size", Type: "integer"},
+				{Name: "page_size", Type: "int4"},
 				{Name: "text", Type: "text"},
 				{Name: "after_name", Type: "text"},
 			},

@@ -2,10 +2,8 @@
 package ddl
 
 import (
-	"fmt"
+	"regexp"
 	"strings"
-
-	"musicstore/layer/dbtx"
 
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 )
@@ -15,6 +13,7 @@ type File struct {
 	Name, Text string
 	Statements []Statement
 	Comments   []Span
+	tokens     []*pgquery.ScanToken // without the comments
 }
 
 // Span is a part of a file, as offsets of bytes.
@@ -28,8 +27,10 @@ type Statement struct {
 	From int // where the last statement ended
 }
 
-// Read parses a file. The error is the parser's, an *Error.
+// Read parses a file. The error is the parser's, an *Error. The lines \restrict and \unrestrict, by which pg_dump keeps psql
+// from running other commands, become spaces.
 func Read(name, text string) (*File, error) {
+	text = restricted.ReplaceAllStringFunc(text, func(line string) string { return strings.Repeat(" ", len(line)) })
 	f := &File{Name: name, Text: text}
 	tree, err := Parse(text)
 	if err != nil {
@@ -55,11 +56,15 @@ func Read(name, text string) (*File, error) {
 	for _, token := range scanned.GetTokens() {
 		if isComment(token) {
 			f.Comments = append(f.Comments, Span{int(token.GetStart()), int(token.GetEnd())})
+		} else {
+			f.tokens = append(f.tokens, token)
 		}
 	}
 
 	return f, nil
 }
+
+var restricted = regexp.MustCompile(`(?m)^\\(un)?restrict [A-Za-z0-9]+$`)
 
 func isComment(token *pgquery.ScanToken) bool {
 	return token.GetToken() == pgquery.Token_SQL_COMMENT || token.GetToken() == pgquery.Token_C_COMMENT
@@ -68,30 +73,4 @@ func isComment(token *pgquery.ScanToken) bool {
 // Line returns the line of an offset, from 1.
 func (f *File) Line(offset int) int {
 	return 1 + strings.Count(f.Text[:min(max(0, offset), len(f.Text))], "\n")
-}
-
-// Schema returns the statements of a schema file with what each makes.
-func (f *File) Schema() []dbtx.Statement {
-	all := make([]dbtx.Statement, len(f.Statements))
-	for i, st := range f.Statements {
-		all[i] = dbtx.Statement{SQL: f.Text[st.Start:st.End], File: fmt.Sprintf("%s:%d", f.Name, f.Line(st.Start))}
-		switch {
-		case st.Node.GetCreateStmt() != nil:
-			all[i].Kind, all[i].Name = "table", NameOf(st.Node.GetCreateStmt().GetRelation())
-		case st.Node.GetIndexStmt() != nil:
-			index := st.Node.GetIndexStmt()
-			all[i].Kind, all[i].Name, all[i].Table = "index", index.GetIdxname(), NameOf(index.GetRelation())
-		}
-	}
-
-	return all
-}
-
-// NameOf returns the name of a relation, with its schema where that is not public.
-func NameOf(rel *pgquery.RangeVar) string {
-	if rel.GetSchemaname() == "" || rel.GetSchemaname() == "public" {
-		return rel.GetRelname()
-	}
-
-	return rel.GetSchemaname() + "." + rel.GetRelname()
 }

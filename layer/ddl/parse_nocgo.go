@@ -7,10 +7,11 @@ import (
 	"github.com/wasilibs/go-pgquery/parser"
 )
 
-// Parse is PostgreSQL's parser, in the build that sqlc itself uses: it is compiled once.
+// Parse is PostgreSQL's parser, in the build that sqlc itself uses: it is compiled once. Deparse turns a tree into SQL.
 var (
-	Parse = pgquery.Parse
-	scan  = pgquery.Scan
+	Parse   = pgquery.Parse
+	Deparse = pgquery.Deparse
+	scan    = pgquery.Scan
 )
 
 // Error is an error of the parser, with the place in the text.

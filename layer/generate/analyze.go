@@ -6,33 +6,10 @@ import (
 
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"musicstore/layer/dbtx"
+	"musicstore/layer/ddl"
 )
-
-// walk calls visit for a node and all that is below it, in order; below a node only where visit says so.
-func walk(m protoreflect.Message, visit func(proto.Message) bool) {
-	if !visit(m.Interface()) {
-		return
-	}
-	fields := m.Descriptor().Fields()
-	for i := range fields.Len() {
-		field := fields.Get(i)
-		if field.Message() == nil || !m.Has(field) {
-			continue
-		}
-		if field.IsList() {
-			list := m.Get(field).List()
-			for n := range list.Len() {
-				walk(list.Get(n).Message(), visit)
-			}
-
-			continue
-		}
-		walk(m.Get(field).Message(), visit)
-	}
-}
 
 // scope is what a name can mean at a place of a statement.
 type scope struct {
@@ -452,7 +429,7 @@ func (a *analysis) relation(v *pgquery.RangeVar, sc *scope) *rel {
 			}
 		}
 	}
-	t := a.schema.table(nameOf(v))
+	t := a.schema.table(ddl.NameOf(v))
 	if t == nil {
 		return &rel{name: name, open: true}
 	}
@@ -521,7 +498,7 @@ func (a *analysis) column(ref *pgquery.ColumnRef, sc *scope) (*rel, output) {
 
 // expr analyses an expression, with the subqueries in it.
 func (a *analysis) expr(node proto.Message, sc *scope) {
-	walk(node.ProtoReflect(), func(m proto.Message) bool {
+	ddl.Walk(node.ProtoReflect(), func(m proto.Message) bool {
 		switch n := m.(type) {
 		case *pgquery.ColumnRef:
 			a.column(n, sc)
@@ -553,11 +530,7 @@ func (a *analysis) expr(node proto.Message, sc *scope) {
 
 // call notes that a function is called that may write.
 func (a *analysis) call(f *pgquery.FuncCall) {
-	name := lastName(f.GetFuncname())
-	own, known := a.schema.functions[name]
-	builtIn := stable(name)
-	switch {
-	case known && !own, !known && !builtIn:
+	if !a.schema.reads(lastName(f.GetFuncname())) {
 		a.write = true
 	}
 }
@@ -704,7 +677,7 @@ func (a *analysis) traceOne(e expr, depth int) value {
 // hides reports that an expression is made of parameters.
 func (a *analysis) hides(e expr, depth int) bool {
 	found := false
-	walk(e.node.ProtoReflect(), func(m proto.Message) bool {
+	ddl.Walk(e.node.ProtoReflect(), func(m proto.Message) bool {
 		switch n := m.(type) {
 		case *pgquery.ParamRef:
 			found = true
@@ -734,7 +707,7 @@ func (a *analysis) hides(e expr, depth int) bool {
 func (a *analysis) insert(s *pgquery.InsertStmt, parent *scope) []output {
 	sc := &scope{parent: parent}
 	a.with(s.GetWithClause(), sc)
-	t := a.schema.table(nameOf(s.GetRelation()))
+	t := a.schema.table(ddl.NameOf(s.GetRelation()))
 	if t == nil {
 		return nil
 	}
@@ -849,7 +822,7 @@ func (a *analysis) update(s *pgquery.UpdateStmt, parent *scope) []output {
 }
 
 func (a *analysis) target(v *pgquery.RangeVar) *rel {
-	t := a.schema.table(nameOf(v))
+	t := a.schema.table(ddl.NameOf(v))
 	if t == nil {
 		return nil
 	}

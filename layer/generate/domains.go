@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	pgquery "github.com/pganalyze/pg_query_go/v6"
+	"musicstore/layer/ddl"
 )
 
 // A domain is a base type with a rule. sqlc does not look up the base type, and would not know the Go type of the domain's columns.
@@ -26,31 +26,15 @@ func readDomains(files []*source) map[string]domain {
 			if create == nil {
 				continue
 			}
-			d := domain{base: typeOf(create.GetTypeName()), array: len(create.GetTypeName().GetArrayBounds()) > 0}
+			d := domain{base: ddl.QualifiedName(create.GetTypeName().GetNames()), array: len(create.GetTypeName().GetArrayBounds()) > 0}
 			if under, ok := all[d.base]; ok {
 				d.base, d.array = under.base, d.array || under.array
 			}
-			all[qualified(create.GetDomainname())] = d
+			all[ddl.QualifiedName(create.GetDomainname())] = d
 		}
 	}
 
 	return all
-}
-
-// typeOf returns the name of a type in a statement, as typeName would give it.
-func typeOf(t *pgquery.TypeName) string { return qualified(t.GetNames()) }
-
-// qualified returns a name without the schemas that are on the path by default.
-func qualified(names []*pgquery.Node) string {
-	parts := make([]string, len(names))
-	for i, n := range names {
-		parts[i] = n.GetString_().GetSval()
-	}
-	if len(parts) > 1 && (parts[0] == "pg_catalog" || parts[0] == "public") {
-		parts = parts[1:]
-	}
-
-	return strings.Join(parts, ".")
 }
 
 // resolve returns the type of a column or parameter, with the base type in the place of a domain.

@@ -59,7 +59,7 @@ func main() {
 		for i, oid := range described.ParamOIDs {
 			var value string
 			check(conn.QueryRow(ctx, ` + "`" + `SELECT CASE typcategory
-				WHEN 'N' THEN '1' WHEN 'S' THEN 'x' WHEN 'B' THEN 'true' WHEN 'D' THEN '2020-01-01' WHEN 'A' THEN '{}'
+				WHEN 'N' THEN '1' WHEN 'S' THEN 'x' WHEN 'B' THEN 'true' WHEN 'D' THEN '2020-01-01' WHEN 'R' THEN 'empty' WHEN 'A' THEN '{}'
 				WHEN 'E' THEN (SELECT enumlabel::text FROM pg_enum WHERE enumtypid = pg_type.oid LIMIT 1) ELSE '{}' END
 				FROM pg_type WHERE oid = $1` + "`" + `, oid).Scan(&value))
 			values[i] = []byte(value)
@@ -105,26 +105,42 @@ func examples(t *testing.T, names ...string) {
 		require.True(t, known)
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			root := t.TempDir()
-			for file, from := range map[string]string{
-				"go.mod": "../../go.mod", "go.sum": "../../go.sum",
-				"layer/dbtx/metadata.go": "../dbtx/metadata.go",
-				"schema.sql":             filepath.Join(strings.TrimSpace(string(folder)), "examples", name, "postgresql/schema.sql"),
-				"query.sql":              filepath.Join(strings.TrimSpace(string(folder)), "examples", name, "postgresql/query.sql"),
-			} {
-				text, err := os.ReadFile(from)
+			sql := map[string]string{}
+			for _, file := range []string{"schema.sql", "query.sql"} {
+				text, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(folder)), "examples", name, "postgresql", file))
 				require.NoError(t, err)
-				write(t, filepath.Join(root, file), string(text))
+				sql[file] = string(text)
 			}
-			write(t, filepath.Join(root, "sqlc.yaml"), exampleYAML)
-			write(t, filepath.Join(root, "main.go"), runAll)
-			require.NoError(t, generate(t.Context(), root))
-
-			cmd := exec.CommandContext(t.Context(), "go", "run", "-ldflags=-s -w", ".", newDatabase(t))
-			cmd.Dir = root
-			out, err := cmd.CombinedOutput()
-			require.NoError(t, err, string(out))
-			require.Equal(t, want, string(out))
+			out, _ := runs(t, sql["schema.sql"], sql["query.sql"])
+			require.Equal(t, want, out)
 		})
 	}
+}
+
+// runs generates the code of a schema and of queries, compiles it, and returns what runAll prints of it, and the metadata.
+func runs(t *testing.T, schema, queries string) (printed, metadata string) {
+	t.Helper()
+	root := t.TempDir()
+	for file, from := range map[string]string{
+		"go.mod": "../../go.mod", "go.sum": "../../go.sum", "layer/dbtx/metadata.go": "../dbtx/metadata.go",
+	} {
+		text, err := os.ReadFile(from)
+		require.NoError(t, err)
+		write(t, filepath.Join(root, file), string(text))
+	}
+	write(t, filepath.Join(root, "schema.sql"), schema)
+	write(t, filepath.Join(root, "query.sql"), queries)
+	write(t, filepath.Join(root, "sqlc.yaml"), exampleYAML)
+	write(t, filepath.Join(root, "main.go"), runAll)
+	require.NoError(t, generate(t.Context(), root))
+
+	cmd := exec.CommandContext(t.Context(), "go", "run", "-ldflags=-s -w", ".", newDatabase(t))
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+
+	text, err := os.ReadFile(filepath.Join(root, "internal/dbgen/metadata.go"))
+	require.NoError(t, err)
+
+	return string(out), string(text)
 }

@@ -19,6 +19,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"musicstore/layer/ddl"
 )
 
 func main() {
@@ -75,8 +77,19 @@ func prepare(ctx context.Context, root, scratch string) ([]move, error) {
 				return nil, err
 			}
 		}
+		files := make([]*ddl.File, len(c.schema))
+		for i, name := range c.schema {
+			files[i] = sources[name].File
+		}
+		for _, p := range ddl.Problems(files) {
+			ps.addf(p.File, p.Line, "%s", p.Text)
+		}
+		parts := partitions(c.schemaFiles(sources))
 		for _, name := range c.queries {
-			all[c.out] = append(all[c.out], readWritten(sources[name], ps)...)
+			for _, w := range readWritten(sources[name], ps) {
+				w.refusePartitions(parts, ps)
+				all[c.out] = append(all[c.out], w)
+			}
 		}
 	}
 	if err := ps.err(); err != nil {

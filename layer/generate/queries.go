@@ -101,7 +101,7 @@ func (w *written) check(ps *problems) {
 	if token.IsKeyword(lower) || types.Universe.Lookup(lower) != nil && !slices.Contains(unusedFunctions, lower) {
 		ps.addf(w.file.Name, w.at.line, "query %s can't have this name: sqlc calls a constant %s, which is a word of Go", w.name, lower)
 	}
-	walk(w.statement.Node.ProtoReflect(), func(m proto.Message) bool {
+	ddl.Walk(w.statement.Node.ProtoReflect(), func(m proto.Message) bool {
 		switch n := m.(type) {
 		case *pgquery.MergeStmt:
 			ps.addf(w.file.Name, w.at.line,
@@ -115,6 +115,18 @@ func (w *written) check(ps *problems) {
 			w.function(n, ps)
 		case *pgquery.A_Expr:
 			w.operator(n, ps)
+		}
+
+		return true
+	})
+}
+
+// refusePartitions refuses a query of a partition, for which sqlc makes no types.
+func (w *written) refusePartitions(parts map[string]string, ps *problems) {
+	ddl.Walk(w.statement.Node.ProtoReflect(), func(m proto.Message) bool {
+		if rel, ok := m.(*pgquery.RangeVar); ok && parts[ddl.NameOf(rel)] != "" {
+			ps.addf(w.file.Name, w.file.Line(int(rel.GetLocation())), "%s: %s is a partition: write its table %s, which PostgreSQL reads as fast",
+				w.name, rel.GetRelname(), parts[ddl.NameOf(rel)])
 		}
 
 		return true
@@ -222,7 +234,15 @@ func readQueries(c *config, r request, s *schema, all []*written, ps *problems) 
 			continue
 		}
 		top := tree.GetStmts()[0].GetStmt()
+		s.checkCalls(top, func(location int32, format string, args ...any) {
+			at := a.at(location)
+			ps.addf(at.file, at.line, "%s: "+format, append([]any{w.name}, args...)...)
+		})
+		if top.GetCallStmt() != nil && (q.Command == dbtx.One || q.Command == dbtx.Many) {
+			ps.addf(w.at.file, w.at.line, "%s: sqlc knows no columns of CALL: write :exec", w.name)
+		}
 		a.query(top, nil)
+		q.refuseComputed(a, ps)
 		q.Params, q.Write, q.Locks = a.params, a.write, a.locks
 		q.assign(a)
 		for _, t := range s.tables {
@@ -254,7 +274,7 @@ func (q *query) lost(tree *pgquery.ParseResult, params []dbtx.Param, ps *problem
 			missing = "@" + name
 		}
 	}
-	walk(tree.ProtoReflect(), func(m proto.Message) bool {
+	ddl.Walk(tree.ProtoReflect(), func(m proto.Message) bool {
 		if p, ok := m.(*pgquery.ParamRef); ok && int(p.GetNumber()) > len(params) {
 			missing = cmp.Or(missing, "$"+itoa(int(p.GetNumber())))
 		}
@@ -267,6 +287,23 @@ func (q *query) lost(tree *pgquery.ParseResult, params []dbtx.Param, ps *problem
 
 	return missing != ""
 }
+
+// refuseComputed refuses a value for a column that PostgreSQL gives its value.
+func (q *query) refuseComputed(a *analysis, ps *problems) {
+	for _, c := range a.changes {
+		if c.insert.GetOverride() == pgquery.OverridingKind_OVERRIDING_SYSTEM_VALUE ||
+			c.insert.GetOverride() == pgquery.OverridingKind_OVERRIDING_USER_VALUE {
+			continue
+		}
+		for _, name := range c.names {
+			if v, set := c.values[name]; set && !v.standard && c.table.column(name).isComputed() {
+				ps.addf(c.at.file, c.at.line, "%s: PostgreSQL alone makes %s.%s: leave it out", q.Name, c.table.name, name)
+			}
+		}
+	}
+}
+
+func (c *column) isComputed() bool { return c != nil && c.computed }
 
 // assign notes the columns that parameters become the values of.
 func (q *query) assign(a *analysis) {
@@ -645,7 +682,7 @@ func bare(node *pgquery.Node) *pgquery.Node {
 		return nil
 	}
 	copied := proto.CloneOf(node)
-	walk(copied.ProtoReflect(), func(m proto.Message) bool {
+	ddl.Walk(copied.ProtoReflect(), func(m proto.Message) bool {
 		r := m.ProtoReflect()
 		if field := r.Descriptor().Fields().ByName("location"); field != nil {
 			r.Clear(field)

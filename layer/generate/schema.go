@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -24,7 +25,15 @@ type schema struct {
 	enumsAt   map[string]place // by the name of the Go type
 	domains   map[string]domain
 	functions map[string]bool // of the schema files: whether it is known to write nothing
+	forms     map[string][]form
 	names     map[string]bool // of constraints and indexes
+}
+
+// form is a function of the schema files. Several of one name are told apart by their parameters.
+type form struct {
+	params []*pgquery.Node
+	outs   int
+	result *pgquery.TypeName
 }
 
 type table struct {
@@ -50,7 +59,7 @@ type column struct {
 	array     bool
 	notNull   bool
 	sensitive bool
-	generated bool // by the database: an identity, a sequence, an expression
+	computed  bool // by the database alone: an expression, an identity ALWAYS
 	sequence  string
 	rule      *rule
 }
@@ -102,16 +111,13 @@ func tableName(defaultSchema, schema, name string) string {
 	return schema + "." + name
 }
 
-func nameOf(rel *pgquery.RangeVar) string {
-	return tableName("public", rel.GetSchemaname(), rel.GetRelname())
-}
-
 // readSchema takes the tables and columns from sqlc, and everything else from the schema files.
 func readSchema(c *config, r request, files []*source, ps *problems) *schema {
 	s := &schema{
-		config: c, problems: ps, functions: map[string]bool{}, names: map[string]bool{}, enumsAt: map[string]place{},
+		config: c, problems: ps, functions: map[string]bool{}, forms: map[string][]form{}, names: map[string]bool{}, enumsAt: map[string]place{},
 		domains: readDomains(files),
 	}
+	rows := slices.Collect(maps.Values(rowsOf(files)))
 	for _, of := range r.Catalog.Schemas {
 		if of.Name == "pg_catalog" || of.Name == "information_schema" || of.Name == "pg_temp" {
 			continue
@@ -120,6 +126,9 @@ func readSchema(c *config, r request, files []*source, ps *problems) *schema {
 			s.enums = append(s.enums, tableName(r.Catalog.DefaultSchema, of.Name, e.Name))
 		}
 		for _, t := range of.Tables {
+			if slices.Contains(rows, t.Rel.Name) {
+				continue
+			}
 			added := &table{name: tableName(r.Catalog.DefaultSchema, of.Name, t.Rel.Name)}
 			for _, col := range t.Columns {
 				typ, array := s.resolve(col.Type, col.IsArray)
@@ -142,9 +151,18 @@ func readSchema(c *config, r request, files []*source, ps *problems) *schema {
 	return s
 }
 
+// catalogueNames are the catalogue's names of types that sqlc's functions return by another.
+var catalogueNames = map[string]string{
+	"smallint": "int2", "integer": "int4", "bigint": "int8", "real": "float4", "double precision": "float8", "boolean": "bool",
+	"character varying": "varchar", "timestamp with time zone": "timestamptz", "timestamp without time zone": "timestamp",
+	"time without time zone": "time", "time with time zone": "timetz",
+}
+
 func typeName(t relation) string {
 	if t.Schema == "" || t.Schema == "pg_catalog" {
-		return strings.TrimPrefix(t.Name, "pg_catalog.")
+		name := strings.TrimPrefix(t.Name, "pg_catalog.")
+
+		return cmp.Or(catalogueNames[name], name)
 	}
 
 	return t.Schema + "." + t.Name
@@ -165,7 +183,7 @@ func (s *schema) readStatement(file *source, st ddl.Statement) {
 	switch {
 	case st.Node.GetCreateStmt() != nil:
 		create := st.Node.GetCreateStmt()
-		t := s.table(nameOf(create.GetRelation()))
+		t := s.table(ddl.NameOf(create.GetRelation()))
 		if t == nil {
 			return
 		}
@@ -176,7 +194,7 @@ func (s *schema) readStatement(file *source, st ddl.Statement) {
 		}
 	case st.Node.GetIndexStmt() != nil:
 		index := st.Node.GetIndexStmt()
-		t := s.table(nameOf(index.GetRelation()))
+		t := s.table(ddl.NameOf(index.GetRelation()))
 		if t != nil && !index.GetUnique() {
 			elements = append(elements, element{start: st.Start, table: t, index: index.GetIdxname()})
 		}
@@ -193,44 +211,44 @@ func (s *schema) readStatement(file *source, st ddl.Statement) {
 		}
 	case st.Node.GetAlterTableStmt() != nil:
 		alter := st.Node.GetAlterTableStmt()
-		t := s.table(nameOf(alter.GetRelation()))
+		t := s.table(ddl.NameOf(alter.GetRelation()))
 		if t == nil {
 			return
 		}
 		for _, cmd := range alter.GetCmds() {
 			def := cmd.GetAlterTableCmd().GetDef()
 			switch cmd.GetAlterTableCmd().GetSubtype() {
-			case pgquery.AlterTableType_AT_ColumnDefault, pgquery.AlterTableType_AT_AddIdentity, pgquery.AlterTableType_AT_DropIdentity:
+			case pgquery.AlterTableType_AT_ColumnDefault, pgquery.AlterTableType_AT_AddIdentity:
 				if col := t.column(cmd.GetAlterTableCmd().GetName()); col != nil {
-					col.sequence = s.sequence(t, col, def)
+					col.sequence, col.computed = s.sequence(t, col, def), isComputed(def.GetConstraint())
 				}
-			case pgquery.AlterTableType_AT_DropConstraint:
-				t.constraints = slices.DeleteFunc(t.constraints, func(c *constraint) bool {
-					return c.name == cmd.GetAlterTableCmd().GetName()
-				})
 			default:
-				if def.GetConstraint() != nil || def.GetColumnDef() != nil {
+				if def.GetConstraint() != nil {
 					elements = append(elements, s.tableElement(file, t, def, at)...)
 				}
 			}
 		}
 	case st.Node.GetViewStmt() != nil:
-		if t := s.table(nameOf(st.Node.GetViewStmt().GetView())); t != nil {
+		if t := s.table(ddl.NameOf(st.Node.GetViewStmt().GetView())); t != nil {
 			t.at, t.view = at, true
 			elements = append(elements, element{start: st.Start, table: t})
 			s.readView(t, st.Node.GetViewStmt().GetQuery())
 		}
 	case st.Node.GetCreateTableAsStmt() != nil:
-		if t := s.table(nameOf(st.Node.GetCreateTableAsStmt().GetInto().GetRel())); t != nil {
-			t.at, t.view = at, st.Node.GetCreateTableAsStmt().GetObjtype() == pgquery.ObjectType_OBJECT_MATVIEW
+		if t := s.table(ddl.NameOf(st.Node.GetCreateTableAsStmt().GetInto().GetRel())); t != nil {
+			t.at, t.view = at, true
 			elements = append(elements, element{start: st.Start, table: t})
+			s.readView(t, st.Node.GetCreateTableAsStmt().GetQuery())
+			t.volatile = false // it was read when it was made
 		}
-	case st.Node.GetRenameStmt() != nil:
-		s.problems.addf(at.file, at.line, "RENAME is not followed here: write the new name where it is made, and -- +was with the old one")
 	case st.Node.GetCreateEnumStmt() != nil:
 		s.enumsAt[s.goName(lastName(st.Node.GetCreateEnumStmt().GetTypeName()))] = at
 	case st.Node.GetCreateFunctionStmt() != nil:
 		s.readFunction(st.Node.GetCreateFunctionStmt())
+	case st.Node.GetCreateRangeStmt() != nil: // its constructor
+		s.functions[lastName(st.Node.GetCreateRangeStmt().GetTypeName())] = true
+	case st.Node.GetDefineStmt() != nil:
+		s.readAggregate(st.Node.GetDefineStmt())
 	}
 	s.place(file, st, elements)
 }
@@ -240,6 +258,9 @@ func (s *schema) readView(t *table, query *pgquery.Node) {
 	a := &analysis{schema: s, at: func(int32) place { return t.at }, uses: map[string]*dbtx.Use{}}
 	a.query(query, nil)
 	t.volatile = a.write
+	s.checkCalls(query, func(_ int32, format string, args ...any) {
+		s.problems.addf(t.at.file, t.at.line, "%s: "+format, append([]any{t.name}, args...)...)
+	})
 }
 
 func (s *schema) readFunction(f *pgquery.CreateFunctionStmt) {
@@ -252,6 +273,30 @@ func (s *schema) readFunction(f *pgquery.CreateFunctionStmt) {
 	}
 	before, known := s.functions[name]
 	s.functions[name] = reads && (before || !known) // of several of one name, all must
+	params, outs := split(f.GetParameters())
+	added := form{params: params, outs: len(outs), result: f.GetReturnType()}
+	if len(outs) == 1 {
+		added.result = outs[0].GetFunctionParameter().GetArgType()
+	}
+	s.forms[name] = append(s.forms[name], added)
+}
+
+// readAggregate finds out whether an aggregate may write: whether a function that it calls may.
+func (s *schema) readAggregate(d *pgquery.DefineStmt) {
+	reads := true
+	for _, node := range d.GetDefinition() {
+		if e := node.GetDefElem(); slices.Contains([]string{"sfunc", "finalfunc", "combinefunc"}, e.GetDefname()) {
+			reads = reads && s.reads(lastName(e.GetArg().GetTypeName().GetNames()))
+		}
+	}
+	s.functions[lastName(d.GetDefnames())] = reads
+}
+
+// reads reports that a function of this name is known to write nothing.
+func (s *schema) reads(name string) bool {
+	own, known := s.functions[name]
+
+	return own || !known && stable(name)
 }
 
 func lastName(names []*pgquery.Node) string {
@@ -294,9 +339,7 @@ func (s *schema) tableElement(file *source, t *table, node *pgquery.Node, at pla
 	col := t.column(def.GetColname())
 	if col != nil {
 		name := strings.ToLower(lastName(def.GetTypeName().GetNames()))
-		serial := slices.Contains(serialTypes, name)
-		col.generated = serial || def.GetIdentity() != "" || def.GetGenerated() != ""
-		if serial {
+		if slices.Contains(serialTypes, name) {
 			col.sequence = s.impliedSequence(t, col)
 		}
 	}
@@ -307,7 +350,7 @@ func (s *schema) tableElement(file *source, t *table, node *pgquery.Node, at pla
 		switch c.GetConstraint().GetContype() {
 		case pgquery.ConstrType_CONSTR_IDENTITY, pgquery.ConstrType_CONSTR_GENERATED:
 			if col != nil {
-				col.generated = true
+				col.computed = isComputed(c.GetConstraint())
 			}
 		default:
 			elements = append(elements, s.addConstraint(file, t, c.GetConstraint(), def.GetColname(), at)...)
@@ -315,6 +358,12 @@ func (s *schema) tableElement(file *source, t *table, node *pgquery.Node, at pla
 	}
 
 	return elements
+}
+
+// isComputed reports that a column takes no value but DEFAULT.
+func isComputed(c *pgquery.Constraint) bool {
+	return c.GetContype() == pgquery.ConstrType_CONSTR_GENERATED ||
+		c.GetContype() == pgquery.ConstrType_CONSTR_IDENTITY && c.GetGeneratedWhen() == "a"
 }
 
 // https://www.postgresql.org/docs/current/datatype-numeric.html#DATATYPE-SERIAL
@@ -340,7 +389,7 @@ func (s *schema) sequence(t *table, col *column, node *pgquery.Node) string {
 		return s.impliedSequence(t, col)
 	}
 	name := ""
-	walk(node.ProtoReflect(), func(m proto.Message) bool {
+	ddl.Walk(node.ProtoReflect(), func(m proto.Message) bool {
 		call, ok := m.(*pgquery.FuncCall)
 		if !ok || lastName(call.GetFuncname()) != "nextval" || len(call.GetArgs()) != 1 {
 			return true
@@ -348,7 +397,7 @@ func (s *schema) sequence(t *table, col *column, node *pgquery.Node) string {
 		text := uncast(call.GetArgs()[0]).GetAConst().GetSval().GetSval()
 		if tree, err := ddl.Parse("TABLE " + text); err == nil && len(tree.GetStmts()) == 1 {
 			if from := tree.GetStmts()[0].GetStmt().GetSelectStmt().GetFromClause(); len(from) == 1 {
-				name = nameOf(from[0].GetRangeVar())
+				name = ddl.NameOf(from[0].GetRangeVar())
 			}
 		}
 
@@ -417,7 +466,7 @@ func (s *schema) addConstraint(file *source, t *table, c *pgquery.Constraint, co
 	}
 	if kind == dbtx.ForeignKey {
 		keys = c.GetFkAttrs()
-		added.references = nameOf(c.GetPktable())
+		added.references = ddl.NameOf(c.GetPktable())
 		added.keeps = c.GetFkDelAction() == "a" || c.GetFkDelAction() == "r"
 	}
 	for _, key := range keys {
@@ -452,7 +501,7 @@ func columnsIn(node *pgquery.Node, t *table) []string {
 	if node == nil {
 		return nil
 	}
-	walk(node.ProtoReflect(), func(m proto.Message) bool {
+	ddl.Walk(node.ProtoReflect(), func(m proto.Message) bool {
 		if ref, ok := m.(*pgquery.ColumnRef); ok {
 			name := lastName(ref.GetFields())
 			if t.column(name) != nil && !slices.Contains(names, name) {
@@ -719,8 +768,8 @@ func (r *rule) suits(col *column) bool {
 
 // fits reports that a wildcard means the column.
 func (r *rule) fits(t *table, col *column) bool {
-	if r.by == none {
-		return true
+	if r.by == none || col.computed {
+		return r.by == none
 	}
 	key := slices.ContainsFunc(t.constraints, func(c *constraint) bool {
 		return c.kind == dbtx.PrimaryKey && slices.Equal(c.columns, []string{col.name})

@@ -94,11 +94,9 @@ func (s *source) misplaced(ps *problems) {
 	}
 }
 
-// forSQLC returns the text without marks, which sqlc would copy into Go's documentation, and the lines that are left
-// out. A mark in a schema leaves spaces, so that nothing moves; of a query its line goes.
-func (s *source) forSQLC(queries bool) (text string, gone []int) {
-	var b strings.Builder
-	at := 0
+// forSQLC returns the text without marks, which sqlc would copy into Go's documentation, and with the edits, and the lines
+// that are left out. A mark in a schema leaves spaces, so that nothing moves; of a query its line goes.
+func (s *source) forSQLC(queries bool, edits []edit) (text string, gone []int) {
 	for _, m := range s.marks {
 		from, to := m.Start, m.End
 		if queries && m.alone {
@@ -108,10 +106,8 @@ func (s *source) forSQLC(queries bool) (text string, gone []int) {
 			}
 			gone = append(gone, m.line)
 		}
-		b.WriteString(s.Text[at:from])
-		at = to
+		edits = append(edits, edit{Span: ddl.Span{Start: from, End: to}})
 	}
-	b.WriteString(s.Text[at:])
 
-	return b.String(), gone
+	return apply(s.Text, edits), gone
 }

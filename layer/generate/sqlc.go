@@ -67,8 +67,12 @@ var sqlcCommand = []string{"go", "tool", "sqlc"}
 // what it knows of each block.
 func runSQLC(ctx context.Context, root, scratch string, raw map[string]any, blocks []*config, sources map[string]*source) ([]request, error) {
 	moved := map[string][]int{} // the lines that are left out, by file
+	edits := map[*source][]edit{}
+	for _, c := range blocks {
+		maps.Copy(edits, forSQLC(c.schemaFiles(sources)))
+	}
 	for name, s := range sources {
-		text, gone := s.forSQLC(slices.ContainsFunc(blocks, func(c *config) bool { return slices.Contains(c.queries, name) }))
+		text, gone := s.forSQLC(slices.ContainsFunc(blocks, func(c *config) bool { return slices.Contains(c.queries, name) }), edits[s])
 		moved[name] = gone
 		to := filepath.Join(scratch, "sql", name)
 		if err := os.MkdirAll(filepath.Dir(to), 0o750); err != nil {

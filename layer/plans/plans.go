@@ -7,6 +7,7 @@
 package plans
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,6 +89,10 @@ func (f Finding) String() string {
 //     be shown to be useless nothing is said: a query that filters rows by it would filter others without it;
 //   - an excuse, of a query or an index, that excuses nothing.
 //
+// A partitioned table is judged as one: a read of its partitions is a read of it, and their indexes are its index. A view is
+// judged by the tables that it reads, a materialized view as a table, and a function by what the planner sees of it: the query
+// of one that it puts in its place, and otherwise nothing.
+//
 // The tables should be empty and never have been analysed: the planner then takes the same things for granted of every
 // table, so that what it chooses depends on the SQL and the indexes alone. A transaction is rolled back at the end. It
 // creates and drops indexes, and so keeps others from the tables: the database should not be one in use. It fails when it has
@@ -128,6 +133,8 @@ type checker struct {
 	tx      pgx.Tx
 	schema  string // the current one, quoted
 	indexes map[string]index
+	quoted  map[string]string // a table's name as SQL has it
+	whole   map[string]string // of a partition, the table that it is a part of; of its index, the index of that
 	plans   []planned
 	report  Report
 }
@@ -201,13 +208,19 @@ func (c *checker) read(ctx context.Context) (indexes []index, keys []statement, 
 	if err != nil {
 		return nil, nil, err
 	}
-	if indexes, err = c.readIndexes(ctx); err != nil {
+	if indexes, err = c.readIndexes(ctx, path.Setting); err != nil {
 		return nil, nil, err
 	}
 	if err := c.primaryKeys(ctx); err != nil {
 		return nil, nil, err
 	}
 	if keys, err = c.foreignKeys(ctx); err != nil {
+		return nil, nil, err
+	}
+	if err := c.addPartitions(ctx); err != nil {
+		return nil, nil, err
+	}
+	if err := c.readParents(ctx); err != nil {
 		return nil, nil, err
 	}
 
@@ -256,8 +269,8 @@ func (c *checker) remedy(ctx context.Context, p planned, w wrong) (string, error
 	defer delete(c.indexes, name)
 	best, remedy := p.unexcused(), ""
 	for _, columns := range w.candidates() {
-		on := " ON " + w.table + " (" + strings.Join(columns, ", ") + ")"
-		c.indexes[name] = index{Name: name, Table: w.table, Ordered: true, Columns: bare(columns)}
+		on := " ON " + cmp.Or(c.quoted[w.table], w.table) + " (" + strings.Join(columns, ", ") + ")"
+		c.indexes[name] = index{Name: name, Table: w.table, Of: w.table, Ordered: true, Columns: bare(columns)}
 		after, err := c.with(ctx, "CREATE INDEX "+name+on, p.statement)
 		if err != nil {
 			return "", err
@@ -299,7 +312,7 @@ func (c *checker) useless(ctx context.Context, i index) (problem string, err err
 		// What is wrong with the table without the index is new, or is as wrong with it: how many rows either reads is not known.
 		if after.refusal != "" || slices.ContainsFunc(after.unexcused(), func(w wrong) bool {
 			return !slices.ContainsFunc(before.wrongs, w.same)
-		}) || slices.ContainsFunc(after.wrongs, func(w wrong) bool { return w.table == i.Table && w.kind != sorts }) {
+		}) || slices.ContainsFunc(after.wrongs, func(w wrong) bool { return w.table == i.Of && w.kind != sorts }) {
 			return "", nil
 		}
 		without[n] = after
@@ -318,12 +331,25 @@ func (c *checker) useless(ctx context.Context, i index) (problem string, err err
 	return problem, nil
 }
 
+// partitioned says whether a table has partitions.
+func (c *checker) partitioned() bool {
+	for name, whole := range c.whole {
+		if name != whole {
+			return true
+		}
+	}
+
+	return false
+}
+
 // errUndo rolls back what was only tried.
 var errUndo = errors.New("undo")
 
 // with plans the statement as it would be after a change, which is undone. A change that can't be made leaves no
 // plan either.
 func (c *checker) with(ctx context.Context, change string, s statement) (p planned, err error) {
+	quoted, whole := c.quoted, c.whole
+	defer func() { c.quoted, c.whole = quoted, whole }()
 	err = pgx.BeginFunc(ctx, c.tx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, change); err != nil {
 			if refusal, ok := errors.AsType[*pgconn.PgError](err); ok {
@@ -331,6 +357,11 @@ func (c *checker) with(ctx context.Context, change string, s statement) (p plann
 			}
 
 			return err
+		}
+		if c.partitioned() { // the partitions have got indexes, too
+			if err := c.readParents(ctx); err != nil {
+				return err
+			}
 		}
 		if p, err = c.plan(ctx, s); err != nil {
 			return err

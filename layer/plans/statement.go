@@ -44,7 +44,7 @@ func (c *checker) planWith(ctx context.Context, s statement, sort string) (plann
 		return p, fmt.Errorf("%s: %w", s.name, err)
 	}
 
-	return p, p.explained(text, c.indexes)
+	return p, p.explained(text, c.indexes, c.whole)
 }
 
 // explain returns what EXPLAIN prints of a statement, in one round trip. It leaves nothing behind, also when the server

@@ -1,6 +1,7 @@
 package plans
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"regexp"
@@ -22,6 +23,8 @@ type node struct {
 	SortKey      []string `json:"Sort Key"`
 	Arbiters     []string `json:"Conflict Arbiter Indexes"`
 	Plans        []node   `json:"Plans"`
+
+	partition string // the alias of the partition that it reads as a part of Table
 }
 
 // planned is a statement with what its plan reads and what is wrong with it.
@@ -164,19 +167,26 @@ func indexName(table string, columns []string) string {
 		words = append(words, strings.Trim(notInNames.ReplaceAllString(direction.ReplaceAllString(column, ""), "_"), "_"))
 	}
 
-	return strings.Join(append(words, "idx"), "_")
+	name := strings.Join(append(words, "idx"), "_")
+	if !lower.MatchString(name) {
+		name = `"` + name + `"`
+	}
+
+	return name
 }
 
+var lower = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
+
 // explained takes what EXPLAIN printed.
-func (p *planned) explained(text []byte, indexes map[string]index) error {
+func (p *planned) explained(text []byte, indexes map[string]index, whole map[string]string) error {
 	var explain []struct {
 		Plan node `json:"Plan"`
 	}
 	if err := json.Unmarshal(text, &explain); err != nil {
 		return err
 	}
-	w := walker{planned: p, indexes: indexes, cond: map[string][]string{}, tables: map[string]string{}}
-	w.walk(explain[0].Plan, false)
+	w := walker{planned: p, indexes: indexes, whole: whole, cond: map[string][]string{}, tables: map[string]string{}}
+	w.walk(explain[0].Plan, false, false)
 	w.above()
 	for i := range w.wrongs {
 		w.wrongs[i].cond = w.cond[w.wrongs[i].alias]
@@ -189,13 +199,16 @@ type walker struct {
 	*planned
 
 	indexes map[string]index
+	whole   map[string]string   // what partitions and their indexes are parts of
 	tables  map[string]string   // by alias
 	cond    map[string][]string // the columns that choose the rows, by alias
 	late    []node              // what can be judged when all tables are known
 }
 
-// walk goes through the plan. limited says that only as many rows are asked of the node as somebody wants.
-func (w *walker) walk(n node, limited bool) {
+// walk goes through the plan. limited says that only as many rows are asked of the node as somebody wants, and appended that
+// it is one of several whose rows are put together.
+func (w *walker) walk(n node, limited, appended bool) {
+	n = w.ofWhole(n, appended)
 	if n.Alias != "" && n.Table != "" {
 		w.tables[n.Alias] = n.Table
 		w.cond[n.Alias] = append(w.cond[n.Alias], columns(n.Alias, n.IndexCond+n.RecheckCond+n.Filter)...)
@@ -207,7 +220,7 @@ func (w *walker) walk(n node, limited bool) {
 		w.index(n, limited)
 	case "Bitmap Heap Scan":
 		for _, b := range bitmaps(n) {
-			n.Index, n.IndexCond = b.Index, b.IndexCond
+			n.Index, n.IndexCond = cmp.Or(w.whole[b.Index], b.Index), w.ofAlias(b.IndexCond, n)
 			w.index(n, false)
 		}
 	}
@@ -215,12 +228,43 @@ func (w *walker) walk(n node, limited bool) {
 		w.late = append(w.late, n)
 	}
 	for _, name := range n.Arbiters {
-		w.read(n.Table, name)
+		w.read(n.Table, cmp.Or(w.whole[name], name))
 	}
 	for _, child := range n.Plans {
 		w.walk(child, child.Relationship != "InitPlan" && child.Relationship != "SubPlan" &&
-			(n.Type == "Limit" || limited && slices.Contains(passing, n.Type) && child.Relationship != "Inner"))
+			(n.Type == "Limit" || limited && slices.Contains(passing, n.Type) && child.Relationship != "Inner"),
+			n.Type == "Append" || n.Type == "Merge Append")
 	}
+}
+
+var numbered = regexp.MustCompile(`_\d+$`)
+
+// ofWhole gives a node that reads a partition the name of the table that it is a part of, and of its index. PostgreSQL numbers
+// the aliases of partitions whose rows it puts together: v_1 and v_2 of v.
+func (w *walker) ofWhole(n node, appended bool) node {
+	n.Index = cmp.Or(w.whole[n.Index], n.Index)
+	whole := cmp.Or(w.whole[n.Table], n.Table)
+	if whole == n.Table {
+		return n
+	}
+	n.Table = whole
+	if appended {
+		n.partition = n.Alias
+		n.Alias = numbered.ReplaceAllString(n.Alias, "")
+		n.IndexCond, n.RecheckCond = w.ofAlias(n.IndexCond, n), w.ofAlias(n.RecheckCond, n)
+		n.Filter = w.ofAlias(n.Filter, n)
+	}
+
+	return n
+}
+
+// ofAlias returns an expression with the alias of the whole table in place of the partition's.
+func (*walker) ofAlias(expression string, n node) string {
+	if n.partition == "" {
+		return expression
+	}
+
+	return qualifier(n.partition).ReplaceAllString(expression, n.Alias+".")
 }
 
 // passing are the nodes that read no more of their first child than is asked of them.
@@ -335,7 +379,7 @@ func (i index) bounds(alias, cond string) (bound bool, rest []string, one bool) 
 
 // equality matches a clause that leaves a column one value, or those of a list.
 func equality(column string) *regexp.Regexp {
-	return regexp.MustCompile(`^\(*` + regexp.QuoteMeta(column) + `\)*(?:::[\w ]+)? (= ANY|=|IS NULL)`)
+	return regexp.MustCompile(`^\(*` + regexp.QuoteMeta(column) + `\)*(?:::(?:[\w. ]|"[^"]+")+(?:\(\d+\))?)? (= ANY|=|IS NULL)`)
 }
 
 // conjuncts returns the parts of a condition that are joined by AND.
@@ -375,7 +419,10 @@ func (w *walker) read(table, index string) {
 
 func (w *walker) wrong(n node, kind, detail string) {
 	order := w.indexes[n.Index].Columns
-	w.wrongs = append(w.wrongs, wrong{kind: kind, table: n.Table, alias: n.Alias, detail: detail, order: order})
+	if found := (wrong{kind: kind, table: n.Table, alias: n.Alias, detail: detail, order: order}); n.partition == "" ||
+		!slices.ContainsFunc(w.wrongs, func(o wrong) bool { return o.same(found) && o.detail == detail }) {
+		w.wrongs = append(w.wrongs, found)
+	}
 }
 
 // above finds what is done above the scans: rows of a table are sorted by its columns alone, and so might have come in
@@ -430,6 +477,9 @@ func indexOrder(keys []string, alias string) ([]string, bool) {
 
 // enclosed says that an expression is in brackets as a whole.
 func enclosed(expression string) bool {
+	if !strings.HasPrefix(expression, "(") { // the name of a column, perhaps of one letter
+		return false
+	}
 	depth := 0
 	for i, char := range expression {
 		switch char {
@@ -448,15 +498,20 @@ func enclosed(expression string) bool {
 
 var plain = regexp.MustCompile(`^(?:\w+|"[^"]+")$`)
 
+// written matches an alias, in quotes or not.
+func written(alias string) string {
+	return `(?:\b` + regexp.QuoteMeta(alias) + `|"` + regexp.QuoteMeta(strings.ReplaceAll(alias, `"`, `""`)) + `")`
+}
+
 // qualifier matches what EXPLAIN VERBOSE writes before each column.
 func qualifier(alias string) *regexp.Regexp {
-	return regexp.MustCompile(`\b` + regexp.QuoteMeta(alias) + `\.`)
+	return regexp.MustCompile(written(alias) + `\.`)
 }
 
 // columns returns the columns of a table that an expression names, each once.
 func columns(alias, expression string) []string {
 	var found []string
-	for _, match := range regexp.MustCompile(`\b`+regexp.QuoteMeta(alias)+`\.(\w+|"[^"]+")`).FindAllStringSubmatch(expression, -1) {
+	for _, match := range regexp.MustCompile(written(alias)+`\.(\w+|"[^"]+")`).FindAllStringSubmatch(expression, -1) {
 		if !slices.Contains(found, match[1]) {
 			found = append(found, match[1])
 		}

@@ -27,9 +27,15 @@ type DB interface {
 	Begin(ctx context.Context) (pgx.Tx, error)
 }
 
-// Bootstrap creates the tables and indexes of the schema files that are missing from the current schema, in one transaction,
-// and returns their names: the tables, and the indexes that were added to tables which were there. It changes nothing
-// that exists, whatever that looks like. A second call creates nothing, takes no lock and returns none.
+// Bootstrap creates the objects of the schema files that are missing from the current schema, in one transaction and in the
+// order of the files, and returns what it has created. What belongs to a table, such as its constraints, triggers, comments
+// and partitions, is created with the table. It changes nothing that exists, whatever that looks like: an object that is
+// there is left alone, also where its statement says OR REPLACE. Check says what is different. There is one exception: an
+// index that is missing from a table that is there is added, until there is a command for changes of a schema.
+//
+// A table or an index is returned as its name, and another object with its kind before its name: "enum mood", "function
+// f(int4)". The indexes and partitions of a table that was created are not listed beside it. A second call creates nothing,
+// takes no lock, is one round trip, and returns none.
 //
 // Any number of processes may call it at once: one creates, the others wait for it. Where something holds the tables
 // for longer than lockTimeout, Bootstrap gives up with nothing created rather than keep their writers waiting.
@@ -38,20 +44,17 @@ type DB interface {
 // transaction, so they make no difference. A database whose encoding is not UTF8 is an error that is ErrSettings. A
 // superuser on whose search_path another role can make functions gets ErrUntrusted. Nothing is created then.
 func Bootstrap(ctx context.Context, db DB, m *dbtx.Metadata) (created []string, err error) {
-	names, tableOf := creations(m)
-	missing, err := missingFrom(ctx, db, names)
+	keys := keysOf(m.Schema)
+	missing, err := missingFrom(ctx, db, keys)
 	if err != nil || len(missing) == 0 {
 		return nil, wrap(err)
 	}
 	lock := fmt.Sprintf("SELECT pg_catalog.pg_advisory_xact_lock(%d)", LockKey)
 	for try := 1; ; try++ {
-		made, err := create(ctx, db, m.Schema, names, lock)
+		created, err = create(ctx, db, m.Schema, keys, lock)
 		switch state := sqlState(err); {
 		case err == nil:
-			// The indexes of a table that was made go without saying.
-			return slices.DeleteFunc(slices.Clone(made), func(name string) bool {
-				return slices.Contains(made, tableOf[name])
-			}), nil
+			return created, nil
 		case lock != "" && state == "42883": // undefined_function
 			lock = ""
 		case lock == "" && try < maxTries && clashes[state]:
@@ -121,11 +124,12 @@ const LockKey = 0x6d75736963
 // maxTries bounds the attempts on an engine without that lock, where concurrent creators get in each other's way.
 const maxTries = 50
 
-// clashes are the errors by which IF NOT EXISTS loses a race: the name appeared between its look and its leap.
+// clashes are the errors by which a creator loses a race: the name appeared between its look and its statement.
 var clashes = map[string]bool{
-	"23505": true, // unique_violation, of pg_class or pg_type
+	"23505": true, // unique_violation, of pg_class, pg_type, pg_proc or pg_extension
 	"42P07": true, // duplicate_table
 	"42710": true, // duplicate_object
+	"42723": true, // duplicate_function
 	"40P01": true, // deadlock_detected
 }
 
@@ -140,26 +144,67 @@ func creations(m *dbtx.Metadata) (names []string, tableOf map[string]string) {
 	return names, tableOf
 }
 
+// keysOf returns the keys of the objects that statements make.
+func keysOf(statements []dbtx.Statement) []string {
+	var keys []string
+	for _, s := range statements {
+		if key := s.Key(); key != "" {
+			keys = append(keys, key)
+		}
+	}
+
+	return keys
+}
+
 // missingSQL runs in the session's own search_path, so every name in it is qualified, operators included: otherwise a
 // function of the same name that another role has made there could run in place of PostgreSQL's own.
 const missingSQL = `
 SELECT pg_catalog.current_setting('server_encoding'),
     coalesce(pg_catalog.current_setting('session_replication_role', true), ''), ARRAY(
-    SELECT wanted.name
-    FROM pg_catalog.unnest($1::pg_catalog.text[]) WITH ORDINALITY AS wanted (name, n)
-    WHERE NOT EXISTS (
-        SELECT FROM pg_catalog.pg_class AS c
-        JOIN pg_catalog.pg_namespace AS s ON s.oid OPERATOR(pg_catalog.=) c.relnamespace
-        WHERE c.relname OPERATOR(pg_catalog.=) wanted.name
-            AND s.nspname OPERATOR(pg_catalog.=) pg_catalog.current_schema()
-    )
-    ORDER BY wanted.n
+    SELECT k.key
+    FROM pg_catalog.unnest($1::pg_catalog.text[]) AS k (key), LATERAL (
+        SELECT
+            pg_catalog.split_part(k.key, ' ', 1),
+            pg_catalog.substr(k.key, pg_catalog.strpos(k.key, ' ') OPERATOR(pg_catalog.+) 1)
+    ) AS wanted (class, name)
+    WHERE NOT CASE
+        WHEN wanted.class OPERATOR(pg_catalog.=) 'relation' THEN EXISTS (
+            SELECT FROM pg_catalog.pg_class AS c
+            JOIN pg_catalog.pg_namespace AS s ON s.oid OPERATOR(pg_catalog.=) c.relnamespace
+            WHERE c.relname OPERATOR(pg_catalog.=) wanted.name
+                AND s.nspname OPERATOR(pg_catalog.=) pg_catalog.current_schema()
+        )
+        WHEN wanted.class OPERATOR(pg_catalog.=) 'type' THEN EXISTS (
+            SELECT FROM pg_catalog.pg_type AS t
+            JOIN pg_catalog.pg_namespace AS s ON s.oid OPERATOR(pg_catalog.=) t.typnamespace
+            WHERE t.typname OPERATOR(pg_catalog.=) wanted.name
+                AND s.nspname OPERATOR(pg_catalog.=) pg_catalog.current_schema()
+        )
+        WHEN wanted.class OPERATOR(pg_catalog.=) 'function' THEN EXISTS (
+            SELECT FROM pg_catalog.pg_proc AS p
+            JOIN pg_catalog.pg_namespace AS s ON s.oid OPERATOR(pg_catalog.=) p.pronamespace
+            WHERE p.proname OPERATOR(pg_catalog.=) pg_catalog.split_part(wanted.name, '(', 1)
+                AND s.nspname OPERATOR(pg_catalog.=) pg_catalog.current_schema()
+                AND wanted.name OPERATOR(pg_catalog.=) pg_catalog.format('%s(%s)', p.proname, pg_catalog.array_to_string(ARRAY(
+                    SELECT CASE WHEN e.oid IS NULL THEN t.typname::pg_catalog.text ELSE pg_catalog.format('%s[]', e.typname) END
+                    FROM pg_catalog.unnest(p.proargtypes::pg_catalog.oid[]) WITH ORDINALITY AS a (type, n)
+                    JOIN pg_catalog.pg_type AS t ON t.oid OPERATOR(pg_catalog.=) a.type
+                    LEFT JOIN pg_catalog.pg_type AS e ON e.oid OPERATOR(pg_catalog.=) t.typelem
+                        AND e.typarray OPERATOR(pg_catalog.=) t.oid
+                    ORDER BY a.n
+                ), ', '))
+        )
+        ELSE EXISTS (
+            SELECT FROM pg_catalog.pg_extension AS x
+            WHERE x.extname OPERATOR(pg_catalog.=) wanted.name
+        )
+    END
 )`
 
-// missingFrom returns which of the names the current schema lacks, unless the database can't store the text or enforce foreign keys. It is one
-// round trip.
-func missingFrom(ctx context.Context, db DB, names []string) ([]string, error) {
-	rows, err := db.Query(ctx, missingSQL, pgx.QueryExecModeExec, names)
+// missingFrom returns which of the keys the current schema lacks, unless the database can't store the text or enforce
+// foreign keys. It is one round trip.
+func missingFrom(ctx context.Context, db DB, keys []string) ([]string, error) {
+	rows, err := db.Query(ctx, missingSQL, pgx.QueryExecModeExec, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -179,8 +224,8 @@ func missingFrom(ctx context.Context, db DB, names []string) ([]string, error) {
 	return got.Missing, settings.CheckRole(got.Role)
 }
 
-// create runs the statements in one transaction under the lock, and returns what they created.
-func create(ctx context.Context, db DB, statements []dbtx.Statement, names []string, lock string) (made []string, err error) {
+// create makes what is missing in one transaction under the lock, and returns what it was.
+func create(ctx context.Context, db DB, statements []dbtx.Statement, keys []string, lock string) (created []string, err error) {
 	tx, err := db.Begin(ctx)
 	if err != nil {
 		return nil, err
@@ -215,14 +260,12 @@ func create(ctx context.Context, db DB, statements []dbtx.Statement, names []str
 		return nil, err
 	}
 	// Under the lock: another may have created it all meanwhile.
-	missing, err := missingFrom(ctx, tx, names)
+	missing, err := missingFrom(ctx, tx, keys)
+	if err == nil && len(missing) > 0 {
+		created, err = createMissing(ctx, tx, statements, missing)
+	}
 	if err != nil {
 		return nil, err
-	}
-	if len(missing) > 0 {
-		if err := apply(ctx, tx, statements); err != nil {
-			return nil, err
-		}
 	}
 	if nested { // the caller's transaction goes on, with its own settings
 		if err := settings.Restore(ctx, tx, before); err != nil {
@@ -233,7 +276,40 @@ func create(ctx context.Context, db DB, statements []dbtx.Statement, names []str
 		return nil, err
 	}
 
-	return missing, nil
+	return created, nil
+}
+
+// createMissing runs the statements of the objects that are missing, and of their parts, and returns what they created.
+func createMissing(ctx context.Context, tx pgx.Tx, statements []dbtx.Statement, missing []string) (created []string, err error) {
+	made := map[string]bool{}
+	for _, s := range statements {
+		key := s.Key()
+		part := slices.ContainsFunc(s.Owners(), func(owner string) bool { return made[owner] })
+		switch {
+		case key != "" && !slices.Contains(missing, key), key == "" && len(s.Owners()) > 0 && !part:
+			continue
+		case s.Kind == dbtx.KindTable && s.Table != "":
+			part = made["relation "+s.Table]
+		}
+		if err := apply(ctx, tx, []dbtx.Statement{s}); err != nil {
+			return nil, err
+		}
+		switch {
+		case s.Kind == dbtx.KindConstraint: // a key has an index of its name
+			made["relation "+s.Name] = true
+		case key != "":
+			made[key] = true
+		}
+		switch {
+		case key == "" || part:
+		case s.Kind == dbtx.KindTable, s.Kind == dbtx.KindIndex:
+			created = append(created, s.Name)
+		default:
+			created = append(created, s.Kind+" "+s.Name)
+		}
+	}
+
+	return created, nil
 }
 
 // apply runs the statements one by one: an engine that distributes tables, such as Citus, refuses several in one message.

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"strings"
+	"unicode"
 
 	"musicstore/layer/dbtx"
 	"musicstore/layer/settings"
@@ -50,6 +53,11 @@ func (d Difference) String() string {
 // transaction that only reads, or for a role without the privilege TEMPORARY on the database. The text says which.
 var ErrNoTemporaryTables = errors.New("can't make temporary tables")
 
+// ErrNoSchema is what Check returns where the files have more than temporary tables can show, such as functions, and it
+// can't make a schema for them: on a standby, in a transaction that only reads, or for a role without the privilege CREATE on
+// the database. The text says which.
+var ErrNoSchema = errors.New("can't make a schema to compare with")
+
 // Check compares the current schema with the schema files and returns what differs, none where nothing does. The order is one
 // in which the mending statements can be run; Check runs none.
 //
@@ -85,19 +93,20 @@ var ErrNoTemporaryTables = errors.New("can't make temporary tables")
 // a value, a key that is there twice. A statement that replaces a generated column takes the indexes and constraints on
 // it along: check again. CREATE INDEX keeps writers out; outside a transaction CREATE INDEX CONCURRENTLY does not.
 func Check(ctx context.Context, db DB, m *dbtx.Metadata) ([]Difference, error) {
-	want, have, err := catalogues(ctx, db, m)
+	want, have, missing, err := catalogues(ctx, db, m)
 	if err != nil {
 		return nil, fmt.Errorf("check: %w", err)
 	}
 
-	return compare(want, have, m.Schema), nil
+	return compare(want, have, missing, m.Schema), nil
 }
 
-// catalogues returns what the schema files make and what the current schema has.
-func catalogues(ctx context.Context, db DB, m *dbtx.Metadata) (want, have *catalogue, err error) {
+// catalogues returns what the schema files make and what the current schema has. Where an extension of the files is
+// missing that the session cannot create, it returns those extensions, and no catalogues: the files cannot be built then.
+func catalogues(ctx context.Context, db DB, m *dbtx.Metadata) (want, have *catalogue, missing []string, err error) {
 	tx, err := db.Begin(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	defer func() {
 		if failure := rollback(ctx, tx); err == nil {
@@ -105,98 +114,249 @@ func catalogues(ctx context.Context, db DB, m *dbtx.Metadata) (want, have *catal
 		}
 	}()
 	if err := settings.CheckDatabase(tx.Conn().PgConn()); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	names, _ := creations(m)
-	path, err := searchPath(ctx, tx, names)
+	path, missing, err := look(ctx, tx, m)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	// Names are found in, and printed without, the first schema that has them. So a definition reads the same of either.
-	// To compile the two readings takes longer than to run them.
+	// To compile the readings takes longer than to run them. What a body does is not looked at when a function is created:
+	// it may look for tables by a search_path of its own.
 	if err := exec(ctx, tx, "SET LOCAL jit = off"); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	build := "pg_temp, " + path
-	if err := settings.SetPath(ctx, tx, build); err != nil {
-		return nil, nil, err
+	s, err := newSite(ctx, tx, m, path, len(missing) > 0)
+	if err != nil {
+		return nil, nil, nil, err
 	}
-	if err := apply(ctx, tx, m.Schema); err != nil {
-		return nil, nil, err
+	if missing, err = s.extend(ctx, tx, m, missing); err != nil {
+		return nil, nil, nil, err
 	}
-	if want, err = read(ctx, tx, names, build); err != nil {
-		return nil, nil, err
+	if have, err = read(ctx, tx, nil, s.have); err != nil {
+		return nil, nil, nil, err
 	}
-	if have, err = read(ctx, tx, nil, path+", pg_temp"); err != nil {
-		return nil, nil, err
+	if slices.ContainsFunc(missing, func(name string) bool { return !s.extended[name] }) {
+		return nil, have, missing, nil
+	}
+	if err := s.build(ctx, tx, m); err != nil {
+		return nil, nil, nil, err
+	}
+	if want, err = read(ctx, tx, s.names, s.want); err != nil {
+		return nil, nil, nil, err
 	}
 
-	return want, have, reread(ctx, tx, path, want, have)
+	return want, have, missing, reread(ctx, tx, s, want, have)
+}
+
+// site is where the schema files are built: a schema of its own that the rollback removes, or, where temporary tables are
+// enough, the session's own for those.
+type site struct {
+	schema     string   // quoted
+	names      []string // of what the files make there; nil: everything there is theirs
+	want, have string   // the search_paths by which the two sides are read: names are found in, and printed without, the first schemas
+	extended   map[string]bool
+}
+
+// newSite makes the schema.
+func newSite(ctx context.Context, tx pgx.Tx, m *dbtx.Metadata, path string, extends bool) (*site, error) {
+	if !extends && temporarily(m) {
+		s := &site{schema: "pg_temp", want: "pg_temp, " + path, have: path + ", pg_temp"}
+		for _, st := range m.Schema {
+			if st.Kind != dbtx.KindComment && st.Kind != dbtx.KindConstraint && st.Name != "" {
+				s.names = append(s.names, st.Name)
+			}
+		}
+
+		return s, looked(ctx, tx, "TEMPORARY", s.names)
+	}
+	if err := looked(ctx, tx, "CREATE", nil); err != nil {
+		return nil, err
+	}
+	name := quote(fmt.Sprintf("musicstore_check_%016x", rand.Uint64())) //nolint:gosec // no secret: two at once must differ
+
+	return &site{schema: name, want: name + ", " + path + ", pg_temp", have: path + ", pg_temp"},
+		exec(ctx, tx, "CREATE SCHEMA "+name)
+}
+
+// temporarily says whether temporary tables are enough: the schema has nothing that PostgreSQL doesn't look for, or doesn't
+// allow, in the schema of those.
+func temporarily(m *dbtx.Metadata) bool {
+	for _, st := range m.Schema {
+		switch st.Kind {
+		case dbtx.KindTable, dbtx.KindSequence:
+			if words := strings.Fields(st.SQL); len(words) > 1 && strings.EqualFold(words[1], "UNLOGGED") {
+				return false
+			}
+		case dbtx.KindIndex, dbtx.KindConstraint, dbtx.KindComment, dbtx.KindView, dbtx.KindEnum, dbtx.KindDomain,
+			dbtx.KindExtension, dbtx.KindSetting, dbtx.KindAlteration:
+		default:
+			return false
+		}
+	}
+
+	return true
+}
+
+// extend creates the extensions that the database does not have, so that the files can be built. It returns
+// those that are missing: all that it was given, for they go with the rollback. s.extended has those that it could create.
+func (s *site) extend(ctx context.Context, tx pgx.Tx, m *dbtx.Metadata, missing []string) ([]string, error) {
+	s.extended = map[string]bool{}
+	for _, st := range m.Schema {
+		if st.Kind != dbtx.KindExtension || !slices.Contains(missing, st.Name) {
+			continue
+		}
+		nested, err := tx.Begin(ctx)
+		if err != nil {
+			return nil, err
+		}
+		err = exec(ctx, nested, "SET LOCAL search_path = "+s.want+";"+st.SQL)
+		if err == nil {
+			s.extended[st.Name] = true
+			err = nested.Commit(ctx)
+		} else if unreadable(err) || sqlState(err) == "58P01" { // undefined_file: the server does not have the extension
+			err = rollback(ctx, nested)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+
+	return missing, nil
+}
+
+// build runs the schema files. No code of theirs runs: a materialized view stays empty, and the body of a function is not
+// looked at, which may search for tables by a search_path of its own.
+func (s *site) build(ctx context.Context, tx pgx.Tx, m *dbtx.Metadata) error {
+	if err := settings.SetPath(ctx, tx, s.want); err != nil {
+		return err
+	}
+	if err := exec(ctx, tx, "SET LOCAL check_function_bodies = off"); err != nil {
+		return err
+	}
+	for _, st := range m.Schema {
+		sql := st.SQL
+		switch {
+		case st.Kind == dbtx.KindExtension, st.Kind == dbtx.KindComment && st.Of == dbtx.KindExtension:
+			continue
+		case st.Kind == dbtx.KindMaterializedView:
+			sql = withNoData(sql)
+		}
+		if err := exec(ctx, tx, sql); err != nil {
+			return fmt.Errorf("%s: %w", st.File, err)
+		}
+	}
+
+	return nil
+}
+
+// withNoData returns the statement that makes a materialized view without running its query.
+func withNoData(sql string) string {
+	rest := sql
+	for _, word := range []string{"DATA", "NO", "WITH"} {
+		trimmed := strings.TrimRightFunc(rest, unicode.IsSpace)
+		at := len(trimmed) - len(word)
+		switch {
+		case at > 0 && strings.EqualFold(trimmed[at:], word) && unicode.IsSpace(rune(trimmed[at-1])):
+			rest = trimmed[:at]
+		case word != "NO":
+			return sql + "\nWITH NO DATA"
+		}
+	}
+
+	return rest + "\nWITH NO DATA"
 }
 
 const sessionSQL = `
 SELECT
     current_setting('transaction_read_only') = 'on',
-    has_database_privilege(current_database(), 'TEMPORARY'),
+    has_database_privilege(current_database(), $2),
     current_database(), current_user,
-    (SELECT min(relname::text) FROM pg_catalog.pg_class
-     WHERE relnamespace = pg_my_temp_schema() AND relname = ANY ($1::text[]))`
+    (SELECT min(name::text) FROM (
+        SELECT relname, relnamespace FROM pg_catalog.pg_class UNION ALL SELECT typname, typnamespace FROM pg_catalog.pg_type
+     ) AS own (name, namespace)
+     WHERE namespace = pg_my_temp_schema() AND name = ANY ($1::text[]))`
 
-// searchPath returns the session's search_path without temporary tables, after a look whether it can have some. It leaves
-// the transaction with the settings that the schema files are written for, and pg_catalog alone in its search_path.
-func searchPath(ctx context.Context, tx pgx.Tx, names []string) (string, error) {
-	path, err := settings.Look(ctx, tx)
+// look returns the session's search_path without temporary tables, and which extensions of the files are missing. It
+// leaves the transaction with the settings that the schema files are written for, and pg_catalog alone in its search_path.
+func look(ctx context.Context, tx pgx.Tx, m *dbtx.Metadata) (path string, missing []string, err error) {
+	p, err := settings.Look(ctx, tx)
 	if err == nil {
-		err = path.Refuse()
+		err = p.Refuse()
 	}
 	if err == nil {
 		_, err = settings.Seal(ctx, tx, "")
 	}
+	if err == nil && len(p.Schemas) == 0 {
+		err = errors.New("the search_path names no schema that exists and that the role may use")
+	}
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	var readOnly, temporary bool
-	var database, role string
-	var taken *string
-	err = tx.QueryRow(ctx, sessionSQL, pgx.QueryExecModeExec, names).
-		Scan(&readOnly, &temporary, &database, &role, &taken)
-	switch {
-	case err != nil:
-		return "", err
-	case readOnly:
-		return "", fmt.Errorf("%w: the server is a standby, or the session reads only: ask the primary", ErrNoTemporaryTables)
-	case !temporary:
-		return "", fmt.Errorf("%w: the role may not: GRANT TEMPORARY ON DATABASE %s TO %s;", ErrNoTemporaryTables,
-			quote(database), quote(role))
-	case len(path.Schemas) == 0:
-		return "", errors.New("the search_path names no schema that exists and that the role may use")
-	case taken != nil:
-		return "", fmt.Errorf("%w: the session has one named %s: drop it, or ask in another session", ErrNoTemporaryTables,
-			quote(*taken))
-	}
-
-	schemas := make([]string, len(path.Schemas))
-	for i, name := range path.Schemas {
+	schemas := make([]string, len(p.Schemas))
+	for i, name := range p.Schemas {
 		schemas[i] = quote(name)
 	}
+	var names []string
+	for _, st := range m.Schema {
+		if st.Kind == dbtx.KindExtension {
+			names = append(names, st.Name)
+		}
+	}
+	if names != nil {
+		err = tx.QueryRow(ctx, `
+SELECT ARRAY(SELECT unnest($1::text[]) EXCEPT SELECT extname::text FROM pg_catalog.pg_extension)`,
+			pgx.QueryExecModeExec, names).Scan(&missing)
+	}
 
-	return strings.Join(schemas, ", "), nil
+	return strings.Join(schemas, ", "), missing, err
+}
+
+// looked returns why the session can't build the schema files, if it can't. names are those that no temporary table may have.
+func looked(ctx context.Context, tx pgx.Tx, privilege string, names []string) error {
+	var readOnly, may bool
+	var database, role string
+	var taken *string
+	err := tx.QueryRow(ctx, sessionSQL, pgx.QueryExecModeExec, names, privilege).
+		Scan(&readOnly, &may, &database, &role, &taken)
+	cannot := ErrNoTemporaryTables
+	if privilege == "CREATE" {
+		cannot = ErrNoSchema
+	}
+	switch {
+	case err != nil:
+		return err
+	case readOnly:
+		return fmt.Errorf("%w: the server is a standby, or the session reads only: ask the primary", cannot)
+	case !may:
+		return fmt.Errorf("%w: the role may not: GRANT %s ON DATABASE %s TO %s;", cannot, privilege, quote(database), quote(role))
+	case taken != nil:
+		return fmt.Errorf("%w: the session has one named %s: drop it, or ask in another session", cannot, quote(*taken))
+	default:
+		return nil
+	}
 }
 
 // object is something in the catalogue.
 type object struct {
 	Kind, Table, Name string
-	Def               string // without its name; of a column, its type; of a table, what it is partitioned by
+	// Def is what stands behind its name: of a column, its type; of a table, what it is partitioned by; of a domain, the
+	// type that it is of.
+	Def     string
+	Comment string
 
 	// Of a table.
-	Unlogged, RowSecurity, ForcedRowSecurity, Partition bool
-	Parents                                             []string
-	Children                                            []string // in other schemas; those of its own are extra tables
+	Unlogged, RowSecurity, ForcedRowSecurity bool
+	Parents                                  []string
+	Children                                 []string // in other schemas; those of its own are extra tables
 
-	// Of a column.
+	// Of a partition.
+	Partition     bool
+	Bound, Parent string // Parent is a name; Parents has it as text
+
+	// Of a column. A domain has a default and NOT NULL as well.
 	Category, Collation, Default, Identity, Generated string
 	NotNull, Virtual                                  bool
-	Sequence                                          []string // the options of the identity's
+	Sequence                                          []string // the options of the identity's, or of Serial
 	Serial                                            string   // the sequence that it owns otherwise
 
 	// Of a column's NOT NULL.
@@ -211,25 +371,81 @@ type object struct {
 
 	// Of a foreign key: the table that it refers to, if that is in the same schema, and the index there.
 	Target, Key string
+
+	// Of a domain's constraint: the type that the domain is of.
+	Domain string
+
+	// Of a type: the labels of an enum; the attributes of a composite type, each a name and a type.
+	Labels     []string
+	Attributes [][2]string
+
+	// Of a function, a procedure or an aggregate. Its Name has the types of its arguments and is quoted.
+	Bare              string // the name alone
+	Signature         string // its name in the metadata
+	Result, Arguments string
+	Parsed            bool // PostgreSQL keeps it, or a part of it, as it was parsed
+	Used              bool // a table or a domain needs it
+
+	Options string // of a view
+
+	// Of a view, a function or a trigger: what it needs in the same schema. A column has the form table.column.
+	Needs []string
 }
 
-// What objectsSQL says of the objects of the current schema: all, or the tables named and what belongs to them. It is
-// the same for both sides. The server reads its text while pg_catalog is alone in the search_path. Then the query sets the
-// search_path by which names are printed, before it reads the first row.
+// What objectsSQL says of the objects of the current schema: all, or the relations and types named and what belongs to
+// them. It is the same for both sides. The server reads its text while pg_catalog is alone in the search_path. Then the
+// query sets the search_path by which names are printed, before it reads the first row.
 const objectsSQL = `
-WITH relation AS (
+WITH here AS MATERIALIZED (
+    SELECT oid, nspname
+    FROM pg_catalog.pg_namespace
+    WHERE (SELECT set_config('search_path', $2, true)) IS NOT NULL AND nspname = current_schema()
+), relation AS (
     SELECT
-        c.oid, relname, relnamespace, relkind, relpersistence, relrowsecurity, relforcerowsecurity, relispartition
+        c.oid, relname, relnamespace, relkind, relpersistence, relrowsecurity, relforcerowsecurity, relispartition,
+        relpartbound, reloptions
     FROM pg_catalog.pg_class AS c
-    JOIN pg_catalog.pg_namespace AS n ON n.oid = relnamespace
-    WHERE (SELECT set_config('search_path', $2, true)) IS NOT NULL
-        AND nspname = current_schema() AND ($1::text[] IS NULL OR relname = ANY ($1))
+    WHERE relnamespace = (SELECT oid FROM here) AND ($1::text[] IS NULL OR relname = ANY ($1))
+), type AS ( -- those that no table has
+    SELECT t.*
+    FROM pg_catalog.pg_type AS t
+    WHERE typnamespace = (SELECT oid FROM here) AND ($1::text[] IS NULL OR typname = ANY ($1))
+        AND (typtype IN ('d', 'e', 'r') OR typtype = 'c' AND typrelid IN (
+            SELECT oid FROM relation WHERE relkind = 'c'
+        ))
+), routine AS (
+    SELECT
+        f.*, quote_ident(proname) || '(' || oidvectortypes(proargtypes) || ')' AS signature,
+        CASE prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END AS kind
+    FROM pg_catalog.pg_proc AS f
+    WHERE pronamespace = (SELECT oid FROM here) AND $1::text[] IS NULL AND NOT EXISTS ( -- a range makes some
+        SELECT FROM pg_catalog.pg_depend
+        WHERE classid = 'pg_catalog.pg_proc'::regclass AND objid = f.oid AND deptype = 'i'
+    )
+), need AS ( -- what views, functions and triggers depend on
+    SELECT d.classid, d.objid, array_agg(DISTINCT coalesce(concat_ws('.', c.relname, attname), signature)) AS names
+    FROM pg_catalog.pg_depend AS d
+    LEFT JOIN pg_catalog.pg_type AS t ON d.refclassid = 'pg_catalog.pg_type'::regclass AND t.oid = d.refobjid
+    LEFT JOIN relation AS c ON c.oid = CASE d.refclassid
+        WHEN 'pg_catalog.pg_class'::regclass THEN d.refobjid WHEN 'pg_catalog.pg_type'::regclass THEN t.typrelid
+    END
+    LEFT JOIN pg_catalog.pg_attribute ON attrelid = c.oid AND attnum = d.refobjsubid AND d.refobjsubid > 0
+    LEFT JOIN routine AS f ON d.refclassid = 'pg_catalog.pg_proc'::regclass AND f.oid = d.refobjid
+    WHERE d.classid IN ('pg_catalog.pg_rewrite'::regclass, 'pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_trigger'::regclass)
+        AND d.refobjid >= 16384 AND d.deptype = 'n' AND (c.oid IS NOT NULL OR f.oid IS NOT NULL)
+    GROUP BY d.classid, d.objid
 ), firing AS ( -- the triggers that do not fire as a trigger does
     SELECT oid, tgconstraint, CASE tgenabled
         WHEN 'D' THEN 'disabled' WHEN 'R' THEN 'enabled for replicas alone' WHEN 'A' THEN 'enabled for replicas, too'
     END AS state
     FROM pg_catalog.pg_trigger
     WHERE tgenabled <> 'O'
+), sequence (oid, options) AS (
+    SELECT seqrelid, ARRAY[
+        'INCREMENT BY ' || seqincrement, 'MINVALUE ' || seqmin, 'MAXVALUE ' || seqmax, 'START WITH ' || seqstart,
+        'CACHE ' || seqcache, CASE WHEN seqcycle THEN 'CYCLE' ELSE 'NO CYCLE' END
+    ]
+    FROM pg_catalog.pg_sequence
 ), object (catalogue, oid, n, about) AS (
     SELECT 'pg_catalog.pg_class'::regclass, r.oid, 0, jsonb_build_object(
         'Kind', CASE relkind
@@ -238,14 +454,27 @@ WITH relation AS (
         END,
         'Table', CASE WHEN relkind IN ('r', 'p') THEN relname ELSE '' END,
         'Name', relname,
-        'Def', CASE WHEN relkind = 'p' THEN pg_get_partkeydef(r.oid) ELSE '' END,
+        'Def', CASE
+            WHEN relkind = 'p' THEN pg_get_partkeydef(r.oid)
+            WHEN relkind = 'S' THEN 'AS ' || format_type(seqtypid, NULL) || ' ' || array_to_string(options, ' ')
+            WHEN relkind IN ('v', 'm') THEN 'AS' || rtrim(pg_get_viewdef(r.oid), ';')
+            ELSE ''
+        END,
+        'Options', CASE relkind WHEN 'v' THEN array_to_string(reloptions, ', ') END,
         'Unlogged', relpersistence = 'u',
         'RowSecurity', relrowsecurity,
         'ForcedRowSecurity', relforcerowsecurity,
         'Partition', relispartition,
+        'Bound', CASE WHEN relispartition THEN pg_get_expr(relpartbound, r.oid) ELSE '' END,
         'Parents', ARRAY(
             SELECT inhparent::regclass::text FROM pg_catalog.pg_inherits WHERE inhrelid = r.oid ORDER BY inhseqno
         ),
+        'Parent', CASE WHEN relispartition THEN (
+            SELECT parent.relname
+            FROM pg_catalog.pg_inherits
+            JOIN pg_catalog.pg_class AS parent ON parent.oid = inhparent
+            WHERE inhrelid = r.oid AND parent.relnamespace = r.relnamespace
+        ) END,
         'Children', ARRAY(
             SELECT child.oid::regclass::text
             FROM pg_catalog.pg_inherits
@@ -254,17 +483,100 @@ WITH relation AS (
                 AND child.relpersistence <> 't'
             ORDER BY 1
         ),
-        'Expressions', CASE WHEN partexprs IS NOT NULL THEN ARRAY[pg_get_expr(partexprs, r.oid)] END
+        'Expressions', CASE
+            WHEN relkind IN ('v', 'm') THEN ARRAY[rtrim(pg_get_viewdef(r.oid), ';')]
+            WHEN partexprs IS NOT NULL THEN ARRAY[pg_get_expr(partexprs, r.oid)]
+        END,
+        'Needs', names
     )
     FROM relation AS r
     LEFT JOIN pg_catalog.pg_partitioned_table ON partrelid = r.oid
+    LEFT JOIN pg_catalog.pg_sequence ON seqrelid = r.oid
+    LEFT JOIN sequence AS s ON s.oid = r.oid
+    LEFT JOIN pg_catalog.pg_rewrite AS w ON relkind IN ('v', 'm') AND ev_class = r.oid AND rulename = '_RETURN'
+    LEFT JOIN need ON classid = 'pg_catalog.pg_rewrite'::regclass AND objid = w.oid
     WHERE relkind IN ('r', 'p', 'v', 'm', 'f') OR relkind = 'S' AND NOT EXISTS (
         SELECT FROM pg_catalog.pg_depend
         WHERE classid = 'pg_catalog.pg_class'::regclass AND objid = r.oid
             AND refclassid = 'pg_catalog.pg_class'::regclass AND deptype IN ('a', 'i')
     )
     UNION ALL
-    SELECT 'pg_catalog.pg_attribute'::regclass, r.oid, attnum, jsonb_build_object(
+    SELECT 'pg_catalog.pg_type'::regclass, t.oid, 0, jsonb_build_object(
+        'Kind', CASE typtype WHEN 'd' THEN 'domain' WHEN 'e' THEN 'enum' ELSE 'type' END,
+        'Name', typname,
+        'Def', CASE typtype
+            WHEN 'd' THEN format_type(typbasetype, typtypmod) || CASE WHEN typcollation <> (
+                SELECT typcollation FROM pg_catalog.pg_type WHERE oid = t.typbasetype
+            ) THEN ' COLLATE ' || typcollation::regcollation ELSE '' END
+            WHEN 'r' THEN (
+                SELECT concat_ws(
+                    ', ', 'RANGE (SUBTYPE = ' || format_type(rngsubtype, NULL), 'SUBTYPE_OPCLASS = ' || opcname,
+                    'COLLATION = ' || nullif(rngcollation, 0)::regcollation,
+                    'CANONICAL = ' || nullif(rngcanonical, 0)::regproc,
+                    'SUBTYPE_DIFF = ' || nullif(rngsubdiff, 0)::regproc,
+                    'MULTIRANGE_TYPE_NAME = ' || format_type(rngmultitypid, NULL)
+                ) || ')'
+                FROM pg_catalog.pg_range
+                JOIN pg_catalog.pg_opclass AS o ON o.oid = rngsubopc
+                WHERE rngtypid = t.oid
+            )
+            ELSE ''
+        END,
+        'Labels', CASE WHEN typtype = 'e' THEN ARRAY(
+            SELECT enumlabel::text FROM pg_catalog.pg_enum WHERE enumtypid = t.oid ORDER BY enumsortorder
+        ) END,
+        'Attributes', CASE WHEN typtype = 'c' THEN ARRAY(
+            SELECT ARRAY[attname, format_type(atttypid, atttypmod) || CASE WHEN attcollation <> a.typcollation
+                THEN ' COLLATE ' || attcollation::regcollation ELSE '' END]
+            FROM pg_catalog.pg_attribute
+            JOIN pg_catalog.pg_type AS a ON a.oid = atttypid
+            WHERE attrelid = t.typrelid AND attnum > 0 AND NOT attisdropped
+            ORDER BY attnum
+        ) END,
+        'NotNull', typnotnull,
+        'Default', CASE WHEN typtype = 'd' THEN pg_get_expr(typdefaultbin, 0) ELSE '' END
+    )
+    FROM type AS t
+    UNION ALL
+    SELECT 'pg_catalog.pg_proc'::regclass, f.oid, 0, jsonb_build_object(
+        'Kind', kind, 'Name', signature, 'Bare', proname,
+        'Def', CASE kind WHEN 'aggregate' THEN (
+            SELECT concat_ws(
+                ', ', pg_get_function_result(f.oid) || ' (SFUNC = ' || aggtransfn::regprocedure,
+                'STYPE = ' || format_type(aggtranstype, NULL), 'FINALFUNC = ' || nullif(aggfinalfn, 0)::regprocedure,
+                'COMBINEFUNC = ' || nullif(aggcombinefn, 0)::regprocedure, 'INITCOND = ' || quote_literal(agginitval),
+                'SORTOP = ' || nullif(aggsortop, 0)::regoperator, 'KIND = ' || aggkind::text, 'PARALLEL = ' || proparallel::text
+            ) || ')'
+            FROM pg_catalog.pg_aggregate
+            WHERE aggfnoid = f.oid
+        ) ELSE substr(
+            pg_get_functiondef(f.oid),
+            1 + length('CREATE OR REPLACE ' || kind || ' ' || quote_ident(nspname) || '.' || quote_ident(proname))
+        ) END,
+        'Result', coalesce(pg_get_function_result(f.oid), ''),
+        'Arguments', pg_get_function_arguments(f.oid),
+        'Signature', proname || '(' || array_to_string(ARRAY(
+            SELECT coalesce(element.typname || '[]', given.typname)
+            FROM unnest(proargtypes) WITH ORDINALITY AS arg (oid, n)
+            JOIN pg_catalog.pg_type AS given ON given.oid = arg.oid
+            LEFT JOIN pg_catalog.pg_type AS element ON given.typcategory = 'A' AND element.oid = given.typelem
+            ORDER BY n
+        ), ', ') || ')',
+        'Parsed', kind <> 'aggregate' AND (pg_get_function_sqlbody(f.oid) IS NOT NULL OR pronargdefaults > 0),
+        'Used', EXISTS (
+            SELECT FROM pg_catalog.pg_depend
+            WHERE refclassid = 'pg_catalog.pg_proc'::regclass AND refobjid = f.oid AND deptype IN ('n', 'a')
+                AND classid NOT IN (
+                    'pg_catalog.pg_rewrite'::regclass, 'pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_trigger'::regclass
+                )
+        ),
+        'Needs', names
+    )
+    FROM routine AS f
+    CROSS JOIN here
+    LEFT JOIN need ON classid = 'pg_catalog.pg_proc'::regclass AND objid = f.oid
+    UNION ALL
+    SELECT 'pg_catalog.pg_class'::regclass, r.oid, attnum, jsonb_build_object(
         'Kind', 'column', 'Table', relname, 'Name', attname,
         'Def', format_type(atttypid, atttypmod),
         'Category', typcategory,
@@ -275,10 +587,7 @@ WITH relation AS (
         'Generated', CASE WHEN attgenerated <> '' THEN pg_get_expr(adbin, adrelid) ELSE '' END,
         'Virtual', attgenerated = 'v',
         'Identity', CASE attidentity WHEN 'a' THEN 'ALWAYS' WHEN 'd' THEN 'BY DEFAULT' ELSE '' END,
-        'Sequence', CASE WHEN s.deptype = 'i' THEN ARRAY[
-            'INCREMENT BY ' || seqincrement, 'MINVALUE ' || seqmin, 'MAXVALUE ' || seqmax, 'START WITH ' || seqstart,
-            'CACHE ' || seqcache, CASE WHEN seqcycle THEN 'CYCLE' ELSE 'NO CYCLE' END
-        ] END,
+        'Sequence', options,
         'Serial', CASE WHEN s.deptype = 'a' THEN s.objid::regclass::text ELSE '' END
     )
     FROM relation AS r
@@ -287,10 +596,19 @@ WITH relation AS (
     LEFT JOIN pg_catalog.pg_attrdef ON adrelid = attrelid AND adnum = attnum
     LEFT JOIN pg_catalog.pg_constraint AS nn ON nn.conrelid = r.oid AND nn.contype = 'n' AND nn.conkey = ARRAY[attnum]
     LEFT JOIN (
-        pg_catalog.pg_depend AS s JOIN pg_catalog.pg_sequence ON seqrelid = s.objid
+        pg_catalog.pg_depend AS s JOIN sequence ON sequence.oid = s.objid
     ) ON s.classid = 'pg_catalog.pg_class'::regclass AND s.deptype IN ('a', 'i')
         AND s.refclassid = 'pg_catalog.pg_class'::regclass AND s.refobjid = attrelid AND s.refobjsubid = attnum
-    WHERE relkind IN ('r', 'p') AND attnum > 0 AND NOT attisdropped
+    WHERE relkind IN ('r', 'p') AND NOT relispartition AND attnum > 0 AND NOT attisdropped
+    UNION ALL
+    SELECT 'pg_catalog.pg_class'::regclass, r.oid, attnum, jsonb_build_object(
+        'Kind', 'column', 'Table', relname, 'Name', attname -- for their comments
+    )
+    FROM relation AS r
+    JOIN pg_catalog.pg_attribute ON attrelid = r.oid
+    JOIN pg_catalog.pg_description
+        ON objoid >= 16384 AND objoid = r.oid AND classoid = 'pg_catalog.pg_class'::regclass AND objsubid = attnum
+    WHERE relkind IN ('v', 'm', 'c') OR relispartition
     UNION ALL
     SELECT 'pg_catalog.pg_constraint'::regclass, c.oid, 0, jsonb_build_object(
         'Kind', 'constraint', 'Table', r.relname, 'Name', conname,
@@ -320,13 +638,22 @@ WITH relation AS (
     LEFT JOIN pg_catalog.pg_class AS target ON target.oid = confrelid
     LEFT JOIN pg_catalog.pg_class AS key ON key.oid = conindid
     LEFT JOIN pg_catalog.pg_index ON indexrelid = conindid
-    WHERE contype IN ('c', 'f', 'p', 'u', 'x') AND conparentid = 0
+    WHERE contype IN ('c', 'f', 'p', 'u', 'x') AND conparentid = 0 AND NOT (r.relispartition AND coninhcount > 0)
+    UNION ALL
+    SELECT 'pg_catalog.pg_constraint'::regclass, c.oid, 0, jsonb_build_object(
+        'Kind', 'constraint', 'Table', typname, 'Name', conname, 'Domain', format_type(typbasetype, typtypmod),
+        'Def', pg_get_constraintdef(c.oid),
+        'Expressions', ARRAY[pg_get_expr(conbin, 0)]
+    )
+    FROM type AS t
+    JOIN pg_catalog.pg_constraint AS c ON contypid = t.oid
+    WHERE contype = 'c'
     UNION ALL
     SELECT 'pg_catalog.pg_class'::regclass, i.oid, 0, jsonb_build_object(
         'Kind', 'index', 'Table', r.relname, 'Name', i.relname,
         'Def', replace(
             pg_get_indexdef(i.oid, 0, true),
-            ' INDEX ' || quote_ident(i.relname) || ' ON ',
+            ' INDEX ' || quote_ident(i.relname) || CASE r.relkind WHEN 'p' THEN ' ON ONLY ' ELSE ' ON ' END,
             ' INDEX ON '
         ),
         'State', CASE WHEN NOT (indisvalid AND indisready AND indislive) THEN 'invalid' ELSE '' END,
@@ -340,29 +667,35 @@ WITH relation AS (
     )
     FROM relation AS r
     JOIN pg_catalog.pg_index ON indrelid = r.oid
-    JOIN pg_catalog.pg_class AS i ON i.oid = indexrelid
-    WHERE r.relkind IN ('r', 'p') AND NOT EXISTS (
+    JOIN pg_catalog.pg_class AS i ON i.oid = indexrelid AND NOT i.relispartition
+    WHERE r.relkind IN ('r', 'p', 'm') AND NOT EXISTS (
         SELECT FROM pg_catalog.pg_constraint
         WHERE conrelid = r.oid AND conindid = i.oid AND contype IN ('p', 'u', 'x')
     )
     UNION ALL
     SELECT 'pg_catalog.pg_trigger'::regclass, t.oid, 0, jsonb_build_object(
         'Kind', 'trigger', 'Table', relname, 'Name', tgname, 'Def', pg_get_triggerdef(t.oid, true),
-        'State', (SELECT state FROM firing WHERE firing.oid = t.oid)
+        'State', (SELECT state FROM firing WHERE firing.oid = t.oid),
+        'Expressions', CASE WHEN tgqual IS NOT NULL THEN ARRAY[
+            substring(pg_get_triggerdef(t.oid, true) FROM ' WHEN \((.*)\) EXECUTE FUNCTION ')
+        ] END,
+        'Needs', names
     )
     FROM relation AS r
     JOIN pg_catalog.pg_trigger AS t ON tgrelid = r.oid
-    WHERE NOT tgisinternal
+    LEFT JOIN need ON classid = 'pg_catalog.pg_trigger'::regclass AND objid = t.oid
+    WHERE NOT tgisinternal AND tgparentid = 0
     UNION ALL
     SELECT 'pg_catalog.pg_rewrite'::regclass, w.oid, 0, jsonb_build_object(
         'Kind', 'rule', 'Table', relname, 'Name', rulename, 'Def', pg_get_ruledef(w.oid)
     )
     FROM relation AS r
     JOIN pg_catalog.pg_rewrite AS w ON ev_class = r.oid
-    WHERE relkind IN ('r', 'p')
+    WHERE relkind IN ('r', 'p') OR rulename <> '_RETURN'
 )
-SELECT about
+SELECT CASE WHEN description IS NULL THEN about ELSE about || jsonb_build_object('Comment', description) END
 FROM object AS o
+LEFT JOIN pg_catalog.pg_description ON objoid >= 16384 AND objoid = o.oid AND classoid = o.catalogue AND objsubid = n
 WHERE NOT EXISTS (
     SELECT FROM pg_catalog.pg_depend WHERE classid = o.catalogue AND objid = o.oid AND deptype = 'e'
 )
@@ -370,11 +703,11 @@ ORDER BY o.oid, n`
 
 // catalogue is what a schema has, in the order of its creation.
 type catalogue struct {
-	relations []object // tables, views and the like
-	parts     []object // what belongs to a table
+	relations []object // tables, views, types, functions and the like
+	parts     []object // what belongs to a table, a view or a domain
 }
 
-// read returns what the first schema of path has, printed by that path.
+// read returns what the first schema of path has, printed by that path: all, or what has one of the names.
 func read(ctx context.Context, tx pgx.Tx, names []string, path string) (*catalogue, error) {
 	if err := settings.SetCataloguePath(ctx, tx); err != nil {
 		return nil, err
@@ -393,6 +726,9 @@ func read(ctx context.Context, tx pgx.Tx, names []string, path string) (*catalog
 		case "column", "constraint", "index", "trigger", "rule":
 			c.parts = append(c.parts, o)
 		default:
+			if o.Parsed {
+				o.Expressions = []string{o.Def}
+			}
 			c.relations = append(c.relations, o)
 		}
 	}

@@ -151,7 +151,7 @@ var changes = map[string]change{
 	"a table is a partition": {
 		`CREATE TABLE parent (LIKE invitations) PARTITION BY LIST (id);
 		 ALTER TABLE parent ATTACH PARTITION invitations DEFAULT`,
-		[]string{"table invitations is table, inherits from parent, not table", "table parent is extra: table partitioned by LIST (id)"},
+		[]string{"table invitations is partition of parent DEFAULT, not table", "table parent is extra: table partitioned by LIST (id)"},
 	},
 	"a table inherits": {
 		`CREATE TABLE "Parent" (); ALTER TABLE papers INHERIT "Parent"`,
@@ -437,7 +437,10 @@ var changes = map[string]change{
 	"a trigger is extra": {
 		`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 		 CREATE TRIGGER "Mine" BEFORE INSERT ON articles FOR EACH ROW EXECUTE FUNCTION refuse()`,
-		[]string{`trigger articles.Mine is extra: CREATE TRIGGER "Mine" BEFORE INSERT ON articles FOR EACH ROW EXECUTE FUNCTION refuse()`},
+		[]string{
+			`trigger articles.Mine is extra: CREATE TRIGGER "Mine" BEFORE INSERT ON articles FOR EACH ROW EXECUTE FUNCTION refuse()`,
+			"function refuse() is extra",
+		},
 	},
 	"a rule is extra": {"CREATE RULE mine AS ON DELETE TO articles DO INSTEAD NOTHING", []string{
 		"rule articles.mine is extra: CREATE RULE mine AS\n    ON DELETE TO public.articles DO INSTEAD NOTHING;",
@@ -646,14 +649,15 @@ func findsTriggers(t *testing.T, names ...string) {
 		})
 	}
 
-	run(t, db, `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+	const refuse = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+	run(t, db, refuse+`
 		CREATE TRIGGER mine BEFORE INSERT ON articles FOR EACH ROW EXECUTE FUNCTION refuse();
 		ALTER TABLE articles DISABLE TRIGGER mine`)
 	const trigger = "CREATE TRIGGER mine BEFORE INSERT ON articles FOR EACH ROW EXECUTE FUNCTION refuse()"
-	require.Equal(t, []string{"trigger articles.mine is extra: " + trigger + " (disabled)"}, inWords(checkFive(t, db)))
+	require.Equal(t, []string{"trigger articles.mine is extra: " + trigger + " (disabled)", "function refuse() is extra"}, inWords(checkFive(t, db)))
 	run(t, db, "ALTER TABLE articles ENABLE ALWAYS TRIGGER mine")
-	require.Equal(t, []string{"trigger articles.mine is extra: " + trigger + " (enabled for replicas, too)"}, inWords(checkFive(t, db)))
-	files := append(ownFiles(t), file{Name: "schema/060_mine.sql", SQL: trigger})
+	require.Equal(t, []string{"trigger articles.mine is extra: " + trigger + " (enabled for replicas, too)", "function refuse() is extra"}, inWords(checkFive(t, db)))
+	files := append(ownFiles(t), file{Name: "schema/060_mine.sql", SQL: refuse + trigger})
 	differences, err := schema.Check(t.Context(), db, of(t, files))
 	require.NoError(t, err)
 	require.Equal(t, []string{"trigger articles.mine is " + trigger + " (enabled for replicas, too), not " + trigger}, inWords(differences))
@@ -810,8 +814,8 @@ CREATE SCHEMA other;
 CREATE TABLE other.papers (id text PRIMARY KEY);
 CREATE TABLE other.mine (id bigint PRIMARY KEY REFERENCES public.papers);
 CREATE INDEX articles_extra_idx ON other.papers (id);
-CREATE FUNCTION mine() RETURNS bigint LANGUAGE sql AS 'SELECT 1';
-CREATE TYPE mood AS ENUM ('blue');
+CREATE FUNCTION other.mine() RETURNS bigint LANGUAGE sql AS 'SELECT 1';
+CREATE TYPE other.mood AS ENUM ('blue');
 CREATE TEMPORARY TABLE mine (id bigint PRIMARY KEY);
 CREATE TABLE of_an_extension (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY);
 CREATE VIEW view_of_an_extension AS SELECT 1 AS one`)

@@ -11,7 +11,9 @@ import (
 // The order in which differences are listed, and so can be mended: what is in the way goes first, a key comes before
 // what refers to it, and a column goes when nothing needs it any more.
 const (
-	tableIs = iota
+	extensionIs = iota
+	typeIs      // and the functions and sequences that tables need
+	tableIs
 	linkGoes
 	constraintGoes
 	indexGoes
@@ -20,10 +22,15 @@ const (
 	columnIs
 	sequenceGoes
 	constraintIs
-	tableComes
+	partitionIs
+	objectComes
+	partitionComes
 	foreignKeyIs
 	indexIs
 	columnGoes
+	functionGoes
+	typeGoes
+	commentIs
 )
 
 // id is how an object is known on both sides.
@@ -33,13 +40,16 @@ func (o object) id() id { return id{o.Kind, o.Table, o.Name} }
 
 // comparison is a comparison under way.
 type comparison struct {
-	have      *catalogue
-	relations map[string]object // what the database has, by name
-	same      map[string]bool   // the tables that both sides have
-	wanted    map[id]bool
-	unwanted  map[id]object // what the database has of these tables that has no match yet
-	remade    map[id]bool   // keys of the database that do not stay as they are
-	found     []step
+	want, have *catalogue
+	statements []dbtx.Statement
+	relations  map[string]object // what the database has, by name
+	same       map[string]bool   // what both sides have as one kind of thing
+	apart      map[string]bool   // of these, those whose parts cannot be compared yet
+	changed    map[string]bool   // of the rest of these, the views and functions that are others
+	wanted     map[id]bool
+	unwanted   map[id]object // what the database has of these that has no match yet
+	remade     map[id]bool   // keys of the database that do not stay as they are
+	found      []step
 }
 
 type step struct {
@@ -48,17 +58,27 @@ type step struct {
 	when int
 }
 
-func compare(want, have *catalogue, statements []dbtx.Statement) []Difference {
+// compare returns what differs. want is nil where the files could not be built, because of the extensions that are missing.
+func compare(want, have *catalogue, extensions []string, statements []dbtx.Statement) []Difference {
 	c := &comparison{
-		have: have, relations: map[string]object{}, same: map[string]bool{},
+		want: want, have: have, statements: statements,
+		relations: map[string]object{}, same: map[string]bool{}, apart: map[string]bool{}, changed: map[string]bool{},
 		wanted: map[id]bool{}, unwanted: map[id]object{}, remade: map[id]bool{},
+	}
+	for _, st := range statements {
+		if st.Kind == dbtx.KindExtension && slices.Contains(extensions, st.Name) {
+			c.add(extensionIs, object{Kind: "extension", Name: st.Name}, "extension", "", false, st.SQL+";")
+		}
+	}
+	if want == nil {
+		return c.differences()
 	}
 	for _, o := range have.relations {
 		c.relations[o.Name] = o
 	}
-	c.compareRelations(want, statements)
+	c.compareRelations()
 	for _, o := range have.parts {
-		if c.same[o.Table] {
+		if c.compared(o) {
 			c.unwanted[o.id()] = o
 		}
 	}
@@ -67,7 +87,7 @@ func compare(want, have *catalogue, statements []dbtx.Statement) []Difference {
 	}
 	// Foreign keys last: whether they stay depends on the keys they refer to.
 	for _, o := range want.parts {
-		if c.same[o.Table] && o.Key == "" {
+		if c.compared(o) && o.Key == "" {
 			c.comparePart(o)
 		}
 	}
@@ -77,7 +97,7 @@ func compare(want, have *catalogue, statements []dbtx.Statement) []Difference {
 		}
 	}
 	for _, o := range want.parts {
-		if c.same[o.Table] && o.Key != "" {
+		if c.compared(o) && o.Key != "" {
 			c.comparePart(o)
 		}
 	}
@@ -86,6 +106,11 @@ func compare(want, have *catalogue, statements []dbtx.Statement) []Difference {
 			c.extraPart(o)
 		}
 	}
+
+	return c.differences()
+}
+
+func (c *comparison) differences() []Difference {
 	slices.SortStableFunc(c.found, func(a, b step) int { return cmp.Compare(a.when, b.when) })
 	differences := make([]Difference, len(c.found))
 	for i, s := range c.found {
@@ -95,6 +120,11 @@ func compare(want, have *catalogue, statements []dbtx.Statement) []Difference {
 	return differences
 }
 
+// compared says whether a part is compared with that of the other side: both have what it is of.
+func (c *comparison) compared(part object) bool {
+	return c.same[part.Table] && !c.apart[part.Table] && !c.changed[part.Table]
+}
+
 func (c *comparison) add(when int, o object, want, have string, losesData bool, mend ...string) {
 	c.found = append(c.found, step{Difference{
 		Kind: o.Kind, Table: o.Table, Name: o.Name, Want: want, Have: have,
@@ -102,51 +132,377 @@ func (c *comparison) add(when int, o object, want, have string, losesData bool, 
 	}, when})
 }
 
-func (c *comparison) compareRelations(want *catalogue, statements []dbtx.Statement) {
-	sql := map[string]string{} // what makes each table, with its indexes
-	for _, st := range statements {
-		if st.Table == "" {
-			sql[st.Name] = st.SQL + ";"
-		} else {
-			sql[st.Table] += "\n\n" + st.SQL + ";"
-		}
-	}
-	wanted := map[string]bool{}
-	for _, w := range want.relations {
+func (c *comparison) compareRelations() {
+	wanted, listed := map[string]bool{}, map[string]bool{}
+	for _, w := range c.want.relations {
 		wanted[w.Name] = true
 		h, there := c.relations[w.Name]
+		c.same[w.Name] = there && h.Kind == w.Kind && (w.Kind != "table" || h.Def == w.Def)
+		c.changed[w.Name] = c.same[w.Name] && h.definition() != w.definition() && (w.isView() || w.isFunction())
+		if w.Partition && w.Bound != "DEFAULT" {
+			listed[w.Parent] = true
+		}
+	}
+	owned := map[string]bool{} // sequences that are columns' own
+	for _, w := range c.want.parts {
+		owned[strings.Trim(w.Serial, `"`)] = true
+	}
+	for _, w := range c.want.relations {
+		h, there := c.relations[w.Name]
+		if w.Parent != "" && !c.same[w.Parent] { // it goes and comes with its parent
+			c.same[w.Name] = false
+		}
 		switch {
 		case !there:
-			c.add(tableComes, w, w.describe(), "", false, sql[w.Name])
-		case h.Kind != w.Kind || h.Def != w.Def:
-			c.add(tableComes, w, w.describe(), h.describe(), h.Kind == "table" || h.Kind == "sequence",
-				c.dropped(h, sql[w.Name])...)
+			c.add(c.comes(w), w.called(), w.describe(), "", false, c.creation(w)...)
+			c.addApart(w)
+		case !c.same[w.Name]:
+			before, after := c.givingWay(h)
+			mend := slices.Concat(before, c.dropped(h), c.creation(w), after)
+			c.add(max(c.comes(w), relationGoes), w.called(), w.describe(), h.describe(), h.Kind == "table" || h.Kind == "sequence", mend...)
+			c.addApart(w)
 		default:
-			c.same[w.Name] = true
-			if h.describe() != w.describe() {
-				c.add(tableIs, w, w.describe(), h.describe(), false, mendTable(h)...)
-			}
+			c.compareRelation(w, h)
 		}
 	}
 	for _, h := range slices.Backward(c.have.relations) { // what was made later may need what was made before
+		if wanted[h.Name] || h.Partition && !listed[h.Parent] || h.Kind == "sequence" && owned[h.Name] {
+			continue // a partition goes with its parent, or is made by a job
+		}
+		before, after := c.givingWay(h)
+		mend := slices.Concat(before, c.dropped(h), after)
+		when := relationGoes
 		switch {
-		case wanted[h.Name], h.Partition: // which goes with its parent
 		case h.Kind == "sequence": // a default may need it
-			c.add(sequenceGoes, h, "", h.describe(), true, c.dropped(h)...)
-		default:
-			c.add(relationGoes, h, "", h.describe(), h.Kind == "table", c.dropped(h)...)
+			when = sequenceGoes
+		case h.isFunction() && !slices.ContainsFunc(h.Needs, func(name string) bool { return !strings.HasSuffix(name, ")") }):
+			when = functionGoes
+		case h.Kind == "enum" || h.Kind == "domain" || h.Kind == "type":
+			when = typeGoes
+		}
+		c.add(when, h.called(), "", h.describe(), h.Kind == "table" || h.Kind == "sequence", mend...)
+	}
+}
+
+func (o object) isView() bool { return o.Kind == "view" || o.Kind == "materialized view" }
+
+func (o object) isFunction() bool {
+	return o.Kind == "function" || o.Kind == "procedure" || o.Kind == "aggregate"
+}
+
+// called gives a partition the kind and the table by which a difference of it is listed.
+func (o object) called() object {
+	if o.Partition {
+		o.Kind, o.Table = "partition", cmp.Or(o.Parent, o.Table)
+	}
+
+	return o
+}
+
+// comes says when something that is missing can be made. What a column or a constraint of another table may need comes
+// first.
+func (c *comparison) comes(w object) int {
+	switch {
+	case w.Partition:
+		return partitionComes
+	case w.Kind == "enum", w.Kind == "domain", w.Kind == "type", w.Kind == "sequence":
+		return typeIs
+	case w.Used && !slices.ContainsFunc(w.Needs, func(name string) bool {
+		table, column, _ := strings.Cut(name, ".")
+		_, there := c.relations[table]
+
+		return !there || column != ""
+	}):
+		return typeIs
+	default:
+		return objectComes
+	}
+}
+
+// addApart lists what is not made with a table that is missing: its triggers, which need functions, and the foreign keys that
+// ALTER TABLE adds, which need the other table.
+func (c *comparison) addApart(w object) {
+	for _, o := range c.want.parts {
+		if o.Table != w.Name {
+			continue
+		}
+		switch {
+		case o.Kind == "trigger":
+			c.add(indexIs, o, o.definition(), "", false, o.create())
+		case o.Key != "" && slices.ContainsFunc(c.statements, func(st dbtx.Statement) bool {
+			return st.Kind == dbtx.KindConstraint && st.Table == w.Name && st.Name == o.Name
+		}):
+			c.add(foreignKeyIs, o, o.Def, "", false, o.create())
 		}
 	}
 }
 
-// dropped returns the statements that drop a relation, and then more.
-func (c *comparison) dropped(o object, more ...string) []string {
+// creation returns the statements of the files that make a relation, a type or a function, with what belongs to it. Its
+// triggers and the foreign keys of ALTER TABLE are not among them: see addApart.
+func (c *comparison) creation(w object) []string {
+	var found []string
+	of := map[string]bool{w.Name: true} // it, its sequences and its indexes
+	for _, o := range c.want.parts {
+		if o.Table == w.Name && o.Serial != "" {
+			of[strings.Trim(o.Serial, `"`)] = true
+		}
+	}
+	for _, st := range c.statements {
+		switch st.Kind {
+		case dbtx.KindTable, dbtx.KindView, dbtx.KindMaterializedView, dbtx.KindSequence, dbtx.KindEnum, dbtx.KindDomain,
+			dbtx.KindType:
+			if !of[st.Name] || w.isFunction() {
+				continue
+			}
+			if c.changed[w.Name] { // the columns of SELECT * are in the order of the database's own table
+				st.SQL = w.view()
+			}
+		case dbtx.KindFunction, dbtx.KindProcedure, dbtx.KindAggregate:
+			if !w.isFunction() || st.Name != w.Signature {
+				continue
+			}
+		case dbtx.KindIndex:
+			if st.Table != w.Name {
+				continue
+			}
+			of[st.Name] = true
+		case dbtx.KindConstraint:
+			if st.Table != w.Name || slices.ContainsFunc(c.want.parts, func(o object) bool {
+				return o.Key != "" && o.Table == w.Name && o.Name == st.Name
+			}) {
+				continue
+			}
+		case dbtx.KindAlteration:
+			if !of[st.Table] || strings.Contains(strings.ToUpper(st.SQL), " TRIGGER ") {
+				continue
+			}
+		default:
+			continue
+		}
+		found = append(found, st.SQL+";")
+	}
+	if found == nil && w.isFunction() {
+		found = append(found, w.replace())
+	}
+	found = append(found, w.withComment()...)
+	for _, o := range c.want.parts {
+		if o.Table == w.Name && o.Kind != "trigger" {
+			found = append(found, o.withComment()...)
+		}
+	}
+
+	return []string{strings.Join(found, "\n\n")}
+}
+
+// replace is the statement that makes a function or gives it another body.
+func (o object) replace() string {
+	return "CREATE OR REPLACE " + strings.ToUpper(o.Kind) + " " + quote(o.Bare) + o.Def + ";"
+}
+
+// view is the statement that makes a view as the catalogue has it.
+func (o object) view() string {
+	options := ""
+	if o.Options != "" {
+		options = " WITH (" + o.Options + ")"
+	}
+
+	return "CREATE " + strings.ToUpper(o.Kind) + " " + quote(o.Name) + options + " " + o.Def
+}
+
+// compareRelation compares what both sides have as one kind of thing.
+func (c *comparison) compareRelation(w, h object) {
+	switch {
+	case w.Kind == "table":
+		c.compareTable(w, h)
+	case w.isView() && h.definition() != w.definition():
+		before, after := c.givingWay(h)
+		c.add(objectComes, w, w.definition(), h.definition(), false, slices.Concat(before, c.dropped(h), c.creation(w), c.triggers(w), after)...)
+
+		return
+	case w.isFunction() && h.Def != w.Def:
+		if w.Kind != "aggregate" && h.Result == w.Result && h.Arguments == w.Arguments {
+			c.add(c.comes(w), w, w.Def, h.Def, false, w.replace())
+
+			break
+		}
+		before, after := c.givingWay(h)
+		c.add(c.comes(w), w, w.Def, h.Def, false, slices.Concat(before, c.dropped(h), c.creation(w), after)...)
+
+		return
+	case w.Kind == "sequence" && h.Def != w.Def:
+		c.add(typeIs, w, w.Def, h.Def, false, "ALTER SEQUENCE "+quote(w.Name)+" "+w.Def+";")
+	case w.Kind == "enum" && !slices.Equal(w.Labels, h.Labels):
+		c.add(typeIs, w, w.labels(), h.labels(), false, mendEnum(w, h)...)
+	case w.Kind == "domain" && w.column(false) != h.column(false):
+		c.add(typeIs, w, w.column(false), h.column(false), false, mendDomain(w, h)...)
+	case w.Kind == "type" && (w.Def != h.Def || !slices.Equal(w.Attributes, h.Attributes)):
+		mend, losesData := mendType(w, h)
+		c.add(typeIs, w, w.attributes(), h.attributes(), losesData, mend...)
+	}
+	c.compareComment(w, h)
+}
+
+func (c *comparison) compareTable(w, h object) {
+	switch {
+	case w.Partition && (h.Bound != w.Bound || !slices.Equal(h.Parents, w.Parents)):
+		// All of the same parent let go first: the bounds of two may have changed places.
+		var mend []string
+		for _, other := range c.want.relations {
+			of := c.relations[other.Name]
+			if other.Partition && of.Partition && other.Parent == w.Parent && c.same[other.Name] && of.Bound != other.Bound {
+				mend = append(mend, "ALTER TABLE IF EXISTS "+of.Parents[0]+" DETACH PARTITION "+quote(of.Name)+";")
+			}
+		}
+		first := !slices.ContainsFunc(c.found, func(s step) bool {
+			return s.when == partitionIs && s.Kind == "partition" && s.Table == w.Parent
+		})
+		switch {
+		case !first:
+			mend = nil
+		case len(mend) == 0 && h.Partition: // of another parent
+			mend = append(mend, "ALTER TABLE "+h.Parents[0]+" DETACH PARTITION "+quote(h.Name)+";")
+		}
+		c.apart[w.Name] = !h.Partition
+		c.add(partitionIs, w.called(), w.describe(), h.describe(), false,
+			append(mend, "ALTER TABLE "+w.Parents[0]+" ATTACH PARTITION "+quote(w.Name)+" "+w.Bound+";")...)
+	case h.describe() != w.describe():
+		c.apart[w.Name] = h.Partition && !w.Partition
+		c.add(tableIs, w, w.describe(), h.describe(), false, mendTable(w, h)...)
+	}
+}
+
+// triggers returns the statements that make the triggers of a view again.
+func (c *comparison) triggers(w object) []string {
+	var statements []string
+	for _, o := range c.want.parts {
+		if o.Kind == "trigger" && o.Table == w.Name {
+			statements = append(statements, o.create())
+		}
+	}
+
+	return statements
+}
+
+// givingWay returns the statements that drop the views, functions and triggers that need something, and those that make
+// again which are as they should be. The others come back by their own differences. something is a relation, a function, or a
+// column of a table.
+func (c *comparison) givingWay(o object) (drop, create []string) {
+	gone := []string{o.Name}
+	if o.Kind == "column" {
+		gone = []string{o.Table + "." + o.Name}
+	}
+	needs := func(other object) bool {
+		return slices.ContainsFunc(other.Needs, func(name string) bool {
+			table, _, _ := strings.Cut(name, ".")
+
+			return slices.Contains(gone, name) || slices.Contains(gone, table)
+		})
+	}
+	goes := map[string]bool{}
+	for again := true; again; {
+		again = false
+		for _, h := range c.have.relations {
+			if !goes[h.Name] && h.Name != o.Name && (h.isView() || h.isFunction()) && needs(h) {
+				goes[h.Name], again = true, true
+				gone = append(gone, h.Name)
+			}
+		}
+	}
+	dropped := map[id]bool{}
+	for _, h := range c.have.parts {
+		if h.Kind == "trigger" && !goes[h.Table] && h.Table != o.Name && needs(h) {
+			dropped[h.id()] = true
+			drop = append(drop, h.drop())
+		}
+	}
+	for _, h := range slices.Backward(c.have.relations) {
+		if goes[h.Name] {
+			drop = append(drop, h.dropIfExists())
+		}
+	}
+	for _, w := range c.want.relations {
+		if goes[w.Name] && c.same[w.Name] && !c.changed[w.Name] {
+			create = append(append(create, c.creation(w)...), c.triggers(w)...)
+		}
+	}
+	for _, w := range c.want.parts {
+		if dropped[w.id()] && c.same[w.Table] {
+			create = append(create, w.create())
+		}
+	}
+
+	return drop, create
+}
+
+func (o object) dropIfExists() string {
+	name := quote(o.Name)
+	if o.isFunction() {
+		name = o.Name
+	}
+
+	return "DROP " + o.sqlKind() + " IF EXISTS " + name + ";"
+}
+
+// sqlKind is the word for the kind in DROP and COMMENT.
+func (o object) sqlKind() string {
+	if o.Kind == "enum" {
+		return "TYPE"
+	}
+
+	return strings.ToUpper(o.Kind)
+}
+
+// compareComment compares the comments on two objects. Where one side has no object, it is empty.
+func (c *comparison) compareComment(w, h object) {
+	if w.Comment == h.Comment {
+		return
+	}
+	o := w
+	if o.Name == "" {
+		o = h
+	}
+	of := o.called()
+	of.Kind = "comment on " + of.Kind
+	c.add(commentIs, of, w.Comment, h.Comment, false, o.comment(w.Comment))
+}
+
+// comment is the statement that gives an object a comment; none if it is empty.
+func (o object) comment(text string) string {
+	on := o.sqlKind() + " " + quote(o.Name)
+	switch {
+	case o.isFunction():
+		on = o.sqlKind() + " " + o.Name
+	case o.Kind == "column":
+		on = "COLUMN " + quote(o.Table) + "." + quote(o.Name)
+	case o.Domain != "":
+		on += " ON DOMAIN " + quote(o.Table)
+	case o.Kind == "constraint" || o.Kind == "trigger" || o.Kind == "rule":
+		on += " ON " + quote(o.Table)
+	}
+	if text == "" {
+		return "COMMENT ON " + on + " IS NULL;"
+	}
+
+	return "COMMENT ON " + on + " IS " + literal(text) + ";"
+}
+
+// withComment is the statement that gives an object its comment, if it has one.
+func (o object) withComment() []string {
+	if o.Comment == "" {
+		return nil
+	}
+
+	return []string{o.comment(o.Comment)}
+}
+
+// dropped returns the statements that drop a relation, a type or a function.
+func (c *comparison) dropped(o object) []string {
 	var statements []string
 	if o.Kind == "table" {
 		statements = c.withoutReferences(o.Name, "")
 	}
 
-	return append(append(statements, "DROP "+strings.ToUpper(o.Kind)+" "+quote(o.Name)+";"), more...)
+	return append(statements, o.dropIfExists())
 }
 
 // withoutReferences returns the statements that drop the foreign keys to a table, or to one of its keys. Those that
@@ -168,7 +524,10 @@ func (o object) describe() string {
 		return o.Kind
 	}
 	text := "table"
-	if o.Def != "" {
+	switch {
+	case o.Partition && o.Parent != "":
+		text = "partition of " + o.Parents[0] + " " + o.Bound
+	case o.Def != "":
 		text = "table partitioned by " + o.Def
 	}
 	if o.Unlogged {
@@ -180,7 +539,7 @@ func (o object) describe() string {
 	if o.ForcedRowSecurity {
 		text += ", row security forced"
 	}
-	if len(o.Parents) > 0 {
+	if len(o.Parents) > 0 && (!o.Partition || o.Parent == "") {
 		text += ", inherits from " + strings.Join(o.Parents, ", ")
 	}
 	if len(o.Children) > 0 {
@@ -190,30 +549,147 @@ func (o object) describe() string {
 	return text
 }
 
-func mendTable(have object) []string {
-	alter := "ALTER TABLE " + quote(have.Name)
+func mendTable(w, h object) []string {
+	alter := "ALTER TABLE " + quote(w.Name)
 	var statements []string
-	for _, parent := range have.Parents {
-		if have.Partition {
-			statements = append(statements, "ALTER TABLE "+parent+" DETACH PARTITION "+quote(have.Name)+";")
-		} else {
+	for _, parent := range h.Parents {
+		switch {
+		case h.Partition:
+			statements = append(statements, "ALTER TABLE "+parent+" DETACH PARTITION "+quote(h.Name)+";")
+		case !slices.Contains(w.Parents, parent):
 			statements = append(statements, alter+" NO INHERIT "+parent+";")
 		}
 	}
-	for _, child := range have.Children {
-		statements = append(statements, "ALTER TABLE "+child+" NO INHERIT "+quote(have.Name)+";")
+	for _, parent := range w.Parents {
+		if !slices.Contains(h.Parents, parent) && !w.Partition {
+			statements = append(statements, alter+" INHERIT "+parent+";")
+		}
 	}
-	if have.Unlogged {
+	for _, child := range h.Children {
+		statements = append(statements, "ALTER TABLE "+child+" NO INHERIT "+quote(h.Name)+";")
+	}
+	switch {
+	case h.Unlogged && !w.Unlogged:
 		statements = append(statements, alter+" SET LOGGED;")
+	case w.Unlogged && !h.Unlogged:
+		statements = append(statements, alter+" SET UNLOGGED;")
 	}
-	if have.RowSecurity {
+	if h.RowSecurity {
 		statements = append(statements, alter+" DISABLE ROW LEVEL SECURITY;")
 	}
-	if have.ForcedRowSecurity {
+	if h.ForcedRowSecurity {
 		statements = append(statements, alter+" NO FORCE ROW LEVEL SECURITY;")
 	}
 
 	return statements
+}
+
+// labels are those of an enum as SQL.
+func (o object) labels() string {
+	texts := make([]string, len(o.Labels))
+	for i, label := range o.Labels {
+		texts[i] = literal(label)
+	}
+
+	return "(" + strings.Join(texts, ", ") + ")"
+}
+
+// mendEnum adds the labels that are missing. PostgreSQL has no statement that removes or moves one: then there is no mend.
+// https://www.postgresql.org/docs/current/sql-altertype.html
+func mendEnum(w, h object) []string {
+	rest := h.Labels
+	var statements []string
+	for i, label := range w.Labels {
+		if len(rest) > 0 && rest[0] == label {
+			rest = rest[1:]
+
+			continue
+		}
+		place := ""
+		switch {
+		case i > 0:
+			place = " AFTER " + literal(w.Labels[i-1])
+		case len(h.Labels) > 0:
+			place = " BEFORE " + literal(h.Labels[0])
+		}
+		statements = append(statements, "ALTER TYPE "+quote(w.Name)+" ADD VALUE "+literal(label)+place+";")
+	}
+	if len(rest) > 0 {
+		return nil
+	}
+
+	return statements
+}
+
+// mendDomain alters what can be altered of a domain. No statement changes the type that it is of.
+func mendDomain(w, h object) []string {
+	if w.Def != h.Def {
+		return nil
+	}
+	alter := "ALTER DOMAIN " + quote(w.Name)
+	var statements []string
+	switch {
+	case w.Default != "" && w.Default != h.Default:
+		statements = append(statements, alter+" SET DEFAULT "+w.Default+";")
+	case w.Default != h.Default:
+		statements = append(statements, alter+" DROP DEFAULT;")
+	}
+	switch {
+	case w.NotNull && !h.NotNull:
+		statements = append(statements, alter+" SET NOT NULL;")
+	case h.NotNull && !w.NotNull:
+		statements = append(statements, alter+" DROP NOT NULL;")
+	}
+
+	return statements
+}
+
+func (o object) attributes() string {
+	if o.Def != "" {
+		return o.Def
+	}
+	texts := make([]string, len(o.Attributes))
+	for i, a := range o.Attributes {
+		texts[i] = quote(a[0]) + " " + a[1]
+	}
+
+	return "(" + strings.Join(texts, ", ") + ")"
+}
+
+// mendType alters the attributes of a composite type, where that leads to their order. Nothing alters a range.
+func mendType(w, h object) (statements []string, losesData bool) {
+	if w.Def != "" || h.Def != "" {
+		return nil, false
+	}
+	alter := "ALTER TYPE " + quote(w.Name)
+	var names []string
+	types := map[string]string{}
+	for _, a := range w.Attributes {
+		types[a[0]] = a[1]
+	}
+	for _, a := range h.Attributes {
+		typ, stays := types[a[0]]
+		switch {
+		case !stays:
+			statements, losesData = append(statements, alter+" DROP ATTRIBUTE "+quote(a[0])+";"), true
+		case typ != a[1]:
+			statements, losesData = append(statements, alter+" ALTER ATTRIBUTE "+quote(a[0])+" TYPE "+typ+";"), true
+		}
+		if stays {
+			names = append(names, a[0])
+		}
+	}
+	for i, a := range w.Attributes {
+		switch {
+		case i >= len(names):
+			names = append(names, a[0])
+			statements = append(statements, alter+" ADD ATTRIBUTE "+quote(a[0])+" "+a[1]+";")
+		case names[i] != a[0]:
+			return nil, false
+		}
+	}
+
+	return statements, losesData
 }
 
 func (c *comparison) comparePart(w object) {
@@ -228,16 +704,23 @@ func (c *comparison) comparePart(w object) {
 	switch {
 	case w.Key != "":
 		when = foreignKeyIs
+	case w.Domain != "":
+		when = typeIs
 	case w.Kind == "constraint":
 		when = constraintIs
 	}
 	old, renamed := c.underAnotherName(w)
 	switch {
 	case there && h.definition() == w.definition() && !c.keyGoes(h):
+		c.compareComment(w, h)
 	case there && h.definition() == w.definition():
 		c.add(when, w, w.Def+" by "+w.Key, h.Def+" by "+h.Key, false, c.replaced(w)...)
 	case there && h.Kind == "constraint" && h.Def == w.Def+" NOT VALID" && h.State == w.State:
-		c.add(when, w, w.Def, h.Def, false, "ALTER TABLE "+quote(w.Table)+" VALIDATE CONSTRAINT "+quote(w.Name)+";")
+		c.add(when, w, w.Def, h.Def, false, w.alter()+" VALIDATE CONSTRAINT "+quote(w.Name)+";")
+		c.compareComment(w, h)
+	case there && h.Kind == "trigger" && h.Def == w.Def && !c.relations[w.Table].isView():
+		c.add(when, w, w.definition(), h.definition(), false, w.fires())
+		c.compareComment(w, h)
 	case there:
 		c.remade[h.id()] = true
 		c.add(when, w, w.definition(), h.definition(), false, c.replaced(w)...)
@@ -245,11 +728,12 @@ func (c *comparison) comparePart(w object) {
 		delete(c.unwanted, old.id())
 		mend := "ALTER INDEX " + quote(old.Name) + " RENAME TO " + quote(w.Name) + ";"
 		if w.Kind == "constraint" {
-			mend = "ALTER TABLE " + quote(w.Table) + " RENAME CONSTRAINT " + quote(old.Name) + " TO " + quote(w.Name) + ";"
+			mend = w.alter() + " RENAME CONSTRAINT " + quote(old.Name) + " TO " + quote(w.Name) + ";"
 		}
 		c.add(when, w, w.Def, "named "+old.Name, false, mend)
+		c.compareComment(w, old)
 	default:
-		c.add(when, w, w.Def, "", false, w.create())
+		c.add(when, w, w.definition(), "", false, w.create())
 	}
 }
 
@@ -274,34 +758,58 @@ func (c *comparison) keyGoes(h object) bool {
 
 // definition is what tells two objects of one name apart.
 func (o object) definition() string {
-	if o.State != "" {
-		return o.Def + " (" + o.State + ")"
+	if state := cmp.Or(o.State, o.Options); state != "" {
+		return o.Def + " (" + state + ")"
 	}
 
 	return o.Def
 }
 
+// alter is how a statement begins that changes the table or domain of a part.
+func (o object) alter() string {
+	if o.Domain != "" {
+		return "ALTER DOMAIN " + quote(o.Table)
+	}
+
+	return "ALTER TABLE " + quote(o.Table)
+}
+
+// create is the statement that makes a part, with its comment.
 func (o object) create() string {
+	statement := o.Def + ";"
 	switch o.Kind {
 	case "constraint":
-		return "ALTER TABLE " + quote(o.Table) + " ADD CONSTRAINT " + quote(o.Name) + " " + o.Def + ";"
+		statement = o.alter() + " ADD CONSTRAINT " + quote(o.Name) + " " + o.Def + ";"
 	case "index":
-		return strings.Replace(o.Def, " INDEX ON ", " INDEX "+quote(o.Name)+" ON ", 1) + ";"
-	default:
-		return o.Def + ";"
+		statement = strings.Replace(o.Def, " INDEX ON ", " INDEX "+quote(o.Name)+" ON ", 1) + ";"
+	case "trigger":
+		if o.State != "" {
+			statement += "\n" + o.fires()
+		}
 	}
+
+	return strings.Join(append([]string{statement}, o.withComment()...), "\n")
+}
+
+// fires is the statement that lets a trigger fire as it should.
+func (o object) fires() string {
+	how := map[string]string{
+		"": "ENABLE", "disabled": "DISABLE", "enabled for replicas alone": "ENABLE REPLICA", "enabled for replicas, too": "ENABLE ALWAYS",
+	}
+
+	return "ALTER TABLE " + quote(o.Table) + " " + how[o.State] + " TRIGGER " + quote(o.Name) + ";"
 }
 
 func (o object) drop() string {
 	switch o.Kind {
 	case "constraint":
-		return "ALTER TABLE " + quote(o.Table) + " DROP CONSTRAINT IF EXISTS " + quote(o.Name) + ";"
+		return o.alter() + " DROP CONSTRAINT IF EXISTS " + quote(o.Name) + ";"
 	case "index":
 		return "DROP INDEX IF EXISTS " + quote(o.Name) + ";"
 	case "column":
 		return "ALTER TABLE " + quote(o.Table) + " DROP COLUMN " + quote(o.Name) + ";"
 	default:
-		return "DROP " + strings.ToUpper(o.Kind) + " " + quote(o.Name) + " ON " + quote(o.Table) + ";"
+		return "DROP " + strings.ToUpper(o.Kind) + " IF EXISTS " + quote(o.Name) + " ON " + quote(o.Table) + ";"
 	}
 }
 
@@ -311,6 +819,10 @@ func (c *comparison) replaced(w object) []string {
 
 func (c *comparison) extraPart(h object) {
 	switch {
+	case h.Kind == "column" && h.Def == "": // of a view: it is there for its comment
+		c.compareComment(object{}, h)
+	case h.Domain != "":
+		c.add(typeIs, h, "", h.definition(), false, h.drop())
 	case h.Kind == "column" && h.Generated != "":
 		c.add(generatedGoes, h, "", h.column(false), false, h.drop())
 	case h.Kind == "column":
@@ -325,14 +837,49 @@ func (c *comparison) extraPart(h object) {
 }
 
 func (c *comparison) compareColumn(w, h object, there bool) {
-	sequences := !slices.Equal(w.Sequence, h.Sequence) && w.Identity != "" && h.Identity != ""
+	sequences := !slices.Equal(w.Sequence, h.Sequence) && (w.Identity != "" && h.Identity != "" || w.Serial != "" && w.Serial == h.Serial)
 	switch {
+	case w.Def == "": // of a view: it is there for its comment
+		c.compareComment(w, h)
 	case !there:
-		c.add(columnIs, w, w.column(false), "", false,
-			"ALTER TABLE "+quote(w.Table)+" ADD COLUMN "+quote(w.Name)+" "+w.column(true)+";")
-	case w.column(true) != h.column(true):
+		mend := append(w.ownSequence(), "ALTER TABLE "+quote(w.Table)+" ADD COLUMN "+quote(w.Name)+" "+w.column(w.Identity != "")+";")
+		c.add(columnIs, w, w.column(false), "", false, slices.Concat(mend, w.ownedSequence(), w.withComment())...)
+	case w.column(true) != h.column(true) || w.Serial != h.Serial:
 		mend, losesData := mendColumn(w, h)
-		c.add(columnIs, w, w.column(sequences), h.column(sequences), losesData, mend...)
+		if w.Def != h.Def || w.Collation != h.Collation || w.Generated != h.Generated {
+			before, after := c.givingWay(h)
+			mend = slices.Concat(before, mend, after)
+		}
+		have := h.column(sequences)
+		if w.Serial != h.Serial && have == w.column(sequences) {
+			have += ", owning no sequence"
+		}
+		c.add(columnIs, w, w.column(sequences), have, losesData, mend...)
+		c.compareComment(w, h)
+	default:
+		c.compareComment(w, h)
+	}
+}
+
+// ownSequence returns the statement that makes the sequence of a serial column, and ownedSequence the one that makes it the
+// column's own.
+func (o object) ownSequence() []string {
+	if o.Serial == "" {
+		return nil
+	}
+
+	return []string{"CREATE SEQUENCE IF NOT EXISTS " + o.Serial + ";"}
+}
+
+func (o object) ownedSequence() []string {
+	if o.Serial == "" {
+		return nil
+	}
+
+	return []string{
+		"ALTER SEQUENCE " + o.Serial + " " + strings.Join(o.Sequence, " ") + " OWNED BY " + quote(o.Table) + "." + quote(o.Name) + ";",
+		"SELECT setval(" + literal(o.Serial) + ", coalesce(max(" + quote(o.Name) + "), 0) + 1, false) FROM " + quote(o.Table) +
+			" HAVING max(" + quote(o.Name) + ") >= (SELECT last_value FROM " + o.Serial + ");",
 	}
 }
 
@@ -404,8 +951,14 @@ func mendColumn(w, h object) (statements []string, losesData bool) {
 	case !w.NotNull && h.NotNull:
 		statements = append(statements, table+column+" DROP NOT NULL;")
 	}
+	if w.Serial != h.Serial {
+		statements = append(statements, w.ownSequence()...)
+	}
 	if w.Default != "" && (newType || w.Default != h.Default) {
 		statements = append(statements, table+column+" SET DEFAULT "+w.Default+";")
+	}
+	if w.Serial != h.Serial || !slices.Equal(w.Sequence, h.Sequence) {
+		statements = append(statements, w.ownedSequence()...)
 	}
 	switch {
 	case w.Identity != "" && h.Identity == "":

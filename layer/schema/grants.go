@@ -17,6 +17,13 @@ import (
 // nothing else: not Bootstrap, which needs CREATE on the schema, where something is missing. The
 // tables' owner runs them, as often as wanted. The role must exist, and be able to connect to the database.
 //
+// A view is granted by its own name: it reads its tables with the rights of its owner. So is a partitioned table: its
+// partitions need no grant. Functions and types need none, because PostgreSQL lets everybody use them, unless somebody has
+// taken that away (ALTER DEFAULT PRIVILEGES, REVOKE … FROM PUBLIC): then grant it by hand. The same goes for what a function
+// does that runs with the rights of its caller, what a view with security_invoker reads, the sequences behind a view that
+// is inserted into, and REFRESH MATERIALIZED VIEW, which only the owner may run.
+// https://www.postgresql.org/docs/current/ddl-priv.html
+//
 // The rights are by column: what no query reads, inserts or updates, the role cannot. They add to what the role has. It
 // is an error when the role is "public" or another name that stands for more than a role, and when a name is empty, longer
 // than 63 bytes, or has a character that cannot be printed.
@@ -80,10 +87,10 @@ func usesOf(m *dbtx.Metadata, t *dbtx.Table) dbtx.Use {
 			all.Read, all.Delete, all.Lock = all.Read || u.Read, all.Delete || u.Delete, all.Lock || u.Lock
 		}
 	}
-	if all.Read && len(all.Select) == 0 { // to count rows is to have the right to read some column
+	if all.Read && len(all.Select) == 0 && len(t.Columns) > 0 { // to count rows is to have the right to read some column
 		all.Select = []string{t.Columns[0].Name}
 	}
-	if all.Lock && len(all.Update) == 0 { // to lock a row is to have the right to update some column
+	if all.Lock && len(all.Update) == 0 && len(t.Columns) > 0 { // to lock a row is to have the right to update some column
 		all.Update = []string{t.Columns[0].Name}
 	}
 

@@ -15,7 +15,9 @@ import (
 // Graph returns the tables of the current schema as a Mermaid entity-relationship diagram, by name: their columns with
 // types, the keys that they are part of (PK, FK) or that they are alone (UK), whether they can be null, and the foreign
 // keys with how many rows can be on either side. It is read from the catalogue, so the database says what is drawn, in
-// the order of names, and it needs no privilege on the tables. Tables of extensions and partitions are left out.
+// the order of names, and it needs no privilege on the tables. A partitioned table is one table. Its partitions are left
+// out, and so are views, types, functions and the tables of extensions: the diagram is of where rows are kept, and of
+// the foreign keys between them.
 //
 // Mermaid reads the diagram, whatever the names are. A table whose name Mermaid would read as something else is in
 // quotes, with characters that look alike for those that cannot stand there. A column's name has "_" for them.
@@ -95,7 +97,7 @@ type graphColumn struct {
 }
 
 func (c graphColumn) String() string {
-	text := word(c.Type) + " " + word(c.Name)
+	text := word(strings.ReplaceAll(c.Type, `"`, "")) + " " + word(c.Name)
 	if len(c.Keys) > 0 {
 		text += " " + strings.Join(c.Keys, ", ")
 	}
@@ -161,9 +163,11 @@ SELECT
         ) AS key (name, has)
         WHERE key.has
     ),
-    coalesce(NOT a.attnotnull, false)
+    coalesce(NOT (a.attnotnull OR t.typnotnull), false)
 FROM drawn
-LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = drawn.oid AND a.attnum > 0 AND NOT a.attisdropped
+LEFT JOIN (
+    pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+) ON a.attrelid = drawn.oid AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY drawn.relname::text COLLATE "C", a.attnum`
 
 // A parent has one row at the most where the foreign key's columns, or some of them, are unique.
@@ -178,7 +182,8 @@ SELECT
     ),
     EXISTS (
         SELECT FROM pg_catalog.pg_attribute AS a
-        WHERE a.attrelid = f.conrelid AND a.attnum = ANY(f.conkey) AND NOT a.attnotnull
+        JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+        WHERE a.attrelid = f.conrelid AND a.attnum = ANY(f.conkey) AND NOT (a.attnotnull OR t.typnotnull)
     ),
     EXISTS (
         SELECT FROM pg_catalog.pg_index AS i

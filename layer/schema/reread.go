@@ -17,15 +17,15 @@ import (
 // AND, and IN over varchar. So a database that was dumped and restored prints other texts for the same rules. Each text
 // settles after one more reading. So both sides are read once more where their texts differ, and compared again.
 //
-// PostgreSQL reads them as the columns of temporary views. A view is parsed and stored, but not planned: none of the
-// functions in it runs, whoever wrote them. path is the search_path without temporary tables.
-func reread(ctx context.Context, tx pgx.Tx, path string, want, have *catalogue) error {
+// PostgreSQL reads them as the columns of views, a view as a view, and a function as a function. A view is parsed and
+// stored, but not planned: none of the functions in it runs, whoever wrote them.
+func reread(ctx context.Context, tx pgx.Tx, s *site, want, have *catalogue) error {
 	wanted, had := others(want, have), others(have, want)
 	wanted, had = paired(wanted, had), paired(had, wanted)
-	if err := readAgain(ctx, tx, "pg_temp, "+path, wanted); err != nil {
+	if err := readAgain(ctx, tx, s.schema, s.want, wanted); err != nil {
 		return err
 	}
-	if err := readAgain(ctx, tx, path+", pg_temp", had); err != nil {
+	if err := readAgain(ctx, tx, s.schema, s.have, had); err != nil {
 		return err
 	}
 	for _, h := range had {
@@ -75,11 +75,11 @@ func paired(a, b []*object) []*object {
 
 // readAgain lets PostgreSQL read the expressions of the objects and sets again to what it prints then. It leaves again
 // empty where PostgreSQL cannot read them: for example, when the role may not use a schema that a name is of.
-func readAgain(ctx context.Context, tx pgx.Tx, path string, objects []*object) error {
+func readAgain(ctx context.Context, tx pgx.Tx, in, path string, objects []*object) error {
 	if len(objects) == 0 {
 		return nil
 	}
-	texts, err := viewTexts(ctx, tx, path, objects)
+	texts, err := textsAgain(ctx, tx, in, path, objects)
 	switch {
 	case err == nil:
 		for i, text := range texts {
@@ -93,11 +93,11 @@ func readAgain(ctx context.Context, tx pgx.Tx, path string, objects []*object) e
 		return nil
 	}
 	half := len(objects) / 2
-	if err := readAgain(ctx, tx, path, objects[:half]); err != nil {
+	if err := readAgain(ctx, tx, in, path, objects[:half]); err != nil {
 		return err
 	}
 
-	return readAgain(ctx, tx, path, objects[half:])
+	return readAgain(ctx, tx, in, path, objects[half:])
 }
 
 // unreadable says whether an error is about the text of a statement. The other errors end the check: the server stops,
@@ -116,8 +116,8 @@ func unreadable(err error) bool {
 	}
 }
 
-// viewTexts makes a view for each object and returns what PostgreSQL prints of it. It leaves no view behind.
-func viewTexts(ctx context.Context, tx pgx.Tx, path string, objects []*object) (texts []string, err error) {
+// textsAgain makes a view or a function for each object and returns what PostgreSQL prints of it. It leaves nothing behind.
+func textsAgain(ctx context.Context, tx pgx.Tx, in, path string, objects []*object) (texts []string, err error) {
 	nested, err := tx.Begin(ctx)
 	if err != nil {
 		return nil, err
@@ -127,22 +127,50 @@ func viewTexts(ctx context.Context, tx pgx.Tx, path string, objects []*object) (
 			err = failure
 		}
 	}()
-	views, definitions := make([]string, len(objects)), make([]string, len(objects))
+	made, printed := make([]string, len(objects)), make([]string, len(objects))
 	for i, o := range objects {
-		columns := o.expressions()
-		for j, e := range columns {
-			columns[j] = fmt.Sprintf("(%s\n) IS NULL AS e%d", e, j) // so that a value of any type can be a column
+		name := fmt.Sprintf("%s.musicstore_reread_%d", in, i)
+		made[i] = o.againAs(name)
+		printed[i] = fmt.Sprintf("pg_catalog.pg_get_viewdef('%s'::pg_catalog.regclass)", name)
+		if o.Parsed {
+			made[i] = "CREATE " + o.Kind + " " + name + o.Def + ";"
+			printed[i] = fmt.Sprintf(`(SELECT pg_catalog.pg_get_functiondef(f.oid) FROM pg_catalog.pg_proc AS f
+WHERE f.proname OPERATOR(pg_catalog.=) 'musicstore_reread_%d')`, i)
 		}
-		views[i] = fmt.Sprintf("CREATE TEMPORARY VIEW musicstore_reread_%d AS SELECT %s FROM %s;",
-			i, strings.Join(columns, ", "), quote(o.Table))
-		definitions[i] = fmt.Sprintf("pg_catalog.pg_get_viewdef('pg_temp.musicstore_reread_%d'::pg_catalog.regclass)", i)
 	}
-	if err := exec(ctx, nested, "SET LOCAL search_path = "+path+";"+strings.Join(views, "")); err != nil {
+	if err := exec(ctx, nested, "SET LOCAL search_path = "+path+";"+strings.Join(made, "")); err != nil {
 		return nil, err
 	}
-	err = nested.QueryRow(ctx, "SELECT ARRAY["+strings.Join(definitions, ", ")+"]", pgx.QueryExecModeExec).Scan(&texts)
+	err = nested.QueryRow(ctx, "SELECT ARRAY["+strings.Join(printed, ", ")+"]", pgx.QueryExecModeExec).Scan(&texts)
+	for i, o := range objects {
+		if err == nil && o.Parsed { // the name has a number that may be another on the other side
+			_, texts[i], _ = strings.Cut(texts[i], fmt.Sprintf("musicstore_reread_%d", i))
+		}
+	}
 
 	return texts, err
+}
+
+// againAs returns the statement that makes a view of that name of an object's expressions.
+func (o *object) againAs(name string) string {
+	if o.Kind == "view" || o.Kind == "materialized view" {
+		return "CREATE VIEW " + name + " AS " + o.Expressions[0] + ";"
+	}
+	columns := o.expressions()
+	for i, e := range columns {
+		columns[i] = fmt.Sprintf("(%s\n) IS NULL AS e%d", e, i) // so that a value of any type can be a column
+	}
+	from := quote(o.Table)
+	switch {
+	case o.Kind == "domain":
+		return "CREATE VIEW " + name + " AS SELECT " + strings.Join(columns, ", ") + ";"
+	case o.Domain != "":
+		from = "(SELECT NULL::" + o.Domain + " AS value) AS domain"
+	case o.Kind == "trigger":
+		from += " AS old, " + from + " AS new"
+	}
+
+	return "CREATE VIEW " + name + " AS SELECT " + strings.Join(columns, ", ") + " FROM " + from + ";"
 }
 
 // expressions returns the texts of the expressions that an object has.

@@ -648,7 +648,7 @@ var Metadata = dbtx.Metadata{
 				{Name: "until", Type: "timestamptz",
 					Compared: []dbtx.ColumnOf{{Table: "sales", Column: "created_at"}},
 				},
-				{Name: "page_size", Type: "integer"},
+				{Name: "page_size", Type: "int4"},
 			},
 			Uses: []dbtx.Use{
 				{Table: "papers", Read: true, Select: []string{"id", "name"}},
@@ -660,7 +660,7 @@ var Metadata = dbtx.Metadata{
 				{Name: "paper_ids", Type: "int8", Array: true,
 					Compared: []dbtx.ColumnOf{{Table: "articles", Column: "paper_id"}},
 				},
-				{Name: "page_size", Type: "integer"},
+				{Name: "page_size", Type: "int4"},
 			},
 			Uses: []dbtx.Use{
 				{Table: "articles", Read: true, Select: []string{"id", "paper_id", "name", "length_seconds", "audio_url", "video_url", "display_order"}},
@@ -671,7 +671,7 @@ var Metadata = dbtx.Metadata{
 				{Name: "after_id", Type: "int8",
 					Compared: []dbtx.ColumnOf{{Table: "papers", Column: "id"}},
 				},
-				{Name: "page_size", Type: "integer"},
+				{Name: "page_size", Type: "int4"},
 			},
 			Uses: []dbtx.Use{
 				{Table: "papers", Read: true, Select: []string{"id", "name", "url", "year", "price_cents", "image_url", "has_preview", "is_published"}},
@@ -685,7 +685,7 @@ var Metadata = dbtx.Metadata{
 				{Name: "before_id", Type: "int8",
 					Compared: []dbtx.ColumnOf{{Table: "papers", Column: "id"}},
 				},
-				{Name: "page_size", Type: "integer"},
+				{Name: "page_size", Type: "int4"},
 			},
 			Uses: []dbtx.Use{
 				{Table: "papers", Read: true, Select: []string{"id", "name", "url", "year", "price_cents", "image_url", "has_preview", "is_published"}},
@@ -699,7 +699,7 @@ var Metadata = dbtx.Metadata{
 				{Name: "after_id", Type: "text",
 					Compared: []dbtx.ColumnOf{{Table: "readers", Column: "id"}},
 				},
-				{Name: "page_size", Type: "integer"},
+				{Name: "page_size", Type: "int4"},
 			},
 			Uses: []dbtx.Use{
 				{Table: "readers", Read: true, Select: []string{"id", "email", "email_key", "password_hash", "created_at", "email_confirmed", "is_super_user"}},
@@ -726,7 +726,7 @@ var Metadata = dbtx.Metadata{
 				{Name: "before_id", Type: "int8",
 					Compared: []dbtx.ColumnOf{{Table: "sales", Column: "id"}},
 				},
-				{Name: "page_size", Type: "integer"},
+				{Name: "page_size", Type: "int4"},
 			},
 			Uses: []dbtx.Use{
 				{Table: "sales", Read: true, Select: []string{"id", "reader_id", "paper_id", "payment_ref", "description", "amount_paid_cents", "created_at"}},
@@ -865,7 +865,7 @@ var Metadata = dbtx.Metadata{
 				{Name: "after_number", Type: "int8"},
 				{Name: "after_kind", Type: "text"},
 				{Name: "after_id", Type: "int8"},
-				{Name: "page_size", Type: "integer"},
+				{Name: "page_size", Type: "int4"},
 				{Name: "text", Type: "text"},
 				{Name: "after_name", Type: "text"},
 			},
