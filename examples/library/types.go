@@ -10,9 +10,6 @@ type (
 	Book                      = dbgen.Book
 	Copy                      = dbgen.Copy
 	Event                     = dbgen.Event
-	Events202611              = dbgen.Events202611
-	Events202612              = dbgen.Events202612
-	EventsOther               = dbgen.EventsOther
 	Fine                      = dbgen.Fine
 	Hold                      = dbgen.Hold
 	Loan                      = dbgen.Loan

@@ -85,30 +85,6 @@ type Event struct {
 	Details    json.RawMessage
 }
 
-type Events202611 struct {
-	ID         string
-	HappenedAt time.Time
-	Kind       string
-	MemberID   *string
-	Details    json.RawMessage
-}
-
-type Events202612 struct {
-	ID         string
-	HappenedAt time.Time
-	Kind       string
-	MemberID   *string
-	Details    json.RawMessage
-}
-
-type EventsOther struct {
-	ID         string
-	HappenedAt time.Time
-	Kind       string
-	MemberID   *string
-	Details    json.RawMessage
-}
-
 type Fine struct {
 	ID        string
 	LoanID    string
