@@ -17,4 +17,4 @@ CREATE TABLE IF NOT EXISTS events_2026_12 PARTITION OF events
     FOR VALUES FROM ('2026-12-01 00:00+00') TO ('2027-01-01 00:00+00');
 CREATE TABLE IF NOT EXISTS events_other PARTITION OF events DEFAULT;
 
-CREATE INDEX IF NOT EXISTS events_member_id_happened_at_idx ON events (member_id, happened_at);
+CREATE INDEX IF NOT EXISTS events_member_id_happened_at_id_idx ON events (member_id, happened_at, id);
