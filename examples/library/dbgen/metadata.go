@@ -140,7 +140,7 @@ WHERE loans.returned_at IS NULL`, File: "schema/040_loans.sql:34", Kind: "view",
 		{SQL: `CREATE TABLE IF NOT EXISTS events_2026_12 PARTITION OF events
     FOR VALUES FROM ('2026-12-01 00:00+00') TO ('2027-01-01 00:00+00')`, File: "schema/070_events.sql:16", Kind: "table", Name: "events_2026_12", Table: "events"},
 		{SQL: "CREATE TABLE IF NOT EXISTS events_other PARTITION OF events DEFAULT", File: "schema/070_events.sql:18", Kind: "table", Name: "events_other", Table: "events"},
-		{SQL: "CREATE INDEX IF NOT EXISTS events_member_id_happened_at_idx ON events (member_id, happened_at)", File: "schema/070_events.sql:20", Kind: "index", Name: "events_member_id_happened_at_idx", Table: "events"},
+		{SQL: "CREATE INDEX IF NOT EXISTS events_member_id_happened_at_id_idx ON events (member_id, happened_at, id)", File: "schema/070_events.sql:20", Kind: "index", Name: "events_member_id_happened_at_id_idx", Table: "events"},
 	},
 	Tables: []*dbtx.Table{
 		{Name: "books", File: "schema/010_books.sql:2",
@@ -296,7 +296,7 @@ WHERE loans.returned_at IS NULL`, File: "schema/040_loans.sql:34", Kind: "view",
 				{Name: "events_details_not_null", Kind: "not null", Columns: []string{"details"}, Words: "event details is missing"},
 				{Name: "events_pkey", Kind: "primary key", Columns: []string{"happened_at", "id"}, Words: "event is written down already"},
 				{Name: "events_kind_check", Kind: "check", Columns: []string{"kind"}, Words: "event kind is not valid"},
-			},
+			}, Partitioned: true, Partitions: []string{"events_2026_11", "events_2026_12", "events_other"},
 		},
 	},
 	Queries: []*dbtx.Query{
