@@ -18,6 +18,7 @@ run: ## Run the demo: a store comes to life on a private PostgreSQL, or on DATAB
 .PHONY: test
 test: ## Run all tests on a real PostgreSQL, with the race detector
 	$(GO) test -race -parallel 4 ./...
+	cd examples/library && $(GO) test -race -parallel 4 ./...
 
 .PHONY: soak
 soak: ## Run the long tests of faults and races: every operation cut at every message, failover, 10,000 lost replies
@@ -67,9 +68,10 @@ bench-generate: ## Generate the code of the peers that generate theirs, from the
 generate: ## Turn the SQL of db/ into the Go of internal/dbgen and what is generated in internal/repo, or say why not
 	$(GO) run ./layer/generate
 	cd layer/internal/testdb && $(GO) run ../../generate
+	cd examples/library && $(GO) run musicstore/layer/generate
 
 # What `make generate` writes.
-GENERATED := internal/dbgen internal/repo/store.go internal/repo/types.go internal/repo/sentinels.go internal/repo/derived.go layer/internal/testdb
+GENERATED := internal/dbgen internal/repo/store.go internal/repo/types.go internal/repo/sentinels.go internal/repo/derived.go layer/internal/testdb examples/library
 
 .PHONY: verify
 verify: generate ## Fail when the committed code or the README's picture is not what the SQL gives, or go.mod is not tidy
@@ -79,6 +81,7 @@ verify: generate ## Fail when the committed code or the README's picture is not 
 	$(GO) test -count 1 -tags verify -run '^TestREADME' ./internal/schema
 	$(GO) mod tidy -diff
 	cd bench && $(GO) mod tidy -diff
+	cd examples/library && $(GO) mod tidy -diff
 	$(GO) mod verify
 
 SYSTEMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64 freebsd/amd64 freebsd/arm64
@@ -99,8 +102,10 @@ plans: generate ## Print the index by which each query reads each table; fail wh
 lint: ## Run the linters
 	$(GOLANGCI_LINT) run ./...
 	cd bench && $(GOLANGCI_LINT) run ./...
+	cd examples/library && $(GOLANGCI_LINT) run ./...
 
 .PHONY: fmt
 fmt: ## Format the Go code
 	$(GOLANGCI_LINT) fmt ./...
 	cd bench && $(GOLANGCI_LINT) fmt ./...
+	cd examples/library && $(GOLANGCI_LINT) fmt ./...

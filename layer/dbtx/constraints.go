@@ -60,6 +60,7 @@ type catalogue struct {
 	words  map[string]string // by the name of the sentinel
 	rules  map[string]rule   // by the name of the constraint; a not-null constraint has the name that PostgreSQL 18 gives it
 	tables map[string]bool
+	wholes map[string]*Table // the partitioned tables, by their partitions that the schema files make
 
 	listsOfEnums map[string]bool // the tables that have such a column
 }
@@ -70,9 +71,13 @@ func newCatalogue(m *Metadata) *catalogue {
 		NotNull: ErrNotNull, Exclusion: ErrExclusion,
 	}
 	k := &catalogue{Metadata: m, words: map[string]string{}, rules: map[string]rule{}, tables: map[string]bool{}}
+	k.wholes = map[string]*Table{}
 	k.listsOfEnums = map[string]bool{}
 	for _, table := range m.Tables {
 		k.tables[table.Name] = true
+		for _, part := range table.Partitions {
+			k.wholes[part] = table
+		}
 		for _, column := range table.Columns {
 			if column.Array && slices.Contains(m.Enums, column.Type) {
 				k.listsOfEnums[table.Name] = true
@@ -165,6 +170,12 @@ func (k *catalogue) constraintIn(pg *pgconn.PgError) (c ConstraintError) {
 		c.Table = table
 	}
 	name, ok := unsharded(k.rules, pg.ConstraintName)
+	if whole := k.whole(pg.TableName); whole != nil && own {
+		c.Table = whole.Name
+		if !ok {
+			name, ok = whole.constraintOf(pg.TableName, pg.ConstraintName)
+		}
+	}
 	if !ok && pg.ConstraintName == "" {
 		name, ok = k.ruleIn(pg, c.Table)
 	}
@@ -183,6 +194,44 @@ func (k *catalogue) constraintIn(pg *pgconn.PgError) (c ConstraintError) {
 	}
 
 	return c
+}
+
+// whole returns the table that a table of the server is a partition of; nil when it is none. A partition that the schema files do
+// not make, because a job makes one a month, is known by its name, which begins with that of its table.
+func (k *catalogue) whole(name string) *Table {
+	whole := k.wholes[name]
+	if whole != nil || k.tables[name] {
+		return whole
+	}
+	for _, t := range k.Tables {
+		if t.Partitioned && strings.HasPrefix(name, t.Name+"_") && (whole == nil || len(t.Name) > len(whole.Name)) {
+			whole = t
+		}
+	}
+
+	return whole
+}
+
+// constraintOf returns the constraint of a partitioned table that the constraint or index of a partition is a part of. PostgreSQL gives
+// checks and foreign keys of partitions the name that the table's has. It makes the name of an index out of those of the partition and
+// of the columns. https://www.postgresql.org/docs/current/ddl-partitioning.html
+func (t *Table) constraintOf(partition, name string) (string, bool) {
+	rest := strings.TrimRight(strings.TrimPrefix(name, partition), "0123456789")
+	var found []string
+	for _, c := range t.Constraints {
+		columns := "_" + strings.Join(c.Columns, "_")
+		switch {
+		case c.Kind == PrimaryKey && rest == "_pkey",
+			c.Kind == Unique && (rest == columns+"_key" || rest == columns+"_idx"),
+			c.Kind == Exclusion && rest == columns+"_excl":
+			found = append(found, c.Name)
+		}
+	}
+	if len(found) != 1 {
+		return "", false
+	}
+
+	return found[0], true
 }
 
 var (

@@ -240,6 +240,9 @@ type Table struct {
 	Columns     []Column
 	Constraints []Constraint
 	Indexes     []Index // those that have a mark
+
+	Partitioned bool     // its rows are in partitions
+	Partitions  []string // the partitions that the schema files make, with their own; none of them is in Tables
 }
 
 // Index is what the marks say of an index.

@@ -86,7 +86,7 @@ func emitMetadata(c *config, s *schema, files []*source, queries []*query, g *go
 }
 
 func (t *table) metadata() dbtx.Table {
-	m := dbtx.Table{Name: t.name, View: t.view, File: t.at.String(), Indexes: t.indexes}
+	m := dbtx.Table{Name: t.name, View: t.view, File: t.at.String(), Indexes: t.indexes, Partitioned: t.partitioned, Partitions: t.partitions}
 	for _, c := range t.columns {
 		m.Columns = append(m.Columns, dbtx.Column{
 			Name: c.name, Type: c.typ, Array: c.array, NotNull: c.notNull, Sensitive: c.sensitive, Sequence: c.sequence,

@@ -44,6 +44,8 @@ type table struct {
 	constraints []*constraint
 	volatile    bool         // a view that calls a function which may write
 	indexes     []dbtx.Index // with marks
+	partitioned bool
+	partitions  []string // of all levels
 }
 
 type place struct {
@@ -145,6 +147,16 @@ func readSchema(c *config, r request, files []*source, ps *problems) *schema {
 			s.readStatement(file, st)
 		}
 	}
+	parts := partitions(files)
+	for _, part := range slices.Sorted(maps.Keys(parts)) {
+		whole := parts[part]
+		for parts[whole] != "" {
+			whole = parts[whole]
+		}
+		if t := s.table(whole); t != nil {
+			t.partitions = append(t.partitions, part)
+		}
+	}
 	s.complete()
 	s.matchRules()
 
@@ -187,7 +199,7 @@ func (s *schema) readStatement(file *source, st ddl.Statement) {
 		if t == nil {
 			return
 		}
-		t.at = at
+		t.at, t.partitioned = at, create.GetPartspec() != nil
 		elements = append(elements, element{start: st.Start, table: t})
 		for _, e := range create.GetTableElts() {
 			elements = append(elements, s.tableElement(file, t, e, at)...)

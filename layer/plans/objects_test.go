@@ -53,6 +53,9 @@ func TestCheck_KnowsEveryKindOfObject(t *testing.T) {
 		"a key under another name, of one partition": {
 			query: "SELECT v.* FROM visits AS v WHERE v.at = '2026-01-05' AND v.id = @id", reads: []string{"visits visits_pkey"},
 		},
+		"days that the caller chooses": {
+			query: `SELECT * FROM visits WHERE "Guest_id" = @guest AND at >= @since AND at < @until`, reads: []string{"visits visits_Guest"},
+		},
 		"a day that no partition is for": {
 			query: "SELECT * FROM visits WHERE at = '2030-01-05' AND id = @id", reads: []string{"visits visits_pkey"},
 		},

@@ -119,13 +119,15 @@ func Check(ctx context.Context, db DB, known *dbtx.Metadata) (Report, error) {
 const rollbackTimeout = 5 * time.Second
 
 // plannerSettings let the planner choose what needs an index wherever there is one. They make every
-// plan without an index expensive and forbid none, so what is chosen in spite of them can use no index.
+// plan without an index expensive and forbid none, so what is chosen in spite of them can use no index. The arguments are NULL, for
+// which PostgreSQL would leave out every partition.
 const plannerSettings = `
 SET LOCAL lock_timeout = '5s';
 SET LOCAL plan_cache_mode = force_generic_plan;
 SET LOCAL enable_seqscan = off;
 SET LOCAL enable_hashjoin = off;
 SET LOCAL enable_mergejoin = off;
+SET LOCAL enable_partition_pruning = off;
 SET LOCAL max_parallel_workers_per_gather = 0;
 SET LOCAL jit = off`
 

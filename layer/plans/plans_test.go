@@ -132,6 +132,17 @@ func TestCheck(t *testing.T) {
 			change: "CREATE INDEX shelves_room_idx ON shelves (room) WHERE open",
 			query:  "SELECT * FROM shelves WHERE open AND room = @room",
 		},
+		"one that finds a row by its key, beside a partial index that its other condition fits": {
+			change: "CREATE INDEX shelves_room_idx ON shelves (room, id) WHERE open",
+			query:  "SELECT * FROM shelves WHERE id = @id AND open",
+			want:   []string{"index shelves_room_idx isn't used by any query or foreign key: DROP INDEX shelves_room_idx;"},
+		},
+		"one that finds rows by a GIN index, beside an index that has their order": {
+			change: "ALTER TABLE shelves ADD tags text[]; CREATE INDEX shelves_tags_idx ON shelves USING gin (tags) WHERE open;" +
+				"CREATE INDEX shelves_room_idx ON shelves (room, id) WHERE open",
+			query: "SELECT * FROM shelves WHERE tags @> ARRAY[@tag::text] AND open ORDER BY room, id",
+			want:  []string{"index shelves_room_idx isn't used by any query or foreign key: DROP INDEX shelves_room_idx;"},
+		},
 		"one that joins rows which it has read": {
 			query: "SELECT s.id, b.id FROM shelves AS s JOIN books AS b ON b.title = s.name WHERE s.id = @id AND b.shelf_id = @on",
 			want: []string{

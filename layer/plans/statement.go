@@ -25,8 +25,32 @@ func (c *checker) plan(ctx context.Context, s statement) (planned, error) {
 	}
 	// A table was perhaps read in a bad way, only so that it needn't be sorted.
 	sorted, err := c.planWith(ctx, s, "on")
-	if err != nil || sorted.certain() < p.certain() {
-		return sorted, err
+	if err != nil {
+		return p, err
+	}
+	if sorted.certain() < p.certain() {
+		p = sorted
+	}
+
+	return c.byOthers(ctx, p)
+}
+
+// byOthers returns the plan that a statement has without the indexes of which it makes bad use, if that is better. On an empty table
+// the way by one index costs the planner as much as by another, so it may take one that only fits the query's predicate, or its
+// order, where another finds the rows.
+func (c *checker) byOthers(ctx context.Context, p planned) (planned, error) {
+	for _, w := range p.wrongs {
+		i, ok := c.indexes[w.index]
+		if !ok || w.unless || w.excusedBy(p.excuses) >= 0 {
+			continue
+		}
+		other, err := c.with(ctx, i.drop()+" CASCADE", p.statement)
+		if err != nil {
+			return p, err
+		}
+		if other.refusal == "" && other.certain() < p.certain() {
+			return other, nil
+		}
 	}
 
 	return p, nil

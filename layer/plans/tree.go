@@ -73,6 +73,7 @@ type wrong struct {
 	unless             bool     // it is only wrong if an index is found that mends it
 	cond               []string // the columns that choose the rows
 	order              []string // what they are sorted by: columns or expressions of an index
+	index              string   // by which the rows are read, if any
 }
 
 // String says what is wrong, beginning as an excuse does.
@@ -419,7 +420,7 @@ func (w *walker) read(table, index string) {
 
 func (w *walker) wrong(n node, kind, detail string) {
 	order := w.indexes[n.Index].Columns
-	if found := (wrong{kind: kind, table: n.Table, alias: n.Alias, detail: detail, order: order}); n.partition == "" ||
+	if found := (wrong{kind: kind, table: n.Table, alias: n.Alias, detail: detail, order: order, index: n.Index}); n.partition == "" ||
 		!slices.ContainsFunc(w.wrongs, func(o wrong) bool { return o.same(found) && o.detail == detail }) {
 		w.wrongs = append(w.wrongs, found)
 	}
