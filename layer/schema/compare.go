@@ -241,6 +241,11 @@ func (c *comparison) addApart(w object) {
 // triggers and the foreign keys of ALTER TABLE are not among them: see addApart.
 func (c *comparison) creation(w object) []string {
 	var found []string
+	if w.Partition && slices.ContainsFunc(c.statements, func(st dbtx.Statement) bool {
+		return st.Kind == dbtx.KindTable && st.Name == w.Name && st.Table == ""
+	}) {
+		return c.attached(w)
+	}
 	of := map[string]bool{w.Name: true} // it, its sequences and its indexes
 	for _, o := range c.want.parts {
 		if o.Table == w.Name && o.Serial != "" {
@@ -292,6 +297,27 @@ func (c *comparison) creation(w object) []string {
 	}
 
 	return []string{strings.Join(found, "\n\n")}
+}
+
+// attached returns the statements that make a partition which the files make as a table and attach. The parent may have keys
+// and indexes by now, which the partition gets with it.
+func (c *comparison) attached(w object) []string {
+	statement := "CREATE TABLE " + quote(w.Name) + " PARTITION OF " + w.Parents[0] + " " + w.Bound
+	if w.Def != "" {
+		statement += " PARTITION BY " + w.Def
+	}
+	statements := append([]string{statement + ";"}, w.withComment()...)
+	for _, o := range c.want.parts {
+		switch {
+		case o.Table != w.Name || o.Kind == "trigger":
+		case o.Kind == "column":
+			statements = append(statements, o.withComment()...)
+		default:
+			statements = append(statements, o.create())
+		}
+	}
+
+	return statements
 }
 
 // replace is the statement that makes a function or gives it another body.
