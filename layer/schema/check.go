@@ -453,7 +453,9 @@ WITH here AS MATERIALIZED (
         WHERE classid = 'pg_catalog.pg_proc'::regclass AND objid = f.oid AND deptype = 'i'
     )
 ), need AS ( -- what views, functions and triggers depend on
-    SELECT d.classid, d.objid, array_agg(DISTINCT coalesce(concat_ws('.', c.relname, attname), signature)) AS names
+    SELECT
+        d.classid, d.objid,
+        array_agg(DISTINCT CASE WHEN c.oid IS NULL THEN signature ELSE concat_ws('.', c.relname, attname) END) AS names
     FROM pg_catalog.pg_depend AS d
     LEFT JOIN pg_catalog.pg_type AS t ON d.refclassid = 'pg_catalog.pg_type'::regclass AND t.oid = d.refobjid
     LEFT JOIN relation AS c ON c.oid = CASE d.refclassid

@@ -25,6 +25,7 @@ const (
 	partitionIs
 	objectComes
 	partitionComes
+	functionComes // that nothing else needs: its body may name what comes behind it in the files
 	foreignKeyIs
 	indexIs
 	columnGoes
@@ -143,6 +144,12 @@ func (c *comparison) compareRelations() {
 			listed[w.Parent] = true
 		}
 	}
+	for _, w := range slices.Backward(c.want.relations) { // what a function needs that a table needs, the table needs
+		for i := range c.want.relations {
+			other := &c.want.relations[i]
+			other.Used = other.Used || w.Used && other.isFunction() && slices.Contains(w.Needs, other.Name)
+		}
+	}
 	owned := map[string]bool{} // sequences that are columns' own
 	for _, w := range c.want.parts {
 		owned[strings.Trim(w.Serial, `"`)] = true
@@ -211,9 +218,13 @@ func (c *comparison) comes(w object) int {
 		table, column, _ := strings.Cut(name, ".")
 		_, there := c.relations[table]
 
-		return !there || column != ""
+		return !strings.HasSuffix(name, ")") && (!there || column != "")
 	}):
 		return typeIs
+	case w.isFunction() && !w.Used && !slices.ContainsFunc(c.want.relations, func(o object) bool {
+		return slices.Contains(o.Needs, w.Name)
+	}):
+		return functionComes
 	default:
 		return objectComes
 	}
@@ -227,7 +238,7 @@ func (c *comparison) addApart(w object) {
 			continue
 		}
 		switch {
-		case o.Kind == "trigger":
+		case o.Kind == "trigger", o.Kind == "index" && c.indexedLater(w):
 			c.add(indexIs, o, o.definition(), "", false, o.create())
 		case o.Key != "" && slices.ContainsFunc(c.statements, func(st dbtx.Statement) bool {
 			return st.Kind == dbtx.KindConstraint && st.Table == w.Name && st.Name == o.Name
@@ -235,6 +246,13 @@ func (c *comparison) addApart(w object) {
 			c.add(foreignKeyIs, o, o.Def, "", false, o.create())
 		}
 	}
+}
+
+// indexedLater says that an index may need a function that is missing and needs the table itself.
+func (c *comparison) indexedLater(w object) bool {
+	return slices.ContainsFunc(c.want.relations, func(o object) bool {
+		return o.Used && slices.Contains(o.Needs, w.Name) && !c.same[o.Name]
+	})
 }
 
 // creation returns the statements of the files that make a relation, a type or a function, with what belongs to it. Its
@@ -267,7 +285,7 @@ func (c *comparison) creation(w object) []string {
 				continue
 			}
 		case dbtx.KindIndex:
-			if st.Table != w.Name {
+			if st.Table != w.Name || c.indexedLater(w) {
 				continue
 			}
 			of[st.Name] = true
@@ -966,8 +984,11 @@ func mendColumn(w, h object) (statements []string, losesData bool) {
 		if w.Collation != "" {
 			change += " COLLATE " + w.Collation
 		}
-		if w.Category != h.Category { // no assignment would do it
+		switch { // where no assignment would do it
+		case w.Category != h.Category || w.Category == "A":
 			change += " USING " + name + "::" + w.Def
+		case w.Def != h.Def && strings.Contains("CER", w.Category): // composite types, enums, ranges
+			change += " USING " + name + "::text::" + w.Def
 		}
 		statements = append(statements, change+";")
 	}
