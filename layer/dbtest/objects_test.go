@@ -130,10 +130,10 @@ func TestRecycler_EmptiesInSpiteOfTriggersThatFireAlways(t *testing.T) {
 // otherWords returns the words of two states, which are long, that only one of them has.
 func otherWords(a, b string) (other []string) {
 	has := map[string]int{}
-	for _, word := range strings.Fields(a) {
+	for word := range strings.FieldsSeq(a) {
 		has[word]++
 	}
-	for _, word := range strings.Fields(b) {
+	for word := range strings.FieldsSeq(b) {
 		has[word]--
 	}
 	for word, n := range has {

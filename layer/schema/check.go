@@ -437,7 +437,7 @@ WITH here AS MATERIALIZED (
     FROM pg_catalog.pg_class AS c
     WHERE relnamespace = (SELECT oid FROM here) AND ($1::text[] IS NULL OR relname = ANY ($1))
 ), type AS ( -- those that no table has
-    SELECT t.*
+    SELECT t.oid, typname, typtype, typbasetype, typtypmod, typcollation, typrelid, typnotnull, typdefaultbin
     FROM pg_catalog.pg_type AS t
     WHERE typnamespace = (SELECT oid FROM here) AND ($1::text[] IS NULL OR typname = ANY ($1))
         AND (typtype IN ('d', 'e', 'r') OR typtype = 'c' AND typrelid IN (
@@ -445,7 +445,7 @@ WITH here AS MATERIALIZED (
         ))
 ), routine AS (
     SELECT
-        f.*, quote_ident(proname) || '(' || oidvectortypes(proargtypes) || ')' AS signature,
+        f.oid, proname, proargtypes, pronargdefaults, proparallel, quote_ident(proname) || '(' || oidvectortypes(proargtypes) || ')' AS signature,
         CASE prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END AS kind
     FROM pg_catalog.pg_proc AS f
     WHERE pronamespace = (SELECT oid FROM here) AND $1::text[] IS NULL AND NOT EXISTS ( -- a range makes some
