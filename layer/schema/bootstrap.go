@@ -133,17 +133,6 @@ var clashes = map[string]bool{
 	"40P01": true, // deadlock_detected
 }
 
-// creations returns the names of the tables and indexes that the schema files create, and the table of each index.
-func creations(m *dbtx.Metadata) (names []string, tableOf map[string]string) {
-	tableOf = map[string]string{}
-	for _, s := range m.Schema {
-		names = append(names, s.Name)
-		tableOf[s.Name] = s.Table
-	}
-
-	return names, tableOf
-}
-
 // keysOf returns the keys of the objects that statements make.
 func keysOf(statements []dbtx.Statement) []string {
 	var keys []string
