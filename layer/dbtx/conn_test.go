@@ -19,6 +19,7 @@ import (
 
 	"musicstore/layer/internal/testdb"
 	"musicstore/layer/internal/testdb/dbtest"
+	"musicstore/layer/private"
 )
 
 func TestConn_SendBatch(t *testing.T) {
@@ -69,7 +70,7 @@ VALUES ($1, $2, 1991, 0, false, false) RETURNING name`
 	t.Run("GivesErrorsTheirTypes", func(t *testing.T) {
 		t.Parallel()
 		store := dbtest.New(t)
-		newPaper(t, store, "Taken", 0)
+		newPaper(t, store, "Taken")
 		for name, read := range map[string]func(pgx.BatchResults) error{
 			"QueryRow": func(r pgx.BatchResults) error { return r.QueryRow().Scan(new(string)) },
 			"Exec":     func(r pgx.BatchResults) error { _, err := r.Exec(); return err },
@@ -115,7 +116,7 @@ func TestConn_CopyFrom(t *testing.T) {
 	t.Parallel()
 	echo := &recorder{}
 	store := dbtest.New(t, testdb.WithEcho(echo))
-	a := newPaper(t, store, "A", 0)
+	a := newPaper(t, store, "A")
 	columns := []string{"paper_id", "name", "length_seconds", "display_order"}
 	load := func(rows ...[]any) (int64, error) {
 		return testdb.Store(store).DBTX().CopyFrom(t.Context(), pgx.Identifier{"articles"}, columns, pgx.CopyFromRows(rows))
@@ -136,9 +137,9 @@ func TestConn_CopyFrom(t *testing.T) {
 	_, err = testdb.Store(store).DBTX().CopyFrom(t.Context(), pgx.Identifier{"articles"}, columns,
 		pgx.CopyFromFunc(func() ([]any, error) { return nil, errOwn }))
 	require.ErrorIs(t, err, errOwn)
-	read, err := store.GetPaper(t.Context(), a.ID)
+	articles, err := store.ListArticlesOfPapers(t.Context(), []int64{a.ID})
 	require.NoError(t, err)
-	require.Equal(t, []string{"one", "two"}, names(read.Articles))
+	require.Equal(t, []string{"one", "two"}, names(articles))
 }
 
 func TestConn_CopyFrom_WritesTheTypesOfNow(t *testing.T) {
@@ -278,14 +279,14 @@ func TestConn_GivesAnErrorInTheMiddleOfTheRows(t *testing.T) {
 func TestConn_RefusesTextThatPostgreSQLCannotHold(t *testing.T) {
 	t.Parallel()
 	store := dbtest.New(t)
-	for _, bad := range []any{"a\x00", "\xff", new("a\x00"), []string{"good", "a\x00"}, testdb.Email("a\x00")} {
+	for _, bad := range []any{"a\x00", "\xff", new("a\x00"), []string{"good", "a\x00"}, private.Email("a\x00")} {
 		_, err := testdb.Store(store).DBTX().Exec(t.Context(), "SELECT $1", bad)
 		require.ErrorIs(t, err, testdb.ErrInvalid)
 		_, err = testdb.Store(store).DBTX().Query(t.Context(), "SELECT $1", bad)
 		require.ErrorIs(t, err, testdb.ErrInvalid)
 		require.ErrorIs(t, testdb.Store(store).DBTX().QueryRow(t.Context(), "SELECT $1", bad).Scan(), testdb.ErrInvalid)
 	}
-	for _, good := range []any{"日本", (*string)(nil), new("x"), []string{}, testdb.Email("ö")} {
+	for _, good := range []any{"日本", (*string)(nil), new("x"), []string{}, private.Email("ö")} {
 		_, err := testdb.Store(store).DBTX().Exec(t.Context(), "SELECT $1::text", fmt.Sprint(good))
 		require.NoError(t, err)
 	}
@@ -344,12 +345,12 @@ func outlivesKilledConnections(t *testing.T, times int32, each int) {
 	t.Run("InEveryRead", func(t *testing.T) {
 		t.Parallel()
 		store, killer := killable(t, "")
-		a, b := newReader(t, store, "a@x"), newPaper(t, store, "A", 3)
+		a, b := newReader(t, store, "a@x"), newPaper(t, store, "A")
 		for range times {
 			for _, read := range []func() error{
 				func() error { _, err := store.GetReader(t.Context(), a.ID); return err },
 				func() error { _, err := store.GetPaper(t.Context(), b.ID); return err },
-				func() error { _, err := store.ListPublishedPapers(t.Context(), testdb.Page{}); return err },
+				func() error { _, err := store.ListPapers(t.Context(), 50); return err },
 				func() error { _, err := testdb.Store(store).DBTX().Exec(t.Context(), "SELECT 1"); return err },
 			} {
 				require.NoError(t, killer.kill(t.Context()))
@@ -361,26 +362,25 @@ func outlivesKilledConnections(t *testing.T, times int32, each int) {
 	t.Run("InEveryWriteWithAKey", func(t *testing.T) {
 		t.Parallel()
 		store, killer := killable(t, "")
-		a := newPaper(t, store, "A", 0)
+		a := newPaper(t, store, "A")
 		for n := range times {
 			require.NoError(t, killer.kill(t.Context()))
-			buyer, err := store.CreateReader(t.Context(), testdb.NewReader{Email: testdb.Email('a'+n) + "@x", PasswordHash: hash})
+			buyer, err := store.CreateReader(t.Context(), testdb.CreateReaderParams{Email: private.Email('a'+n) + "@x", PasswordHash: hash})
 			require.NoError(t, err)
 			require.NoError(t, killer.kill(t.Context()))
-			_, err = store.RecordSale(t.Context(), testdb.NewSale{
+			_, err = store.RecordSale(t.Context(), testdb.RecordSaleParams{
 				ReaderID: buyer.ID, PaperID: a.ID, PaymentRef: testdb.NewID(),
 			})
 			require.NoError(t, err)
 			require.NoError(t, killer.kill(t.Context()))
-			_, _, err = store.CreateInvitation(t.Context(), testdb.NewInvitation{ReaderID: buyer.ID})
-			require.NoError(t, err)
+			newInvitation(t, store, buyer, testdb.NewID())
 		}
 		require.GreaterOrEqual(t, killer.kills.Load(), int64(3*times))
 	})
 	t.Run("InALoadThatHasNotBegun", func(t *testing.T) {
 		t.Parallel()
 		store, killer := killable(t, "")
-		a := newPaper(t, store, "A", 0)
+		a := newPaper(t, store, "A")
 		for n := range times {
 			require.NoError(t, killer.kill(t.Context()))
 			_, err := store.LoadArticles(t.Context(), []testdb.LoadArticlesParams{{PaperID: a.ID, Name: "T", DisplayOrder: n + 1}})
@@ -394,7 +394,7 @@ func outlivesKilledConnections(t *testing.T, times int32, each int) {
 	t.Run("WhileManyWorkAndNothingIsLostOrDoubled", func(t *testing.T) {
 		t.Parallel()
 		store, killer := killable(t, "&pool_max_conns=4")
-		a := newPaper(t, store, "A", 0)
+		a := newPaper(t, store, "A")
 		buyer := newReader(t, store, "a@x")
 		const workers = 4
 		errs := atOnce(workers, func(int) error {
@@ -404,7 +404,7 @@ func outlivesKilledConnections(t *testing.T, times int32, each int) {
 						return err
 					}
 				}
-				p := testdb.NewSale{ReaderID: buyer.ID, PaperID: a.ID, PaymentRef: testdb.NewID()}
+				p := testdb.RecordSaleParams{ReaderID: buyer.ID, PaperID: a.ID, PaymentRef: testdb.NewID()}
 				if _, err := store.RecordSale(t.Context(), p); err != nil {
 					return err
 				}
@@ -431,7 +431,7 @@ func outlivesOtherEnds(t *testing.T) {
 			if runs == 1 {
 				require.NoError(t, killer.kill(t.Context()))
 			}
-			_, err := tx.CreatePaper(t.Context(), paper("A", 1))
+			_, err := tx.CreatePaper(t.Context(), paper("A"))
 
 			return err
 		}))
@@ -513,7 +513,7 @@ func outlivesOtherEnds(t *testing.T) {
 	t.Run("WhenTheSchemaChangesUnderACachedStatement", func(t *testing.T) {
 		t.Parallel()
 		store := dbtest.New(t)
-		a := newPaper(t, store, "A", 0)
+		a := newPaper(t, store, "A")
 		read, err := store.GetPaper(t.Context(), a.ID)
 		require.NoError(t, err)
 		require.Equal(t, a, read)
@@ -528,7 +528,7 @@ func outlivesOtherEnds(t *testing.T) {
 func TestRepo_AStatementThatGaveWayToAnotherRunsAgain(t *testing.T) {
 	t.Parallel()
 	store := open(t, with(t, dbtest.URL(t), "default_transaction_isolation", "serializable"))
-	a := newPaper(t, store, "A", 0)
+	a := newPaper(t, store, "A")
 	pool := store.DB().(*pgxpool.Pool)
 	// A transaction changes the row, and commits while somebody else's statement waits for it.
 	first := func(update func(sql string) error) error {
@@ -568,7 +568,7 @@ func TestRepo_ASingleConnectionIsNotTriedAgain(t *testing.T) {
 	conn, err := pgx.Connect(t.Context(), dbtest.URL(t))
 	require.NoError(t, err)
 	store := testdb.New(conn)
-	newPaper(t, store, "A", 1)
+	newPaper(t, store, "A")
 	require.Equal(t, 1, countPapers(t, store))
 	require.NoError(t, conn.Close(t.Context()))
 	_, err = store.GetPaper(t.Context(), 1)

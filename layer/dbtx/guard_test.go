@@ -63,7 +63,7 @@ func setsWhatGivesTextItsMeaning(t *testing.T, modes ...string) {
 	}
 	for _, mode := range modes {
 		store := openMode(t, with(t, url, "options", "-cstandard_conforming_strings=off"), mode)
-		made := newPaper(t, store, accented+` \ `+mode, 1)
+		made := newPaper(t, store, accented+` \ `+mode)
 		read, err := store.GetPaper(t.Context(), made.ID)
 		require.NoError(t, err)
 		require.Equal(t, made, read)
@@ -119,9 +119,9 @@ func TestNew_RefusesAConnectionWithOtherSettings(t *testing.T) {
 				for _, store := range []*testdb.Repo{testdb.New(db), testdb.New(db, testdb.WithPipelining())} {
 					_, err = store.GetPaper(ctx, 1)
 					refused(t, err, setting, name)
-					_, err = store.CreatePaper(ctx, paper(accented, 1))
+					_, err = store.CreatePaper(ctx, paper(accented))
 					refused(t, err, setting, name)
-					_, err = store.ListPapers(ctx, testdb.Page{})
+					_, err = store.ListPapers(ctx, 50)
 					refused(t, err, setting, name)
 					_, err = store.DeletePaper(ctx, 1)
 					refused(t, err, setting, name)
@@ -137,7 +137,7 @@ func TestNew_RefusesAConnectionWithOtherSettings(t *testing.T) {
 			}
 			require.Zero(t, pool.Stat().AcquiredConns(), "every connection is given back")
 			require.NoError(t, tx.Rollback(ctx))
-			_, err = testdb.New(conn).CreatePaper(ctx, paper(accented, 1))
+			_, err = testdb.New(conn).CreatePaper(ctx, paper(accented))
 			refused(t, err, setting, "connection")
 
 			// The control: as the driver alone has it, the text is another one, or the statement is.
@@ -150,7 +150,7 @@ func TestNew_RefusesAConnectionWithOtherSettings(t *testing.T) {
 			// What the session sets itself counts.
 			_, err = conn.Exec(ctx, "SET client_encoding = 'UTF8'; SET standard_conforming_strings = on")
 			require.NoError(t, err)
-			newPaper(t, testdb.New(conn), accented, 1)
+			newPaper(t, testdb.New(conn), accented)
 			_, err = conn.Exec(ctx, "SET "+setting+" = '"+value+"'")
 			require.NoError(t, err)
 			_, err = testdb.New(conn).GetPaper(ctx, 1)
@@ -184,7 +184,7 @@ func TestRepo_RefusesASuperuserInDanger(t *testing.T) {
 	require.ErrorIs(t, err, testdb.ErrUntrusted, "the database's owner may log in")
 	require.ErrorContains(t, err, "ALTER SCHEMA public OWNER TO CURRENT_USER;")
 	err = store.InTx(ctx, func(tx *testdb.Repo) error {
-		_, err := tx.CreatePaper(ctx, paper("A", 1))
+		_, err := tx.CreatePaper(ctx, paper("A"))
 
 		return err
 	})
@@ -195,7 +195,7 @@ func TestRepo_RefusesASuperuserInDanger(t *testing.T) {
 
 	_, err = store.DB().Exec(ctx, "ALTER SCHEMA public OWNER TO CURRENT_USER; REVOKE CREATE ON SCHEMA public FROM PUBLIC")
 	require.NoError(t, err)
-	newPaper(t, store, "A", 1) // which needs no other store
+	newPaper(t, store, "A") // which needs no other store
 	require.NoError(t, store.InTx(ctx, func(tx *testdb.Repo) error { return everyQuery(ctx, tx) }))
 }
 
@@ -228,7 +228,7 @@ func TestRepo_Warnings(t *testing.T) {
 	ofSchema, err := schema.Warnings(ctx, store.DB())
 	require.NoError(t, err)
 	require.Equal(t, warnings, ofSchema)
-	newPaper(t, store, "A", 1) // it works
+	newPaper(t, store, "A") // it works
 }
 
 // A superuser gave the role or the database a setting with which foreign keys are not enforced.
@@ -239,9 +239,9 @@ func TestRepo_RefusesASessionWithoutForeignKeys(t *testing.T) {
 	store, err := testdb.Open(ctx, with(t, url, "pool_max_conns", "1"))
 	require.NoError(t, err)
 	defer store.Close()
-	sold := newPaper(t, store, "A", 0)
+	sold := newPaper(t, store, "A")
 	orphan := func(store *testdb.Repo) error {
-		_, err := store.RecordSale(ctx, testdb.NewSale{ReaderID: testdb.NewID(), PaperID: sold.ID, PaymentRef: testdb.NewID()})
+		_, err := store.RecordSale(ctx, testdb.RecordSaleParams{ReaderID: testdb.NewID(), PaperID: sold.ID, PaymentRef: testdb.NewID()})
 
 		return err
 	}
@@ -337,9 +337,9 @@ func TestRepo_ReplacesAConnectionWhoseSettingsWereChanged(t *testing.T) {
 				}
 			}
 			for name, call := range map[string]func() error{
-				"a read":        func() error { _, err := store.ListPapers(ctx, testdb.Page{}); return err },
+				"a read":        func() error { _, err := store.ListPapers(ctx, 50); return err },
 				"a look-up":     func() error { _, err := store.GetPaper(ctx, 1); return notFound(err) },
-				"a write":       func() error { _, err := store.CreatePaper(ctx, paper(accented+testdb.NewID(), 1)); return err },
+				"a write":       func() error { _, err := store.CreatePaper(ctx, paper(accented+testdb.NewID())); return err },
 				"a transaction": func() error { return store.InTx(ctx, func(tx *testdb.Repo) error { return everyQuery(ctx, tx) }) },
 				"COPY": func() error {
 					_, err := store.LoadArticles(ctx, nil)

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -13,6 +14,7 @@ import (
 	layertest "musicstore/layer/dbtest"
 	"musicstore/layer/internal/testdb"
 	"musicstore/layer/internal/testdb/dbtest"
+	"musicstore/layer/private"
 )
 
 // queryModes are the ways in which pgx sends a statement, as a URL says them. The first is the default, and the only one
@@ -73,16 +75,20 @@ func TestQueryModes(t *testing.T) {
 		ctx := t.Context()
 		for _, wrote := range queryModes {
 			store := stores[wrote]
-			a := newReader(t, store, testdb.Email(wrote+`"'\$1ö@x`))
-			of := paper(wrote+` "quoted" 'twice' \ $1 -- 日本`, 3)
-			of.ImageURL, of.Articles[1].AudioURL = new("https://x/?a='b'&c=\\"), new("x")
+			a := newReader(t, store, private.Email(wrote+`"'\$1ö@x`))
+			of := paper(wrote + ` "quoted" 'twice' \ $1 -- 日本`)
+			of.ImageURL = new("https://x/?a='b'&c=\\")
 			b, err := store.CreatePaper(ctx, of)
 			require.NoError(t, err)
-			p, err := store.RecordSale(ctx, testdb.NewSale{
+			p, err := store.RecordSale(ctx, testdb.RecordSaleParams{
 				ReaderID: a.ID, PaperID: b.ID, PaymentRef: wrote, AmountPaidCents: 999, Description: "{\"NULL\", }",
 			})
 			require.NoError(t, err)
-			reset, token, err := store.CreateInvitation(ctx, testdb.NewInvitation{ReaderID: a.ID})
+			invitation, token := newInvitation(t, store, a, wrote), private.DigestOf(wrote)
+			times := []time.Time{p.CreatedAt, p.CreatedAt.Add(time.Microsecond)}
+			_, err = store.LoadArticles(ctx, []testdb.LoadArticlesParams{{PaperID: b.ID, Name: of.Name, AudioURL: new("x"), DisplayOrder: 1}})
+			require.NoError(t, err)
+			articles, err := store.ListArticlesOfPapers(ctx, []int64{b.ID})
 			require.NoError(t, err)
 			for read, other := range stores {
 				gotReader, err := other.GetReader(ctx, a.ID)
@@ -94,21 +100,25 @@ func TestQueryModes(t *testing.T) {
 				gotSale, err := other.GetSale(ctx, p.ID)
 				require.NoError(t, err, read)
 				require.Equal(t, p, gotSale, read)
-				gotReset, err := other.GetInvitation(ctx, token)
+				gotInvitation, err := other.GetInvitation(ctx, token)
 				require.NoError(t, err, read)
-				require.Equal(t, reset, gotReset, read)
-				sales, err := other.DailySales(ctx, testdb.Days{Last: 2})
+				require.Equal(t, invitation, gotInvitation, read)
+				gotArticles, err := other.ListArticlesOfPapers(ctx, []int64{b.ID})
 				require.NoError(t, err, read)
-				ofFirst, err := stores[queryModes[0]].DailySales(ctx, testdb.Days{Last: 2})
+				require.Equal(t, articles, gotArticles, read)
+				sales, err := other.CountSales(ctx, times)
 				require.NoError(t, err, read)
-				require.Equal(t, ofFirst, sales, read)
+				require.Len(t, sales, 2)
+				require.Equal(t, sales[0].Sales+1, sales[1].Sales, read)
 			}
-			_, err = store.RedeemInvitation(ctx, token, hash2, netip.MustParseAddr("2001:db8::7"))
+			_, err = store.RedeemInvitation(ctx, testdb.RedeemInvitationParams{
+				TokenHash: token, UsedIP: &private.IP{Addr: netip.MustParseAddr("2001:db8::7")},
+			})
 			require.NoError(t, err)
 			for read, other := range stores {
 				var ip netip.Addr
 				require.NoError(t, other.DB().QueryRow(ctx,
-					"SELECT used_ip FROM invitations WHERE id = $1", reset.ID).Scan(&ip), read)
+					"SELECT used_ip FROM invitations WHERE id = $1", invitation.ID).Scan(&ip), read)
 				require.Equal(t, "2001:db8::7", ip.String(), read)
 			}
 		}

@@ -57,7 +57,7 @@ func unsureUnderWrites(t *testing.T, wide func(name string) bool) {
 			direct := open(t, dbtest.URL(t))
 			proxy := wireproxy.New(t, direct.DB().(*pgxpool.Pool).Config().ConnString())
 			store := open(t, proxy.URL("pool_max_conns=2"))
-			a, buyer := newPaper(t, direct, "A", 1), newReader(t, direct, "buyer@x")
+			a, buyer := newPaper(t, direct, "A"), newReader(t, direct, "buyer@x")
 			// once has the reply to the first such statement replaced; "" is the first but BEGIN.
 			once := func(tag string) {
 				var done atomic.Bool
@@ -78,7 +78,7 @@ func unsureUnderWrites(t *testing.T, wide func(name string) bool) {
 			}
 
 			once("")
-			_, err := store.CreatePaper(t.Context(), paper("B", 2))
+			_, err := store.CreatePaper(t.Context(), paper("B"))
 			unknown("a row", err, "papers WHERE name = 'B'")
 			once("")
 			_, err = store.GetReaderByEmail(t.Context(), "buyer@x")
@@ -90,7 +90,7 @@ func unsureUnderWrites(t *testing.T, wide func(name string) bool) {
 			_, err = store.UnpublishPaper(t.Context(), a.ID)
 			unknown("a row", err, "papers WHERE name = 'A' AND NOT is_published")
 			once("")
-			err = store.CreatePapers(t.Context(), []testdb.NewPaper{paper("C", 2)})
+			err = store.AddPaper(t.Context(), testdb.AddPaperParams(paper("C")))
 			unknown("no row", err, "papers WHERE name = 'C'")
 			once("COPY")
 			_, err = testdb.Store(store).DBTX().CopyFrom(t.Context(), pgx.Identifier{"articles"},
@@ -102,7 +102,7 @@ func unsureUnderWrites(t *testing.T, wide func(name string) bool) {
 			require.Equal(t, 1, count("articles WHERE name = 'three'"))
 			once("COMMIT")
 			err = store.InTx(t.Context(), func(tx *testdb.Repo) error {
-				_, err := tx.CreatePaper(t.Context(), paper("D", 2))
+				_, err := tx.CreatePaper(t.Context(), paper("D"))
 
 				return err
 			})
@@ -118,17 +118,17 @@ func unsureUnderWrites(t *testing.T, wide func(name string) bool) {
 
 			once("")
 			_, err = store.RecordSale(t.Context(),
-				testdb.NewSale{ReaderID: buyer.ID, PaperID: a.ID, PaymentRef: "ref"})
+				testdb.RecordSaleParams{ReaderID: buyer.ID, PaperID: a.ID, PaymentRef: "ref"})
 			require.NoError(t, err, "it has a key, and is sent again")
 			require.Equal(t, 1, count("sales"))
 			once("")
-			_, err = store.ListPublishedPapers(t.Context(), testdb.Page{})
+			_, err = store.ListPapers(t.Context(), 50)
 			require.NoError(t, err)
 			once("") // before COMMIT the transaction is lost, and nothing else
 			runs := 0
 			require.NoError(t, store.InTx(t.Context(), func(tx *testdb.Repo) error {
 				runs++
-				_, err := tx.CreatePaper(t.Context(), paper("E", 1))
+				_, err := tx.CreatePaper(t.Context(), paper("E"))
 
 				return err
 			}))
@@ -174,7 +174,7 @@ func TestRepo_InTx_RunsAgainWhenItsSessionWasIdleForTooLong(t *testing.T) {
 				if runs++; runs == 1 {
 					time.Sleep(300 * time.Millisecond)
 				}
-				_, err := tx.CreatePaper(t.Context(), paper("idle for "+limit, 1))
+				_, err := tx.CreatePaper(t.Context(), paper("idle for "+limit))
 
 				return err
 			}))
@@ -196,7 +196,7 @@ func TestRepo_InTx_RunsAgainWhenItsSessionWasIdleForTooLong(t *testing.T) {
 
 				return nil
 			}
-			_, err := tx.CreatePaper(t.Context(), paper("committed", 1))
+			_, err := tx.CreatePaper(t.Context(), paper("committed"))
 
 			return err
 		}))
@@ -210,7 +210,7 @@ func TestRepo_InTx_RunsAgainWhenItsSessionWasIdleForTooLong(t *testing.T) {
 		err = testdb.New(conn).InTx(t.Context(), func(tx *testdb.Repo) error {
 			runs++
 			time.Sleep(300 * time.Millisecond)
-			_, err := tx.CreatePaper(t.Context(), paper("single", 1))
+			_, err := tx.CreatePaper(t.Context(), paper("single"))
 
 			return err
 		})
@@ -230,7 +230,7 @@ func TestRepo_AWriteInOneMessageWhoseReplyIsLostIsNotSentAgain(t *testing.T) {
 		proxy.Set(wireproxy.LoseReply(func(tag string) bool { return tag != "SET" && done.CompareAndSwap(false, true) }))
 	}
 	lose()
-	_, err := store.CreatePaper(t.Context(), paper("A", 1))
+	_, err := store.CreatePaper(t.Context(), paper("A"))
 	require.ErrorIs(t, err, testdb.ErrOutcomeUnknown)
 	require.Equal(t, 1, countPapers(t, direct))
 	const another = `INSERT INTO papers (name, url, year, price_cents, has_preview, is_published)
@@ -251,18 +251,18 @@ func TestRepo_AWriteInOneMessageWhoseReplyIsLostIsNotSentAgain(t *testing.T) {
 
 // writesWithoutAKey are writes, each by another way to the server.
 func writesWithoutAKey(ctx context.Context, store *testdb.Repo, paperID int64) map[string]error {
-	_, row := store.CreatePaper(ctx, paper(testdb.NewID(), 1))
+	_, row := store.CreatePaper(ctx, paper(testdb.NewID()))
 	_, copied := store.LoadArticles(ctx, []testdb.LoadArticlesParams{{PaperID: paperID, Name: "x", DisplayOrder: 2}})
 	b := &pgx.Batch{}
 	b.Queue("UPDATE papers SET year = 1992")
 
 	return map[string]error{
 		"QueryRow": row,
-		"Exec":     store.CreatePapers(ctx, []testdb.NewPaper{paper(testdb.NewID(), 1)}),
+		"Exec":     store.AddPaper(ctx, testdb.AddPaperParams(paper(testdb.NewID()))),
 		"COPY":     copied,
 		"Batch":    testdb.Store(store).DBTX().SendBatch(ctx, b).Close(),
 		"InTx": store.InTx(ctx, func(tx *testdb.Repo) error {
-			_, err := tx.CreatePaper(ctx, paper(testdb.NewID(), 1))
+			_, err := tx.CreatePaper(ctx, paper(testdb.NewID()))
 
 			return err
 		}),
@@ -286,14 +286,14 @@ func TestRepo_AWriteThatWaitedForAConnectionWasNotSent(t *testing.T) {
 		t.Run(fmt.Sprint(ends), func(t *testing.T) {
 			t.Parallel()
 			store := open(t, with(t, dbtest.URL(t), "pool_max_conns", "1"))
-			a := newPaper(t, store, "A", 1)
+			a := newPaper(t, store, "A")
 			held, err := store.DB().(*pgxpool.Pool).Acquire(t.Context())
 			require.NoError(t, err)
 			ctx, cancel := of(t.Context())
 			defer cancel()
 			waited := make(chan error, 1)
 			go func() { // this one waits; those behind it find their context ended
-				_, err := store.RecordSale(ctx, testdb.NewSale{PaymentRef: "x"})
+				_, err := store.RecordSale(ctx, testdb.RecordSaleParams{PaymentRef: "x"})
 				waited <- err
 			}()
 			for name, err := range writesWithoutAKey(ctx, store, a.ID) {
@@ -333,7 +333,7 @@ func TestRepo_AWriteThatWaitedForAConnectionWasNotSent(t *testing.T) {
 		require.NoError(t, err)
 		t.Cleanup(pool.Close)
 		store := testdb.New(pool)
-		a := newPaper(t, store, "A", 1)
+		a := newPaper(t, store, "A")
 		refuses.Store(true)
 		for name, err := range writesWithoutAKey(t.Context(), store, a.ID) {
 			require.ErrorIs(t, err, errHook, name)
@@ -349,15 +349,15 @@ func TestRepo_AServerThatAcceptsAndSaysNothingIsUnavailable(t *testing.T) {
 	reads := map[string]func(ctx context.Context, store *testdb.Repo) error{
 		"Read": func(ctx context.Context, store *testdb.Repo) error { _, err := store.GetPaper(ctx, 1); return err },
 		"List": func(ctx context.Context, store *testdb.Repo) error {
-			_, err := store.ListPapers(ctx, testdb.Page{})
+			_, err := store.ListPapers(ctx, 50)
 			return err
 		},
 	}
 	for _, name := range []string{"QueryRow", "Exec", "COPY", "Batch", "InTx"} {
 		reads[name] = func(ctx context.Context, store *testdb.Repo) error {
 			one := map[string]func() error{
-				"QueryRow": func() error { _, err := store.CreatePaper(ctx, paper("A", 1)); return err },
-				"Exec":     func() error { return store.CreatePapers(ctx, []testdb.NewPaper{paper("A", 1)}) },
+				"QueryRow": func() error { _, err := store.CreatePaper(ctx, paper("A")); return err },
+				"Exec":     func() error { return store.AddPaper(ctx, testdb.AddPaperParams(paper("A"))) },
 				"COPY": func() error {
 					_, err := store.LoadArticles(ctx, []testdb.LoadArticlesParams{{PaperID: 1, Name: "x", DisplayOrder: 2}})
 
@@ -466,7 +466,7 @@ func TestRepo_AServerThatAcceptsAndSaysNothingIsUnavailable(t *testing.T) {
 func TestRepo_LoadArticlesThatGaveWayToAnotherRunsAgain(t *testing.T) {
 	t.Parallel()
 	store := open(t, with(t, dbtest.URL(t), "default_transaction_isolation", "serializable"))
-	a := newPaper(t, store, "A", 0)
+	a := newPaper(t, store, "A")
 	columns := []string{"paper_id", "name", "length_seconds", "display_order"}
 	// A transaction changes a key of the paper, and commits while a COPY waits for it.
 	first := func(n int, load func() error) error {
@@ -627,14 +627,14 @@ func cannotBegin(t *testing.T, lasting ...string) {
 			t.Parallel()
 			store, refuse := refusing(t, code)
 			refuse(2)
-			_, err := store.ListPapers(t.Context(), testdb.Page{})
+			_, err := store.ListPapers(t.Context(), 50)
 			require.NoError(t, err, code)
 			if !slices.Contains(lasting, code) {
 				return
 			}
 			refuse(1 << 30)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			_, err = store.CreatePaper(ctx, paper("not sent", 1))
+			_, err = store.CreatePaper(ctx, paper("not sent"))
 			cancel()
 			require.ErrorIs(t, err, testdb.ErrUnavailable, code)
 			require.NotErrorIs(t, err, testdb.ErrOutcomeUnknown, code)
@@ -642,7 +642,7 @@ func cannotBegin(t *testing.T, lasting ...string) {
 	}
 	store, refuse := refusing(t, "28P01") // the control: a wrong password is no outage
 	refuse(1)
-	_, err := store.ListPapers(t.Context(), testdb.Page{})
+	_, err := store.ListPapers(t.Context(), 50)
 	require.NotErrorIs(t, err, testdb.ErrUnavailable)
 	require.ErrorContains(t, err, "28P01")
 }
@@ -689,7 +689,7 @@ func replyTwice(t *testing.T, messages ...int) {
 	direct := open(t, dbtest.URL(t))
 	proxy := wireproxy.New(t, direct.DB().(*pgxpool.Pool).Config().ConnString())
 	store := open(t, proxy.URL("pool_max_conns=1"))
-	first, second := newPaper(t, direct, "First", 2), newPaper(t, direct, "Second", 1)
+	first, second := newPaper(t, direct, "First"), newPaper(t, direct, "Second")
 	var status sync.Map // of each connection
 	// twice sends one more ReadyForQuery before, or after, the n-th message of the server.
 	twice := func(n int, before bool) wireproxy.Rule {
@@ -735,7 +735,7 @@ func replyTwice(t *testing.T, messages ...int) {
 			return err
 		}},
 		"a list": {true, func(store *testdb.Repo) error {
-			got, err := store.ListPapers(ctx, testdb.Page{Limit: 2})
+			got, err := store.ListPapers(ctx, 2)
 			if err == nil {
 				require.Len(t, got, 2)
 			}
@@ -744,7 +744,7 @@ func replyTwice(t *testing.T, messages ...int) {
 		}},
 		"a write": {false, func(store *testdb.Repo) error {
 			before := count()
-			_, err := store.CreatePaper(ctx, paper(testdb.NewID(), 1))
+			_, err := store.CreatePaper(ctx, paper(testdb.NewID()))
 			if err == nil {
 				require.Equal(t, before+1, count())
 			}
@@ -753,7 +753,7 @@ func replyTwice(t *testing.T, messages ...int) {
 		}},
 		"a write without rows": {false, func(store *testdb.Repo) error {
 			before := count()
-			err := store.CreatePapers(ctx, []testdb.NewPaper{paper(testdb.NewID(), 1)})
+			err := store.AddPaper(ctx, testdb.AddPaperParams(paper(testdb.NewID())))
 			if err == nil {
 				require.Equal(t, before+1, count())
 			}
@@ -763,7 +763,7 @@ func replyTwice(t *testing.T, messages ...int) {
 		"a transaction": {false, func(store *testdb.Repo) error {
 			before := count()
 			err := store.InTx(ctx, func(tx *testdb.Repo) error {
-				if _, err := tx.CreatePaper(ctx, paper(testdb.NewID(), 1)); err != nil {
+				if _, err := tx.CreatePaper(ctx, paper(testdb.NewID())); err != nil {
 					return err
 				}
 				got, err := tx.GetPaper(ctx, second.ID)

@@ -159,13 +159,13 @@ func TestRepo_APanicLeaksNoConnection(t *testing.T) {
 		t.Parallel()
 		tracer := newPanickingTracer()
 		store := open(t, with(t, dbtest.URL(t), "pool_max_conns", "1"), testdb.WithTracer(tracer))
-		a := newPaper(t, store, "A", 1)
+		a := newPaper(t, store, "A")
 		for _, at := range []*atomic.Bool{tracer.start, tracer.end} {
 			for _, do := range []func(){
 				func() { _, _ = store.GetPaper(t.Context(), a.ID) },
 				func() { _, _ = store.GetArticle(t.Context(), 1) },
 				func() { _, _ = store.PublishPaper(t.Context(), a.ID) },
-				func() { _ = store.CreatePapers(t.Context(), []testdb.NewPaper{paper(testdb.NewID(), 1)}) },
+				func() { _ = store.AddPaper(t.Context(), testdb.AddPaperParams(paper(testdb.NewID()))) },
 				func() { _ = store.InTx(t.Context(), func(*testdb.Repo) error { return nil }) },
 			} {
 				at.Store(true)
@@ -204,9 +204,9 @@ func TestRepo_WithEcho_AWriterThatBlocksHoldsNoStatementPastItsDeadline(t *testi
 	w := make(blocking)
 	store := open(t, with(t, dbtest.URL(t), "pool_max_conns", "1"), testdb.WithEcho(w))
 	for name, do := range map[string]func(ctx context.Context) error{
-		"Row":  func(ctx context.Context) error { _, err := store.CreatePaper(ctx, paper("A", 1)); return err },
-		"Rows": func(ctx context.Context) error { _, err := store.ListReaders(ctx, testdb.Page{}); return err },
-		"Exec": func(ctx context.Context) error { return store.CreatePapers(ctx, []testdb.NewPaper{paper("B", 1)}) },
+		"Row":  func(ctx context.Context) error { _, err := store.CreatePaper(ctx, paper("A")); return err },
+		"Rows": func(ctx context.Context) error { _, err := store.ListReaders(ctx, 50); return err },
+		"Exec": func(ctx context.Context) error { return store.AddPaper(ctx, testdb.AddPaperParams(paper("B"))) },
 		"InTx": func(ctx context.Context) error { return store.InTx(ctx, func(*testdb.Repo) error { return errOwn }) },
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)

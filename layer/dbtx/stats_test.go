@@ -33,7 +33,7 @@ func TestRepo_Stats(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			waiting := make(chan error)
 			go func() {
-				_, err := store.ListPapers(ctx, testdb.Page{})
+				_, err := store.ListPapers(ctx, 50)
 				waiting <- err
 			}()
 			cancel()
@@ -60,7 +60,7 @@ func TestRepo_Stats(t *testing.T) {
 		t.Parallel()
 		pool := dbtest.Pool(t)
 		store := testdb.New(pool)
-		_, err := store.ListPapers(t.Context(), testdb.Page{})
+		_, err := store.ListPapers(t.Context(), 50)
 		require.NoError(t, err)
 		require.Positive(t, store.Stats().Acquires)
 		pool.Close()

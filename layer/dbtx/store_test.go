@@ -149,13 +149,13 @@ func TestNew(t *testing.T) {
 		pool := dbtest.Pool(t)
 		store := testdb.New(pool)
 		store.Close()
-		newPaper(t, store, "A", 1)
+		newPaper(t, store, "A")
 		require.Equal(t, testdb.DB(pool), store.DB())
 	})
 	t.Run("SeparatesDatabases", func(t *testing.T) {
 		t.Parallel()
 		a, b := dbtest.New(t), dbtest.New(t)
-		newPaper(t, a, "A", 1)
+		newPaper(t, a, "A")
 		require.Equal(t, 1, countPapers(t, a))
 		require.Zero(t, countPapers(t, b))
 	})
@@ -200,7 +200,7 @@ func TestSQLInjection_IsText(t *testing.T) {
 	t.Parallel()
 	const evil = `x'; DROP TABLE papers; --`
 	store := dbtest.New(t)
-	a := paper(evil, 1)
+	a := paper(evil)
 	a.URL = "evil"
 	made, err := store.CreatePaper(t.Context(), a)
 	require.NoError(t, err)
@@ -211,7 +211,7 @@ func TestSQLInjection_IsText(t *testing.T) {
 	require.ErrorIs(t, err, testdb.ErrNotFound)
 	_, err = store.GetReaderByEmail(t.Context(), `'--@x`)
 	require.ErrorIs(t, err, testdb.ErrNotFound)
-	ids, err := store.ListSaledPaperIDs(t.Context(), evil)
+	ids, err := store.ListPaperIDsOfReader(t.Context(), evil)
 	require.NoError(t, err)
 	require.Empty(t, ids)
 	require.Equal(t, 1, countPapers(t, store))

@@ -28,9 +28,9 @@ func traced(t *testing.T, opts ...otelpgx.Option) (names []string, all string) {
 	require.NoError(t, everyQuery(ctx, store))
 	require.NoError(t, store.InTx(ctx, func(tx *testdb.Repo) error { return everyQuery(ctx, tx) }))
 	a := newReader(t, store, "taken.person@example.com")
-	_, err = store.CreateReader(ctx, testdb.NewReader{Email: "taken.person@example.com", PasswordHash: hash})
+	_, err = store.CreateReader(ctx, testdb.CreateReaderParams{Email: "taken.person@example.com", PasswordHash: hash})
 	require.ErrorIs(t, err, testdb.ErrEmailTaken)
-	_, err = store.CreateReader(ctx, testdb.NewReader{ID: a.ID, Email: "b@x", PasswordHash: hash2})
+	_, err = store.CreateReader(ctx, testdb.CreateReaderParams{ID: a.ID, Email: "b@x", PasswordHash: hash2})
 	require.ErrorIs(t, err, testdb.ErrReaderIDTaken)
 	span.End()
 	var said strings.Builder

@@ -21,13 +21,15 @@ var errOwn = errors.New("the caller's own")
 
 func countPapers(t *testing.T, store *testdb.Repo) int {
 	t.Helper()
-	n := 0
-	for _, err := range store.AllPapers(t.Context()) {
-		require.NoError(t, err)
-		n++
-	}
+	return len(allPapers(t, store))
+}
 
-	return n
+func allPapers(t *testing.T, store *testdb.Repo) []testdb.Paper {
+	t.Helper()
+	papers, err := store.ListPapers(t.Context(), 1000)
+	require.NoError(t, err)
+
+	return papers
 }
 
 func TestRepo_InTx(t *testing.T) {
@@ -37,8 +39,8 @@ func TestRepo_InTx(t *testing.T) {
 		t.Parallel()
 		store := dbtest.New(t)
 		require.NoError(t, store.InTx(t.Context(), func(tx *testdb.Repo) error {
-			newPaper(t, tx, "A", 1)
-			newPaper(t, tx, "B", 1)
+			newPaper(t, tx, "A")
+			newPaper(t, tx, "B")
 			require.Zero(t, countPapers(t, store), "nobody else sees them yet")
 
 			return nil
@@ -49,7 +51,7 @@ func TestRepo_InTx(t *testing.T) {
 		t.Parallel()
 		store := dbtest.New(t)
 		err := store.InTx(t.Context(), func(tx *testdb.Repo) error {
-			newPaper(t, tx, "A", 1)
+			newPaper(t, tx, "A")
 
 			return errOwn
 		})
@@ -61,7 +63,7 @@ func TestRepo_InTx(t *testing.T) {
 		store := dbtest.New(t)
 		require.PanicsWithError(t, errOwn.Error(), func() {
 			_ = store.InTx(t.Context(), func(tx *testdb.Repo) error {
-				newPaper(t, tx, "A", 1)
+				newPaper(t, tx, "A")
 				panic(errOwn)
 			})
 		})
@@ -73,7 +75,7 @@ func TestRepo_InTx(t *testing.T) {
 		store := dbtest.New(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		err := store.InTx(ctx, func(tx *testdb.Repo) error {
-			newPaper(t, tx, "A", 1)
+			newPaper(t, tx, "A")
 			cancel()
 
 			return errOwn
@@ -99,7 +101,7 @@ func TestRepo_InTx(t *testing.T) {
 		store := dbtest.New(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		err := store.InTx(ctx, func(tx *testdb.Repo) error {
-			newPaper(t, tx, "A", 1)
+			newPaper(t, tx, "A")
 			cancel()
 
 			return nil
@@ -112,8 +114,8 @@ func TestRepo_InTx(t *testing.T) {
 		t.Parallel()
 		store := dbtest.New(t)
 		err := store.InTx(t.Context(), func(tx *testdb.Repo) error {
-			newPaper(t, tx, "A", 1)
-			_, err := tx.CreatePaper(t.Context(), paper("A", 1))
+			newPaper(t, tx, "A")
+			_, err := tx.CreatePaper(t.Context(), paper("A"))
 			require.ErrorIs(t, err, testdb.ErrPaperNameTaken)
 
 			return nil // the error is swallowed
@@ -132,17 +134,17 @@ func TestRepo_InTx_Nested(t *testing.T) {
 		echo := &recorder{}
 		store := dbtest.New(t, testdb.WithEcho(echo))
 		require.NoError(t, store.InTx(t.Context(), func(tx *testdb.Repo) error {
-			newPaper(t, tx, "A", 1)
+			newPaper(t, tx, "A")
 			err := tx.InTx(t.Context(), func(inner *testdb.Repo) error {
-				newPaper(t, inner, "B", 1)
-				_, err := inner.CreatePaper(t.Context(), paper("A", 1))
+				newPaper(t, inner, "B")
+				_, err := inner.CreatePaper(t.Context(), paper("A"))
 
 				return err
 			})
 			require.ErrorIs(t, err, testdb.ErrPaperNameTaken)
 
 			return tx.InTx(t.Context(), func(inner *testdb.Repo) error {
-				newPaper(t, inner, "C", 1)
+				newPaper(t, inner, "C")
 
 				return nil
 			})
@@ -157,8 +159,7 @@ func TestRepo_InTx_Nested(t *testing.T) {
 			"SAVEPOINT", "CreatePaper", "RELEASE SAVEPOINT", "COMMIT",
 		}, verbs)
 		var kept []string
-		for a, err := range store.AllPapers(t.Context()) {
-			require.NoError(t, err)
+		for _, a := range allPapers(t, store) {
 			kept = append(kept, a.Name)
 		}
 		require.Equal(t, []string{"A", "C"}, kept)
@@ -181,11 +182,11 @@ func TestRepo_InTx_Nested(t *testing.T) {
 		require.NoError(t, err)
 		store := testdb.New(tx)
 		require.ErrorIs(t, store.InTx(t.Context(), func(r *testdb.Repo) error {
-			newPaper(t, r, "A", 1)
+			newPaper(t, r, "A")
 
 			return errOwn
 		}), errOwn)
-		newPaper(t, store, "A", 1)
+		newPaper(t, store, "A")
 		require.Equal(t, 1, countPapers(t, store), "the transaction goes on")
 		require.NoError(t, tx.Rollback(t.Context()))
 		require.Zero(t, countPapers(t, testdb.New(pool)))
@@ -201,7 +202,7 @@ func TestRepo_InTxOptions(t *testing.T) {
 		t.Parallel()
 		opts := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 		err := store.InTxOptions(t.Context(), opts, func(tx *testdb.Repo) error {
-			_, err := tx.CreatePaper(t.Context(), paper("A", 1))
+			_, err := tx.CreatePaper(t.Context(), paper("A"))
 
 			return err
 		})
@@ -220,14 +221,14 @@ func runsAgainAfterSerializationFailures(t *testing.T, n int) {
 	t.Helper()
 	serializable := pgx.TxOptions{IsoLevel: pgx.Serializable}
 	add := func(tx *testdb.Repo, all *barrier, first bool) error {
-		papers, err := tx.ListPapers(t.Context(), testdb.Page{Limit: 1000})
+		papers, err := tx.ListPapers(t.Context(), 1000)
 		if first {
 			all.wait()
 		}
 		if err != nil {
 			return err
 		}
-		a := paper(fmt.Sprintf("copy %d of %s", len(papers), testdb.NewID()), 0)
+		a := paper(fmt.Sprintf("copy %d of %s", len(papers), testdb.NewID()))
 		a.PriceCents = int64(len(papers))
 		_, err = tx.CreatePaper(t.Context(), a)
 
@@ -235,8 +236,7 @@ func runsAgainAfterSerializationFailures(t *testing.T, n int) {
 	}
 	prices := func(store *testdb.Repo) map[int64]bool {
 		all := map[int64]bool{}
-		for a, err := range store.AllPapers(t.Context()) {
-			require.NoError(t, err)
+		for _, a := range allPapers(t, store) {
 			all[a.PriceCents] = true
 		}
 
@@ -287,8 +287,8 @@ func TestRepo_InTx_RunsAgain(t *testing.T) {
 	t.Run("AfterAFailureThatOnlyCommitShows", func(t *testing.T) {
 		t.Parallel()
 		store := dbtest.New(t)
-		newPaper(t, store, "A", 0)
-		newPaper(t, store, "B", 0)
+		newPaper(t, store, "A")
+		newPaper(t, store, "B")
 		// Write skew: each reads all and changes one; PostgreSQL finds out when the second commits.
 		both := newBarrier(2)
 		var runs, atCommit atomic.Int64
@@ -297,7 +297,7 @@ func TestRepo_InTx_RunsAgain(t *testing.T) {
 
 			return store.InTxOptions(t.Context(), serializable, func(tx *testdb.Repo) error {
 				runs.Add(1)
-				papers, err := tx.ListPapers(t.Context(), testdb.Page{})
+				papers, err := tx.ListPapers(t.Context(), 50)
 				if err != nil {
 					return err
 				}
@@ -321,7 +321,7 @@ func TestRepo_InTx_RunsAgain(t *testing.T) {
 	t.Run("AfterADeadlock", func(t *testing.T) {
 		t.Parallel()
 		store := dbtest.New(t)
-		ids := []int64{newPaper(t, store, "A", 0).ID, newPaper(t, store, "B", 0).ID}
+		ids := []int64{newPaper(t, store, "A").ID, newPaper(t, store, "B").ID}
 		both := newBarrier(2)
 		var runs atomic.Int64
 		errs := atOnce(2, func(i int) error {
@@ -347,7 +347,7 @@ func TestRepo_InTx_RunsAgain(t *testing.T) {
 	t.Run("OnceWhenACachedPlanNoLongerFits", func(t *testing.T) {
 		t.Parallel()
 		store := dbtest.New(t)
-		a := newPaper(t, store, "A", 0)
+		a := newPaper(t, store, "A")
 		runs := 0
 		require.NoError(t, store.InTx(t.Context(), func(tx *testdb.Repo) error {
 			runs++

@@ -201,7 +201,7 @@ func TestInvalidError_NamesWhatTheServerRefused(t *testing.T) {
 				requireHides(t, err, "hunter2")
 				requireHides(t, err, "70007")
 			}
-			_, err = store.ListReaders(t.Context(), testdb.Page{Limit: -1})
+			_, err = store.ListReaders(t.Context(), -1)
 			require.ErrorIs(t, err, testdb.ErrInvalid)
 			_, err = testdb.Store(store).DBTX().Exec(t.Context(), dbgen.Metadata.Find("ListPapers").SQL, 1, -1)
 			require.EqualError(t, err, "list papers: page_size: must not be negative")
@@ -274,7 +274,7 @@ func TestWithUserMessages(t *testing.T) {
 		CREATE CONSTRAINT TRIGGER closed_later AFTER INSERT ON readers DEFERRABLE INITIALLY DEFERRED
 			FOR EACH ROW EXECUTE FUNCTION closed_later()`)
 	require.NoError(t, err)
-	closed := paper("A", 0)
+	closed := paper("A")
 	closed.Year = 2000
 
 	_, err = on.CreatePaper(t.Context(), closed)
@@ -284,10 +284,10 @@ func TestWithUserMessages(t *testing.T) {
 	require.ErrorAs(t, err, &pg)
 	require.Equal(t, "P0001", pg.Code)
 	require.Equal(t, "the shop is closed", pg.Message)
-	_, err = on.CreatePaper(t.Context(), paper("B", 0))
+	_, err = on.CreatePaper(t.Context(), paper("B"))
 	require.EqualError(t, err, "create paper: ERROR: a function found no row (SQLSTATE P0002)", "no other code is for people")
 	require.EqualError(t, on.InTx(t.Context(), func(tx *testdb.Repo) error {
-		_, err := tx.CreateReader(t.Context(), testdb.NewReader{Email: "a@x", PasswordHash: hash})
+		_, err := tx.CreateReader(t.Context(), testdb.CreateReaderParams{Email: "a@x", PasswordHash: hash})
 
 		return err
 	}), "commit: no more readers")
@@ -296,7 +296,7 @@ func TestWithUserMessages(t *testing.T) {
 	require.EqualError(t, err, "create paper: ERROR: raised by a function (SQLSTATE P0001)")
 	requireHides(t, err, "closed")
 	err = off.InTx(t.Context(), func(tx *testdb.Repo) error {
-		_, err := tx.CreateReader(t.Context(), testdb.NewReader{Email: "a@x", PasswordHash: hash})
+		_, err := tx.CreateReader(t.Context(), testdb.CreateReaderParams{Email: "a@x", PasswordHash: hash})
 
 		return err
 	})
