@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/text/unicode/norm"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
 )
@@ -238,7 +239,7 @@ func giveText(t *testing.T, store *repo.Repo, world bystanders, text string) {
 
 			return undo
 		})
-		if !isAny(err, undo, repo.ErrInvalid, repo.ErrNotFound, repo.ErrResetInvalid, repo.ErrForeignKey) {
+		if !dbtxtest.IsAny(err, undo, repo.ErrInvalid, repo.ErrNotFound, repo.ErrResetInvalid, repo.ErrForeignKey) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

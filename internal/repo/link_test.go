@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/internal/dbgen"
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
@@ -23,13 +24,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 )
-
-// everyNth returns a function that says yes the n-th time, the 2n-th time and so on.
-func everyNth(n int64) func() bool {
-	var calls atomic.Int64
-
-	return func() bool { return calls.Add(1)%n == 0 }
-}
 
 func TestRepo_ALostReplyLosesAndDoublesNothing(t *testing.T) {
 	t.Parallel()
@@ -57,10 +51,10 @@ func loseReplies(t *testing.T, writes, cuts int) {
 		_, err := direct.Exec(t.Context(), "DELETE FROM purchases")
 		require.NoError(t, err)
 		before := proxy.Cuts()
-		now := everyNth(int64(writes/cuts) - 2)
+		now := dbtxtest.EveryNth(int64(writes/cuts) - 2)
 		proxy.Set(wireproxy.LoseReply(func(tag string) bool { return strings.HasPrefix(tag, reply) && now() }))
 		const workers = 4
-		for _, err := range atOnce(workers, func(worker int) error {
+		for _, err := range dbtxtest.AtOnce(workers, func(worker int) error {
 			var errs []error
 			for n := worker; n < writes; n += workers {
 				errs = append(errs, write(n))

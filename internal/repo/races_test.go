@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
 )
@@ -40,7 +41,7 @@ func TestRaces_ManySpellingsOfOneAddressAreOneAccount(t *testing.T) {
 
 		return err
 	}
-	errs := atOnce(64, func(i int) error { return signUp(spellings[i]) })
+	errs := dbtxtest.AtOnce(64, func(i int) error { return signUp(spellings[i]) })
 	require.Equal(t, 1, succeeded(errs))
 	for _, err := range errs {
 		if err != nil {
@@ -106,7 +107,7 @@ func noOldPasswordComesBack(t *testing.T, rounds int) {
 
 	var hashes atomic.Int64
 	next := func() repo.PasswordHash { return repo.NewPasswordHash(fmt.Sprintf("$test$salt$%d", hashes.Add(1))) }
-	errs := atOnce(6, func(i int) error {
+	errs := dbtxtest.AtOnce(6, func(i int) error {
 		for range rounds {
 			var err error
 			if i%3 == 0 {
@@ -118,7 +119,7 @@ func noOldPasswordComesBack(t *testing.T, rounds int) {
 					_, err = store.RedeemPasswordReset(t.Context(), token, next(), from)
 				}
 			}
-			if err != nil && !isAny(err, repo.ErrResetInvalid) { // another was quicker
+			if err != nil && !dbtxtest.IsAny(err, repo.ErrResetInvalid) { // another was quicker
 				return err
 			}
 			var open int
@@ -189,7 +190,7 @@ func TestRaces_MoneyIsNeitherMadeNorLost(t *testing.T) {
 			_, err := tx.UpdateAlbum(t.Context(), repo.UpdateAlbumParams{
 				ID: a.ID, Name: a.Name, URL: a.URL, Year: a.Year, PriceCents: a.PriceCents + change,
 			})
-			if isAny(err, repo.ErrAlbumPriceInvalid) {
+			if dbtxtest.IsAny(err, repo.ErrAlbumPriceInvalid) {
 				return errOwn // not enough: nothing is transferred
 			}
 			if err != nil {
@@ -205,7 +206,7 @@ func TestRaces_MoneyIsNeitherMadeNorLost(t *testing.T) {
 		const workers, transfers = 6, 15
 		store, ids := bank(t)
 		var runs atomic.Int64
-		require.Equal(t, make([]error, workers), atOnce(workers, func(i int) error {
+		require.Equal(t, make([]error, workers), dbtxtest.AtOnce(workers, func(i int) error {
 			r := rand.New(rand.NewPCG(1, uint64(i)))
 			for range transfers {
 				chosen, cents := r.Perm(accounts), r.Int64N(50)
@@ -214,7 +215,7 @@ func TestRaces_MoneyIsNeitherMadeNorLost(t *testing.T) {
 
 					return transfer(tx, ids[chosen[0]], ids[chosen[1]], cents, func() {})
 				})
-				if err != nil && !isAny(err, errOwn) {
+				if err != nil && !dbtxtest.IsAny(err, errOwn) {
 					return err
 				}
 			}
@@ -228,15 +229,15 @@ func TestRaces_MoneyIsNeitherMadeNorLost(t *testing.T) {
 	fromOne := func(t *testing.T, options pgx.TxOptions) (sum, runs int64) {
 		t.Helper()
 		store, ids := bank(t)
-		all := newBarrier(3)
+		all := dbtxtest.NewBarrier(3)
 		var n atomic.Int64
-		require.Equal(t, make([]error, 3), atOnce(3, func(i int) error {
+		require.Equal(t, make([]error, 3), dbtxtest.AtOnce(3, func(i int) error {
 			var once sync.Once
 
 			return store.InTxOptions(t.Context(), options, func(tx *repo.Repo) error {
 				n.Add(1)
 
-				return transfer(tx, ids[0], ids[i+1], 10, func() { once.Do(all.wait) })
+				return transfer(tx, ids[0], ids[i+1], 10, func() { once.Do(all.Wait) })
 			})
 		}))
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/dbtx"
 
 	"github.com/jackc/pgx/v5"
@@ -30,10 +31,10 @@ VALUES ($1, $2, 1991, 0, false, false) RETURNING name`
 
 	t.Run("GivesResultsTheirTypesAndEchoesEach", func(t *testing.T) {
 		t.Parallel()
-		echo := &recorder{}
+		echo := &dbtxtest.Echo{}
 		store := dbtest.New(t, testdb.WithEcho(echo))
 		newReader(t, store, "a@x")
-		echo.take()
+		echo.Take()
 		b := &pgx.Batch{}
 		b.Queue(insert, "A", "a")
 		b.Queue("SELECT created_at FROM readers")
@@ -61,7 +62,7 @@ VALUES ($1, $2, 1991, 0, false, false) RETURNING name`
 		require.False(t, rows.Next())
 		require.NoError(t, rows.Err())
 		require.NoError(t, results.Close())
-		lines := echo.take()
+		lines := echo.Take()
 		require.Len(t, lines, 6)
 		require.Regexp(t, `^CreateShelf \| INSERT INTO papers .* \| \$1="A", \$2="a" \| 1 row \| `, lines[0])
 		require.Contains(t, lines[3], "UPDATE papers SET year = 1992 | 1 row | ")
@@ -114,18 +115,18 @@ VALUES ($1, $2, 1991, 0, false, false) RETURNING name`
 
 func TestConn_CopyFrom(t *testing.T) {
 	t.Parallel()
-	echo := &recorder{}
+	echo := &dbtxtest.Echo{}
 	store := dbtest.New(t, testdb.WithEcho(echo))
 	a := newPaper(t, store, "A")
 	columns := []string{"paper_id", "name", "length_seconds", "display_order"}
 	load := func(rows ...[]any) (int64, error) {
 		return testdb.Store(store).DBTX().CopyFrom(t.Context(), pgx.Identifier{"articles"}, columns, pgx.CopyFromRows(rows))
 	}
-	echo.take()
+	echo.Take()
 	n, err := load([]any{a.ID, "one", 1, 1}, []any{a.ID, "two", 2, 2})
 	require.NoError(t, err)
 	require.Equal(t, int64(2), n)
-	lines := echo.take()
+	lines := echo.Take()
 	require.Len(t, lines, 1)
 	require.Contains(t, lines[0], `COPY "articles" (paper_id, name, length_seconds, display_order) FROM STDIN BINARY | 2 rows | `)
 
@@ -152,7 +153,7 @@ func TestConn_CopyFrom_WritesTheTypesOfNow(t *testing.T) {
 		"Here":       func(store *testdb.Repo) copier { return testdb.Store(store).DBTX() },
 		"PgxControl": func(store *testdb.Repo) copier { return store.DB() },
 	}
-	url := with(t, dbtest.URL(t), "pool_max_conns", "1") // with a table for each
+	url := dbtxtest.With(t, dbtest.URL(t), "pool_max_conns", "1") // with a table for each
 	for _, mode := range queryModes {
 		for name, of := range copiers {
 			t.Run(name+"_"+mode, func(t *testing.T) {
@@ -218,17 +219,17 @@ func TestConn_CopyFrom_WritesTheTypesOfNow(t *testing.T) {
 			require.NoError(t, err)
 			_, err = store.DB().CopyFrom(t.Context(), table, columns, pgx.CopyFromRows([][]any{{1}})) // behind the store's back
 			if err != nil {
-				require.Equal(t, "08P01", sqlState(err), "of class 08, connection exceptions")
+				require.Equal(t, "08P01", dbtxtest.SQLState(err), "of class 08, connection exceptions")
 			}
 		}
 		_, err := testdb.Store(store).DBTX().CopyFrom(t.Context(), table, columns, pgx.CopyFromRows([][]any{{1}}))
-		require.Equal(t, "08P01", sqlState(err))
+		require.Equal(t, "08P01", dbtxtest.SQLState(err))
 		require.NotErrorIs(t, err, testdb.ErrOutcomeUnknown)
 		require.NotErrorIs(t, err, testdb.ErrUnavailable)
 	})
 	t.Run("NotOnATransactionThatHasEnded", func(t *testing.T) {
 		t.Parallel()
-		pool := openMode(t, with(t, dbtest.URL(t), "pool_max_conns", "1"), cacheStatement).DB()
+		pool := openMode(t, dbtxtest.With(t, dbtest.URL(t), "pool_max_conns", "1"), cacheStatement).DB()
 		tx, err := pool.Begin(t.Context())
 		require.NoError(t, err)
 		ended := testdb.New(tx)
@@ -397,7 +398,7 @@ func outlivesKilledConnections(t *testing.T, times int32, each int) {
 		a := newPaper(t, store, "A")
 		buyer := newReader(t, store, "a@x")
 		const workers = 4
-		errs := atOnce(workers, func(int) error {
+		errs := dbtxtest.AtOnce(workers, func(int) error {
 			for n := range each {
 				if n%5 == 0 { // under the others, wherever they are
 					if err := killer.kill(t.Context()); err != nil {
@@ -527,7 +528,7 @@ func outlivesOtherEnds(t *testing.T) {
 
 func TestRepo_AStatementThatGaveWayToAnotherRunsAgain(t *testing.T) {
 	t.Parallel()
-	store := open(t, with(t, dbtest.URL(t), "default_transaction_isolation", "serializable"))
+	store := open(t, dbtxtest.With(t, dbtest.URL(t), "default_transaction_isolation", "serializable"))
 	a := newPaper(t, store, "A")
 	pool := store.DB().(*pgxpool.Pool)
 	// A transaction changes the row, and commits while somebody else's statement waits for it.
@@ -540,7 +541,7 @@ func TestRepo_AStatementThatGaveWayToAnotherRunsAgain(t *testing.T) {
 		require.NoError(t, err)
 		second := make(chan error, 1)
 		go func() { second <- update(sql) }()
-		awaitLock(t, store)
+		dbtxtest.AwaitLock(t, store.DB())
 		require.NoError(t, tx.Commit(t.Context()))
 
 		return <-second

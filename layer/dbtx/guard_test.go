@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb/dbgen"
 
 	"github.com/jackc/pgx/v5"
@@ -62,7 +63,7 @@ func setsWhatGivesTextItsMeaning(t *testing.T, modes ...string) {
 		setForDatabase(t, url, setting, value)
 	}
 	for _, mode := range modes {
-		store := openMode(t, with(t, url, "options", "-cstandard_conforming_strings=off"), mode)
+		store := openMode(t, dbtxtest.With(t, url, "options", "-cstandard_conforming_strings=off"), mode)
 		made := newPaper(t, store, accented+` \ `+mode)
 		read, err := store.GetPaper(t.Context(), made.ID)
 		require.NoError(t, err)
@@ -72,7 +73,7 @@ func setsWhatGivesTextItsMeaning(t *testing.T, modes ...string) {
 	for setting, value := range map[string]string{
 		"client_encoding": "LATIN1", "standard_conforming_strings": "off", "DateStyle": "German",
 	} {
-		_, err := testdb.Open(t.Context(), with(t, url, setting, value))
+		_, err := testdb.Open(t.Context(), dbtxtest.With(t, url, setting, value))
 		var invalid *testdb.InvalidError
 		require.ErrorAs(t, err, &invalid)
 		require.Equal(t, setting, invalid.Field)
@@ -89,7 +90,7 @@ func TestOpen_RefusesADatabaseThatIsNotUTF8(t *testing.T) {
 		name := fmt.Sprintf("repo_encoding_%d", i)
 		_, err = admin.Exec(t.Context(), "CREATE DATABASE "+name+" TEMPLATE template0 LOCALE 'C' ENCODING '"+encoding+"'")
 		require.NoError(t, err)
-		_, err := testdb.Open(t.Context(), with(t, dbtest.AdminURL(t), "dbname", name))
+		_, err := testdb.Open(t.Context(), dbtxtest.With(t, dbtest.AdminURL(t), "dbname", name))
 		require.ErrorIs(t, err, testdb.ErrSettings)
 		var wrong *testdb.SettingError
 		require.ErrorAs(t, err, &wrong)
@@ -176,7 +177,7 @@ func TestRepo_RefusesASuperuserInDanger(t *testing.T) {
 	url := dbtest.URL(t)
 	own, err := pgx.ParseConfig(url)
 	require.NoError(t, err)
-	asAdmin := with(t, dbtest.AdminURL(t), "dbname", own.Database)
+	asAdmin := dbtxtest.With(t, dbtest.AdminURL(t), "dbname", own.Database)
 	store, err := testdb.Open(ctx, asAdmin)
 	require.NoError(t, err)
 	defer store.Close()
@@ -205,7 +206,7 @@ func TestRepo_Warnings(t *testing.T) {
 	url := dbtest.URL(t)
 	own, err := pgx.ParseConfig(url)
 	require.NoError(t, err)
-	admin, err := pgx.Connect(ctx, with(t, dbtest.AdminURL(t), "dbname", own.Database))
+	admin, err := pgx.Connect(ctx, dbtxtest.With(t, dbtest.AdminURL(t), "dbname", own.Database))
 	require.NoError(t, err)
 	defer admin.Close(context.WithoutCancel(ctx))
 	run := func(sql string) {
@@ -236,7 +237,7 @@ func TestRepo_RefusesASessionWithoutForeignKeys(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	url := dbtest.URL(t)
-	store, err := testdb.Open(ctx, with(t, url, "pool_max_conns", "1"))
+	store, err := testdb.Open(ctx, dbtxtest.With(t, url, "pool_max_conns", "1"))
 	require.NoError(t, err)
 	defer store.Close()
 	sold := newPaper(t, store, "A")
@@ -270,7 +271,7 @@ func TestRepo_RefusesASessionWithoutForeignKeys(t *testing.T) {
 	require.ErrorIs(t, err, schema.ErrSettings)
 	_, err = schema.Warnings(ctx, pool)
 	require.ErrorIs(t, err, schema.ErrSettings)
-	super, err := testdb.Open(ctx, with(t, dbtest.AdminURL(t), "dbname", own))
+	super, err := testdb.Open(ctx, dbtxtest.With(t, dbtest.AdminURL(t), "dbname", own))
 	require.NoError(t, err)
 	defer super.Close()
 	refused(t, orphan(super), "session_replication_role", "a superuser's statement")
@@ -309,7 +310,7 @@ func TestRepo_WarningsOfSettings(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Empty(t, warnings(url), "of the server's own synchronous_commit nothing is said")
-	list = warnings(with(t, url, "synchronous_commit", "off"))
+	list = warnings(dbtxtest.With(t, url, "synchronous_commit", "off"))
 	require.Len(t, list, 1)
 	require.Contains(t, list[0], "take it out of the URL")
 }
@@ -320,7 +321,7 @@ func TestRepo_ReplacesAConnectionWhoseSettingsWereChanged(t *testing.T) {
 	ctx := t.Context()
 	for setting, value := range map[string]string{"client_encoding": "LATIN1", "standard_conforming_strings": "off"} {
 		for _, opts := range [][]testdb.Option{nil, {testdb.WithPipelining()}} {
-			store, err := testdb.Open(ctx, with(t, dbtest.URL(t), "pool_max_conns", "3"), opts...)
+			store, err := testdb.Open(ctx, dbtxtest.With(t, dbtest.URL(t), "pool_max_conns", "3"), opts...)
 			require.NoError(t, err)
 			pool := store.DB().(*pgxpool.Pool)
 			spoil := func() {

@@ -1,13 +1,10 @@
 package dbtx_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,7 +13,6 @@ import (
 	"musicstore/layer/internal/testdb/dbgen"
 	"musicstore/layer/private"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 )
@@ -92,7 +88,7 @@ func everyQuery(ctx context.Context, store *testdb.Repo) error {
 
 // everyQueryAtOnce is everyQuery on n stores at the same moment, or on one n times; it returns all errors.
 func everyQueryAtOnce(ctx context.Context, n, rounds int, store func(i int) *testdb.Repo) error {
-	return errors.Join(atOnce(n, func(i int) error {
+	return errors.Join(dbtxtest.AtOnce(n, func(i int) error {
 		for round := range rounds {
 			if err := everyQuery(ctx, store(i)); err != nil {
 				return fmt.Errorf("client %d, round %d: %w", i, round, err)
@@ -101,75 +97,6 @@ func everyQueryAtOnce(ctx context.Context, n, rounds int, store func(i int) *tes
 
 		return nil
 	})...)
-}
-
-// recorder is a writer for the echo that concurrent statements may share.
-type recorder struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (r *recorder) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-
-	return r.buf.Write(p)
-}
-
-func (r *recorder) String() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-
-	return r.buf.String()
-}
-
-// take returns the lines so far and forgets them.
-func (r *recorder) take() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	lines := strings.FieldsFunc(r.buf.String(), func(c rune) bool { return c == '\n' })
-	r.buf.Reset()
-
-	return lines
-}
-
-// atOnce runs fn n times at the same moment and returns their errors.
-func atOnce(n int, fn func(i int) error) []error {
-	errs := make([]error, n)
-	start := make(chan struct{})
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() {
-			<-start
-			errs[i] = fn(i)
-		})
-	}
-	close(start)
-	wg.Wait()
-
-	return errs
-}
-
-func isAny(err error, targets ...error) bool {
-	for _, target := range targets {
-		if errors.Is(err, target) {
-			return true
-		}
-	}
-
-	return false
-}
-
-// awaitLock returns when somebody in the store's database waits for a lock.
-func awaitLock(tb testing.TB, store *testdb.Repo) {
-	tb.Helper()
-	require.Eventually(tb, func() bool {
-		var waits bool
-		err := store.DB().QueryRow(tb.Context(), `SELECT EXISTS (SELECT FROM pg_stat_activity
-			WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waits)
-
-		return err == nil && waits
-	}, time.Minute, time.Millisecond)
 }
 
 // queryNames are the names of the queries. The statements that they make have the same names.
@@ -205,12 +132,4 @@ func names(articles []testdb.Article) []string {
 	}
 
 	return names
-}
-
-func sqlState(err error) string {
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return pg.Code
-	}
-
-	return ""
 }

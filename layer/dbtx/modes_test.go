@@ -3,7 +3,6 @@ package dbtx_test
 import (
 	"context"
 	"net/netip"
-	"net/url"
 	"testing"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	layertest "musicstore/layer/dbtest"
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb"
 	"musicstore/layer/internal/testdb/dbtest"
 	"musicstore/layer/private"
@@ -23,22 +23,10 @@ var queryModes = layertest.QueryModes
 
 const cacheStatement = "cache_statement"
 
-// with returns a URL with a setting.
-func with(t *testing.T, base, setting, value string) string {
-	t.Helper()
-	u, err := url.Parse(base)
-	require.NoError(t, err)
-	query := u.Query()
-	query.Set(setting, value)
-	u.RawQuery = query.Encode()
-
-	return u.String()
-}
-
 // openMode opens a store in a query mode.
 func openMode(t *testing.T, url, mode string) *testdb.Repo {
 	t.Helper()
-	store, err := testdb.Open(t.Context(), with(t, url, "default_query_exec_mode", mode))
+	store, err := testdb.Open(t.Context(), dbtxtest.With(t, url, "default_query_exec_mode", mode))
 	require.NoError(t, err)
 	t.Cleanup(store.Close)
 
@@ -140,7 +128,7 @@ var schemaChanges = map[string]string{
 // warmed opens a store with n connections, each of which has run every query.
 func warmed(t *testing.T, url, mode string, n int) *testdb.Repo {
 	t.Helper()
-	store := openMode(t, with(t, url, "pool_max_conns", "4"), mode)
+	store := openMode(t, dbtxtest.With(t, url, "pool_max_conns", "4"), mode)
 	pool := store.DB().(*pgxpool.Pool)
 	for range n {
 		conn, err := pool.Acquire(t.Context())
@@ -198,7 +186,7 @@ func TestSoak_OutlivesASchemaChangeUnderItsStatements(t *testing.T) {
 				t.Run("OnASingleConnectionNeitherIsTheEnd", func(t *testing.T) {
 					t.Parallel()
 					url := dbtest.URL(t)
-					conn, err := pgx.Connect(t.Context(), with(t, url, "default_query_exec_mode", mode))
+					conn, err := pgx.Connect(t.Context(), dbtxtest.With(t, url, "default_query_exec_mode", mode))
 					require.NoError(t, err)
 					defer conn.Close(context.WithoutCancel(t.Context()))
 					store := testdb.New(conn)

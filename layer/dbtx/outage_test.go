@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb/dbgen"
 
 	"github.com/jackc/pgx/v5"
@@ -31,7 +32,7 @@ const insertSale = `INSERT INTO sales (reader_id, paper_id, payment_ref, descrip
 func work(ops int, op func(i int) error) (errs []error) {
 	var next atomic.Int64
 	var mu sync.Mutex
-	atOnce(8, func(int) error {
+	dbtxtest.AtOnce(8, func(int) error {
 		for {
 			i := int(next.Add(1)) - 1
 			if i >= ops {
@@ -222,7 +223,7 @@ func restarts(t *testing.T, ops, times int) {
 	for name, failed := range papers {
 		kept := true
 		_, err := store.GetPaperByURL(t.Context(), strings.ToLower(name))
-		if isAny(err, testdb.ErrNotFound) {
+		if dbtxtest.IsAny(err, testdb.ErrNotFound) {
 			kept = false
 		} else {
 			require.NoError(t, err)
@@ -230,7 +231,7 @@ func restarts(t *testing.T, ops, times int) {
 		switch {
 		case failed == nil:
 			require.True(t, kept, "acknowledged")
-		case isAny(failed, testdb.ErrOutcomeUnknown):
+		case dbtxtest.IsAny(failed, testdb.ErrOutcomeUnknown):
 			unknown++
 		default:
 			require.ErrorIs(t, failed, testdb.ErrUnavailable)
@@ -242,7 +243,7 @@ func restarts(t *testing.T, ops, times int) {
 		times, ops, down.Round(time.Millisecond), len(errs), unknown, len(papers), refused.Load())
 
 	server.stop(t, syscall.SIGINT)
-	for i, err := range atOnce(3, func(i int) (err error) {
+	for i, err := range dbtxtest.AtOnce(3, func(i int) (err error) {
 		switch ctx := t.Context(); i {
 		case 0:
 			_, err = store.GetPaper(ctx, a.ID)
@@ -285,7 +286,7 @@ func failover(t *testing.T, writes int) {
 	load := func(int) error {
 		p := testdb.RecordSaleParams{ReaderID: buyer.ID, PaperID: a.ID, PaymentRef: testdb.NewID()}
 		_, err := store.RecordSale(t.Context(), p)
-		for ; isAny(err, testdb.ErrUnavailable, testdb.ErrOutcomeUnknown) && !t.Failed(); _, err = store.RecordSale(t.Context(), p) {
+		for ; dbtxtest.IsAny(err, testdb.ErrUnavailable, testdb.ErrOutcomeUnknown) && !t.Failed(); _, err = store.RecordSale(t.Context(), p) {
 			mu.Lock()
 			again++ // the promotion took longer than the retries last
 			mu.Unlock()

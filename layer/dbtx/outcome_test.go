@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb"
 	"musicstore/layer/internal/testdb/dbtest"
 	"musicstore/layer/wireproxy"
@@ -97,7 +98,11 @@ func unsureUnderWrites(t *testing.T, wide func(name string) bool) {
 				[]string{"paper_id", "name", "length_seconds", "display_order"}, pgx.CopyFromRows([][]any{{a.ID, "two", 1, 2}}))
 			unknown("copy", err, "articles WHERE name = 'two'")
 			once("COPY")
-			_, err = store.LoadArticles(t.Context(), []testdb.LoadArticlesParams{{PaperID: a.ID, Name: "three", DisplayOrder: 3}})
+			err = store.InTx(t.Context(), func(tx *testdb.Repo) error {
+				_, err := tx.LoadArticles(t.Context(), []testdb.LoadArticlesParams{{PaperID: a.ID, Name: "three", DisplayOrder: 3}})
+
+				return err
+			})
 			require.NoError(t, err, "it is in a transaction, which runs again")
 			require.Equal(t, 1, count("articles WHERE name = 'three'"))
 			once("COMMIT")
@@ -154,7 +159,7 @@ func TestRepo_AnErrorThatRolledBackIsNotUnknown(t *testing.T) {
 	store := dbtest.New(t)
 	for _, code := range []string{"58030", "53100", "08006", "25P03", "57P01"} {
 		_, err := testdb.Store(store).DBTX().Exec(t.Context(), fmt.Sprintf(`DO $$ BEGIN RAISE 'x' USING ERRCODE = '%s'; END $$`, code))
-		require.Equal(t, code, sqlState(err))
+		require.Equal(t, code, dbtxtest.SQLState(err))
 		require.NotErrorIs(t, err, testdb.ErrOutcomeUnknown)
 		require.NotErrorIs(t, err, testdb.ErrUnavailable)
 	}
@@ -285,7 +290,7 @@ func TestRepo_AWriteThatWaitedForAConnectionWasNotSent(t *testing.T) {
 	for ends, of := range contexts {
 		t.Run(fmt.Sprint(ends), func(t *testing.T) {
 			t.Parallel()
-			store := open(t, with(t, dbtest.URL(t), "pool_max_conns", "1"))
+			store := open(t, dbtxtest.With(t, dbtest.URL(t), "pool_max_conns", "1"))
 			a := newPaper(t, store, "A")
 			held, err := store.DB().(*pgxpool.Pool).Acquire(t.Context())
 			require.NoError(t, err)
@@ -465,7 +470,7 @@ func TestRepo_AServerThatAcceptsAndSaysNothingIsUnavailable(t *testing.T) {
 
 func TestRepo_LoadArticlesThatGaveWayToAnotherRunsAgain(t *testing.T) {
 	t.Parallel()
-	store := open(t, with(t, dbtest.URL(t), "default_transaction_isolation", "serializable"))
+	store := open(t, dbtxtest.With(t, dbtest.URL(t), "default_transaction_isolation", "serializable"))
 	a := newPaper(t, store, "A")
 	columns := []string{"paper_id", "name", "length_seconds", "display_order"}
 	// A transaction changes a key of the paper, and commits while a COPY waits for it.
@@ -477,7 +482,7 @@ func TestRepo_LoadArticlesThatGaveWayToAnotherRunsAgain(t *testing.T) {
 		require.NoError(t, err)
 		loaded := make(chan error, 1)
 		go func() { loaded <- load() }()
-		awaitLock(t, store)
+		dbtxtest.AwaitLock(t, store.DB())
 		require.NoError(t, tx.Commit(t.Context()))
 		err = <-loaded
 		var count int
@@ -501,7 +506,7 @@ func TestRepo_LoadArticlesThatGaveWayToAnotherRunsAgain(t *testing.T) {
 		return err
 	}))
 	read := 0
-	require.Equal(t, "40001", sqlState(first(3, func() error {
+	require.Equal(t, "40001", dbtxtest.SQLState(first(3, func() error {
 		_, err := testdb.Store(store).DBTX().CopyFrom(t.Context(), pgx.Identifier{"articles"}, columns,
 			pgx.CopyFromFunc(func() ([]any, error) {
 				if read++; read > 1 {
@@ -514,7 +519,7 @@ func TestRepo_LoadArticlesThatGaveWayToAnotherRunsAgain(t *testing.T) {
 		return err
 	})), "a source that can't be read again")
 	require.Equal(t, 2, read)
-	require.Equal(t, "40001", sqlState(first(3, func() error { // the control
+	require.Equal(t, "40001", dbtxtest.SQLState(first(3, func() error { // the control
 		_, err := store.DB().CopyFrom(t.Context(), pgx.Identifier{"articles"}, columns,
 			pgx.CopyFromRows([][]any{{a.ID, "four", 1, 4}}))
 

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb"
 	"musicstore/layer/internal/testdb/dbtest"
 )
@@ -73,8 +74,8 @@ func TestRepo_WithTracer_APanicAboutConnectionsIsDropped(t *testing.T) {
 	tracer := panickingPoolTracer{newPanickingTracer()}
 	require.Panics(t, func() { tracer.TraceRelease(nil, pgxpool.TraceReleaseData{}) }, "the control: it does")
 	for _, more := range [][]testdb.Option{nil, {testdb.WithPipelining()}} {
-		store := open(t, with(t, dbtest.URL(t), "pool_max_conns", "2"), append(more, testdb.WithTracer(tracer))...)
-		require.Equal(t, make([]error, 8), atOnce(8, func(int) error { return everyQuery(t.Context(), store) }))
+		store := open(t, dbtxtest.With(t, dbtest.URL(t), "pool_max_conns", "2"), append(more, testdb.WithTracer(tracer))...)
+		require.Equal(t, make([]error, 8), dbtxtest.AtOnce(8, func(int) error { return everyQuery(t.Context(), store) }))
 		tracer.start.Store(true)
 		require.Panics(t, func() { _, _ = store.GetPaper(t.Context(), 1) }, "of a statement it is the caller's")
 		tracer.start.Store(false)
@@ -149,7 +150,7 @@ func TestRepo_APanicLeaksNoConnection(t *testing.T) {
 	for name, do := range panics {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store := open(t, with(t, dbtest.URL(t), "pool_max_conns", "1"))
+			store := open(t, dbtxtest.With(t, dbtest.URL(t), "pool_max_conns", "1"))
 			require.PanicsWithError(t, errOwn.Error(), func() { do(t, store) })
 			released(t, store)
 			require.Zero(t, countPapers(t, store), "it is of use")
@@ -158,7 +159,7 @@ func TestRepo_APanicLeaksNoConnection(t *testing.T) {
 	t.Run("OfATracer", func(t *testing.T) {
 		t.Parallel()
 		tracer := newPanickingTracer()
-		store := open(t, with(t, dbtest.URL(t), "pool_max_conns", "1"), testdb.WithTracer(tracer))
+		store := open(t, dbtxtest.With(t, dbtest.URL(t), "pool_max_conns", "1"), testdb.WithTracer(tracer))
 		a := newPaper(t, store, "A")
 		for _, at := range []*atomic.Bool{tracer.start, tracer.end} {
 			for _, do := range []func(){
@@ -180,7 +181,7 @@ func TestRepo_APanicLeaksNoConnection(t *testing.T) {
 func TestRepo_WithEcho_AWriterThatPanicsLosesNothing(t *testing.T) {
 	t.Parallel()
 	require.Panics(t, func() { _, _ = io.WriteString(panicking{}, "x") }, "the control: it does")
-	store := open(t, with(t, dbtest.URL(t), "pool_max_conns", "1"), testdb.WithEcho(panicking{}))
+	store := open(t, dbtxtest.With(t, dbtest.URL(t), "pool_max_conns", "1"), testdb.WithEcho(panicking{}))
 	require.NoError(t, everyQuery(t.Context(), store))
 	require.NoError(t, store.InTx(t.Context(), func(tx *testdb.Repo) error { return everyQuery(t.Context(), tx) }))
 	require.ErrorIs(t, store.InTx(t.Context(), func(*testdb.Repo) error { return errOwn }), errOwn)
@@ -202,7 +203,7 @@ func (b blocking) Write(p []byte) (int, error) {
 func TestRepo_WithEcho_AWriterThatBlocksHoldsNoStatementPastItsDeadline(t *testing.T) {
 	t.Parallel()
 	w := make(blocking)
-	store := open(t, with(t, dbtest.URL(t), "pool_max_conns", "1"), testdb.WithEcho(w))
+	store := open(t, dbtxtest.With(t, dbtest.URL(t), "pool_max_conns", "1"), testdb.WithEcho(w))
 	for name, do := range map[string]func(ctx context.Context) error{
 		"Row":  func(ctx context.Context) error { _, err := store.CreatePaper(ctx, paper("A")); return err },
 		"Rows": func(ctx context.Context) error { _, err := store.ListReaders(ctx, 50); return err },
@@ -249,7 +250,7 @@ func TestRepo_WithPipelining_APanicIsTheCallersOwn(t *testing.T) {
 	// many has all look up at once, and returns how many of them panicked, each in its own goroutine.
 	many := func(do func() error) (panicked int64) {
 		var n atomic.Int64
-		atOnce(8, func(int) error {
+		dbtxtest.AtOnce(8, func(int) error {
 			defer func() {
 				if recover() != nil {
 					n.Add(1)

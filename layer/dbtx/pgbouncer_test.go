@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb/dbgen"
 
 	"github.com/jackc/pgx/v5"
@@ -141,7 +142,7 @@ func clientsOf(t *testing.T, url, mode string, n int) []*testdb.Repo {
 	t.Helper()
 	clients := make([]*testdb.Repo, n)
 	for i := range clients {
-		clients[i] = openMode(t, with(t, url, "pool_max_conns", "1"), mode)
+		clients[i] = openMode(t, dbtxtest.With(t, url, "pool_max_conns", "1"), mode)
 	}
 
 	return clients
@@ -182,7 +183,7 @@ func TestSoak_PgBouncer(t *testing.T) {
 		t.Parallel()
 		stores := clientsOf(t, behindPgBouncer(t, dbtest.EmptyURL(t)), "exec", clients)
 		made := make([][]string, clients)
-		errs := atOnce(clients, func(i int) (err error) {
+		errs := dbtxtest.AtOnce(clients, func(i int) (err error) {
 			made[i], err = schema.Bootstrap(t.Context(), stores[i].DB(), &dbgen.Metadata)
 
 			return err
@@ -203,10 +204,10 @@ func TestSoak_PgBouncer(t *testing.T) {
 		zones := []string{"Asia/Kathmandu", "America/St_Johns", "UTC"}
 		stores := make([]*testdb.Repo, len(zones))
 		for i, zone := range zones {
-			stores[i] = openMode(t, with(t, url, "timezone", zone), "exec")
+			stores[i] = openMode(t, dbtxtest.With(t, url, "timezone", zone), "exec")
 		}
 		for range 20 {
-			require.Equal(t, make([]error, len(zones)), atOnce(len(zones), func(i int) error {
+			require.Equal(t, make([]error, len(zones)), dbtxtest.AtOnce(len(zones), func(i int) error {
 				var zone string
 				if err := stores[i].DB().QueryRow(t.Context(), "SHOW timezone").Scan(&zone); err != nil || zone == zones[i] {
 					return err
@@ -215,13 +216,13 @@ func TestSoak_PgBouncer(t *testing.T) {
 				return fmt.Errorf("%s, and not %s", zone, zones[i])
 			}))
 		}
-		_, err := testdb.Open(t.Context(), with(t, url, "search_path", "news"))
+		_, err := testdb.Open(t.Context(), dbtxtest.With(t, url, "search_path", "news"))
 		require.ErrorContains(t, err, "unsupported startup parameter: search_path")
 	})
 	t.Run("GivesBackACleanConnectionWhenAContextEnds", func(t *testing.T) {
 		t.Parallel()
 		stores := clientsOf(t, behindPgBouncer(t, dbtest.URL(t)), "exec", clients)
-		errs := atOnce(clients, func(i int) error {
+		errs := dbtxtest.AtOnce(clients, func(i int) error {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 
@@ -274,7 +275,7 @@ func everyInTx(ctx context.Context, stores []*testdb.Repo) error {
 	if err != nil {
 		return err
 	}
-	for _, err := range atOnce(len(stores), func(i int) error {
+	for _, err := range dbtxtest.AtOnce(len(stores), func(i int) error {
 		return stores[i].InTx(ctx, func(tx *testdb.Repo) error {
 			if i > 0 { // the common one is the first's
 				if _, err := tx.CreatePaper(ctx, paper(testdb.NewID())); err != nil {
@@ -334,7 +335,7 @@ func TestPgBouncer_ReportsTheSettings(t *testing.T) {
 	t.Parallel()
 	direct := dbtest.URL(t)
 	setForDatabase(t, direct, "client_encoding", "LATIN1")
-	url := with(t, behindPgBouncer(t, direct), "default_query_exec_mode", "exec")
+	url := dbtxtest.With(t, behindPgBouncer(t, direct), "default_query_exec_mode", "exec")
 	pool, err := pgxpool.New(t.Context(), url)
 	require.NoError(t, err)
 	defer pool.Close()

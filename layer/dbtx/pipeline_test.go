@@ -7,10 +7,10 @@ import (
 	"reflect"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/dbtx"
 	"musicstore/layer/internal/testdb/dbgen"
 
@@ -48,7 +48,7 @@ func newGathering(t *testing.T, opts ...testdb.Option) *gathering {
 	g.proxy.Set(g.rule)
 	var err error
 	opts = append(opts, testdb.WithPipelining())
-	g.store, err = testdb.Open(t.Context(), with(t, g.proxy.URL(""), "default_query_exec_mode", cacheStatement), opts...)
+	g.store, err = testdb.Open(t.Context(), dbtxtest.With(t, g.proxy.URL(""), "default_query_exec_mode", cacheStatement), opts...)
 	require.NoError(t, err)
 	t.Cleanup(g.store.Close)
 	dbtx.SetPatience(testdb.Store(g.store), time.Minute)
@@ -177,7 +177,7 @@ func TestWithPipelining(t *testing.T) {
 		require.NoError(t, look(plain))
 		require.NoError(t, look(g.store), "alone")
 		require.Zero(t, g.count(""), "one that is alone has nothing to wait for")
-		require.Equal(t, make([]error, 32), atOnce(32, func(int) error { return look(g.store) }))
+		require.Equal(t, make([]error, 32), dbtxtest.AtOnce(32, func(int) error { return look(g.store) }))
 		defer g.company(t)()
 		require.NoError(t, look(g.store))
 		for _, name := range []string{"GetReader", "GetPaperByURL", "GetInvitation", "GetArticle"} {
@@ -205,10 +205,10 @@ func TestWithPipelining(t *testing.T) {
 	})
 	t.Run("DoesNothingWhereItCanNot", func(t *testing.T) {
 		t.Parallel()
-		url := with(t, dbtest.URL(t), "default_query_exec_mode", cacheStatement)
+		url := dbtxtest.With(t, dbtest.URL(t), "default_query_exec_mode", cacheStatement)
 		require.False(t, dbtx.Gathers(testdb.Store(openMode(t, url, cacheStatement))))
 		for _, mode := range queryModes {
-			store, err := testdb.Open(t.Context(), with(t, url, "default_query_exec_mode", mode), testdb.WithPipelining())
+			store, err := testdb.Open(t.Context(), dbtxtest.With(t, url, "default_query_exec_mode", mode), testdb.WithPipelining())
 			require.NoError(t, err)
 			require.Equal(t, mode == cacheStatement, dbtx.Gathers(testdb.Store(store)), mode)
 			store.Close()
@@ -227,26 +227,26 @@ func TestWithPipelining(t *testing.T) {
 	})
 	t.Run("IsSeenByEchoAndTracerLikeAnyOther", func(t *testing.T) {
 		t.Parallel()
-		echo, tracer := &recorder{}, &sqlTracer{}
+		echo, tracer := &dbtxtest.Echo{}, &dbtxtest.Tracer{}
 		g := newGathering(t, testdb.WithEcho(echo), testdb.WithTracer(tracer))
 		for _, n := range []int64{2, 2} { // the first is the one that proves to be quick
 			_, err := invert(t.Context(), g.store, n)
 			require.NoError(t, err)
 		}
 		defer g.company(t)()
-		echo.take()
-		tracer.reset()
+		echo.Take()
+		tracer.Reset()
 		_, err := invert(t.Context(), g.store, 4)
 		require.NoError(t, err)
 		_, err = invert(t.Context(), g.store, 0)
 		require.Error(t, err)
 		require.Equal(t, 2, g.count("Inverse"))
-		lines := echo.take()
+		lines := echo.Take()
 		require.Len(t, lines, 2)
 		require.Regexp(t, `^Inverse \| SELECT 100 / \$1::bigint \| \$1=4 \| 1 row \| \S+$`, lines[0])
 		require.Regexp(t, `^Inverse \| .* \| 0 rows \| \S+ \| ERROR: data exception \(SQLSTATE 22012\)$`, lines[1])
-		require.Equal(t, []string{inverse, inverse}, tracer.statements())
-		require.ErrorContains(t, tracer.lastError(), "22012")
+		require.Equal(t, []string{inverse, inverse}, tracer.Statements())
+		require.ErrorContains(t, tracer.LastError(), "22012")
 	})
 	t.Run("KeepsAnErrorToTheOneWhoMadeIt", func(t *testing.T) {
 		t.Parallel()
@@ -255,7 +255,7 @@ func TestWithPipelining(t *testing.T) {
 		require.NoError(t, err)
 		defer g.company(t)()
 		const callers, bad = 32, 7
-		errs := atOnce(callers, func(i int) error {
+		errs := dbtxtest.AtOnce(callers, func(i int) error {
 			of, err := invert(t.Context(), g.store, int64(i-bad))
 			if err == nil && of != 100/int64(i-bad) {
 				return errors.New("another's answer")
@@ -354,7 +354,7 @@ func TestWithPipelining(t *testing.T) {
 			go func() { done <- slow() }()
 			require.NoError(t, look(0))
 		}
-		require.Equal(t, make([]error, callers), atOnce(callers, look))
+		require.Equal(t, make([]error, callers), dbtxtest.AtOnce(callers, look))
 		require.Empty(t, done)
 		release()
 		for range slows {
@@ -412,13 +412,13 @@ func TestWithPipelining(t *testing.T) {
 			"ALTER TABLE papers ALTER COLUMN price_cents TYPE numeric",
 			"ALTER TABLE papers ADD COLUMN note text",
 		} {
-			require.Equal(t, make([]error, 16), atOnce(16, look))
+			require.Equal(t, make([]error, 16), dbtxtest.AtOnce(16, look))
 			before := g.count("GetPaper")
 			require.Positive(t, before)
 			_, err := g.direct.Exec(t.Context(), sql)
 			require.NoError(t, err)
-			require.Equal(t, make([]error, 16), atOnce(16, look))
-			require.Equal(t, make([]error, 16), atOnce(16, look))
+			require.Equal(t, make([]error, 16), dbtxtest.AtOnce(16, look))
+			require.Equal(t, make([]error, 16), dbtxtest.AtOnce(16, look))
 			require.Greater(t, g.count("GetPaper"), before+16, "and they are gathered again")
 		}
 	})
@@ -443,7 +443,7 @@ func gatheringOutlivesItsConnections(t *testing.T, rounds int) {
 	store := testdb.New(pool, testdb.WithPipelining())
 	dbtx.SetPatience(testdb.Store(store), time.Minute)
 	a, b := newReader(t, store, "a@x"), newPaper(t, store, "A")
-	require.Equal(t, make([]error, 8), atOnce(8, func(worker int) error {
+	require.Equal(t, make([]error, 8), dbtxtest.AtOnce(8, func(worker int) error {
 		for n := range rounds {
 			if worker == 0 && n%5 == 0 { // under the others, wherever they are
 				if err := killer.kill(t.Context()); err != nil {
@@ -468,7 +468,7 @@ func gatheringOutlivesItsLink(t *testing.T, rounds int) {
 	t.Helper()
 	g := newGathering(t)
 	a := newReader(t, g.store, "a@x")
-	now := everyNth(97)
+	now := dbtxtest.EveryNth(97)
 	g.proxy.Set(func(m wireproxy.Message) wireproxy.Action {
 		g.rule(m)
 		switch m.Is.(type) {
@@ -480,7 +480,7 @@ func gatheringOutlivesItsLink(t *testing.T, rounds int) {
 
 		return wireproxy.Pass
 	})
-	require.Equal(t, make([]error, 8), atOnce(8, func(int) error {
+	require.Equal(t, make([]error, 8), dbtxtest.AtOnce(8, func(int) error {
 		for range rounds {
 			if found, err := g.store.GetReader(t.Context(), a.ID); err != nil || !reflect.DeepEqual(found, a) {
 				return fmt.Errorf("%v: %w", found, err)
@@ -492,11 +492,4 @@ func gatheringOutlivesItsLink(t *testing.T, rounds int) {
 	g.proxy.Set(nil)
 	require.Positive(t, g.count("GetReader"))
 	require.Positive(t, g.proxy.Cuts())
-}
-
-// everyNth returns a function that returns true at every so many-th call.
-func everyNth(n int64) func() bool {
-	var calls atomic.Int64
-
-	return func() bool { return calls.Add(1)%n == 0 }
 }

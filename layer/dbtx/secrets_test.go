@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/tracelog"
 	"github.com/stretchr/testify/require"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb"
 	"musicstore/layer/internal/testdb/dbtest"
 	"musicstore/layer/private"
@@ -23,7 +24,7 @@ import (
 func TestSecrets_AppearInNoOutput(t *testing.T) {
 	t.Parallel()
 	const password = "pgtdbpass" // of the tests' role, in every test's URL
-	out := &recorder{}
+	out := &dbtxtest.Echo{}
 	trace := &tracelog.TraceLog{
 		LogLevel: tracelog.LogLevelTrace,
 		Logger: tracelog.LoggerFunc(func(_ context.Context, level tracelog.LogLevel, msg string, data map[string]any) {

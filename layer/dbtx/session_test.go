@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb"
 	"musicstore/layer/internal/testdb/dbtest"
 )
@@ -247,7 +248,7 @@ func TestRepo_ConcurrentUse(t *testing.T) {
 		err := store.InTx(t.Context(), func(tx *testdb.Repo) error {
 			runs++
 
-			return errors.Join(atOnce(8, func(int) error {
+			return errors.Join(dbtxtest.AtOnce(8, func(int) error {
 				_, err := tx.DB().Exec(t.Context(), "SELECT pg_sleep(.1)")
 
 				return err
@@ -269,7 +270,7 @@ func TestRepo_ConcurrentUse(t *testing.T) {
 				_, err := tx.LockPaper(ctx, a.ID)
 				first <- err
 			}()
-			awaitLock(t, store)
+			dbtxtest.AwaitLock(t, store.DB())
 			_, err := tx.GetPaper(t.Context(), a.ID)
 			require.EqualError(t, err, "get paper: "+testdb.ErrConcurrentUse.Error())
 			_, copied := tx.LoadArticles(t.Context(), []testdb.LoadArticlesParams{{PaperID: a.ID, Name: "x", DisplayOrder: 2}})
@@ -330,7 +331,7 @@ func TestRepo_ConcurrentUse(t *testing.T) {
 				_, err := tx.LockPaper(t.Context(), a.ID)
 				left <- err
 			}()
-			awaitLock(t, store)
+			dbtxtest.AwaitLock(t, store.DB())
 
 			return nil
 		})

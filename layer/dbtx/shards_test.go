@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/dbtx"
 	"musicstore/layer/internal/testdb/dbgen"
 
@@ -34,6 +35,7 @@ func refusals(t *testing.T, store *testdb.Repo) map[string]refusal {
 	t.Helper()
 	reader, bought := newReader(t, store, "buyer@x"), newPaper(t, store, "Bought")
 	sale := testdb.RecordSaleParams{ReaderID: reader.ID, PaperID: bought.ID, PaymentRef: "ref", AmountPaidCents: 1}
+	newArticles(t, store, bought, 1)
 	_, err := store.RecordSale(t.Context(), sale)
 	require.NoError(t, err)
 	sale.PaymentRef = "another"
@@ -275,7 +277,7 @@ func TestCitus(t *testing.T) {
 			}()
 			u, err := url.Parse(base)
 			require.NoError(t, err)
-			store, err := testdb.Open(t.Context(), with(t, u.String(), "search_path", own))
+			store, err := testdb.Open(t.Context(), dbtxtest.With(t, u.String(), "search_path", own))
 			require.NoError(t, err)
 			defer store.Close()
 			_, err = schema.Bootstrap(t.Context(), store.DB(), &dbgen.Metadata)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb/dbgen"
 
 	"github.com/jackc/pgx/v5"
@@ -164,7 +165,7 @@ func TestNew(t *testing.T) {
 		pool := dbtest.Pool(t)
 		require.PanicsWithValue(t,
 			"dbtx: WithTracer is for Open: set ConnConfig.Tracer of the pool or connection that New is given",
-			func() { testdb.New(pool, testdb.WithTracer(&sqlTracer{})) })
+			func() { testdb.New(pool, testdb.WithTracer(&dbtxtest.Tracer{})) })
 	})
 }
 
@@ -252,7 +253,7 @@ func TestOpen_NamesTheSettingThatTheServerRefuses(t *testing.T) {
 		"work_mem": {"secret", "open: work_mem: the server refuses its value"},
 		"no_such":  {"secret", "open: no_such: the server has no such setting"},
 	} {
-		_, err := testdb.Open(t.Context(), with(t, url, setting, want[0]))
+		_, err := testdb.Open(t.Context(), dbtxtest.With(t, url, setting, want[0]))
 		require.ErrorIs(t, err, testdb.ErrInvalid)
 		require.EqualError(t, err, want[1])
 	}

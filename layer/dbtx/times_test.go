@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/stretchr/testify/require"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb"
 	"musicstore/layer/internal/testdb/dbtest"
 	"musicstore/layer/private"
@@ -57,10 +58,10 @@ func TestRepo_TimesAreOfTheYears1To9999(t *testing.T) {
 	})
 	t.Run("RefusesOthersAndSendsNothing", func(t *testing.T) {
 		t.Parallel()
-		echo := &recorder{}
+		echo := &dbtxtest.Echo{}
 		store := dbtest.New(t, testdb.WithEcho(echo))
 		a, b := newReader(t, store, "a@x"), newPaper(t, store, "A")
-		echo.take()
+		echo.Take()
 		for _, at := range beyond {
 			for want, call := range map[string]func() error{
 				"create reader: created_at": func() error {
@@ -102,7 +103,7 @@ func TestRepo_TimesAreOfTheYears1To9999(t *testing.T) {
 				err := call()
 				require.ErrorIs(t, err, testdb.ErrInvalid, "%s %v", want, at)
 				require.EqualError(t, err, strings.TrimSuffix(want, " of the clock")+": is not of the years 1 to 9999", at)
-				require.Empty(t, echo.take(), want)
+				require.Empty(t, echo.Take(), want)
 			}
 		}
 	})

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb"
 	"musicstore/layer/internal/testdb/dbtest"
 )
@@ -86,7 +86,7 @@ func TestRepo_InTx(t *testing.T) {
 	})
 	t.Run("RollsBackThoughTheContextHasEnded", func(t *testing.T) {
 		t.Parallel()
-		echo := &recorder{}
+		echo := &dbtxtest.Echo{}
 		store := dbtest.New(t, testdb.WithEcho(echo))
 		ctx, cancel := context.WithCancel(t.Context())
 		_ = store.InTx(ctx, func(*testdb.Repo) error {
@@ -94,7 +94,7 @@ func TestRepo_InTx(t *testing.T) {
 
 			return errOwn
 		})
-		require.Regexp(t, `^ROLLBACK \| 0 rows \| [^|]*$`, echo.take()[1], "without an error: the connection stays good")
+		require.Regexp(t, `^ROLLBACK \| 0 rows \| [^|]*$`, echo.Take()[1], "without an error: the connection stays good")
 	})
 	t.Run("SaysThatTheContextEndedBeforeCommit", func(t *testing.T) {
 		t.Parallel()
@@ -131,7 +131,7 @@ func TestRepo_InTx_Nested(t *testing.T) {
 
 	t.Run("IsASavepoint", func(t *testing.T) {
 		t.Parallel()
-		echo := &recorder{}
+		echo := &dbtxtest.Echo{}
 		store := dbtest.New(t, testdb.WithEcho(echo))
 		require.NoError(t, store.InTx(t.Context(), func(tx *testdb.Repo) error {
 			newPaper(t, tx, "A")
@@ -150,7 +150,7 @@ func TestRepo_InTx_Nested(t *testing.T) {
 			})
 		}))
 		var verbs []string
-		for _, line := range echo.take() {
+		for _, line := range echo.Take() {
 			verb, _, _ := strings.Cut(line, " |")
 			verbs = append(verbs, verb)
 		}
@@ -195,7 +195,7 @@ func TestRepo_InTx_Nested(t *testing.T) {
 
 func TestRepo_InTxOptions(t *testing.T) {
 	t.Parallel()
-	echo := &recorder{}
+	echo := &dbtxtest.Echo{}
 	store := dbtest.New(t, testdb.WithEcho(echo))
 
 	t.Run("ReadOnlyRefusesWrites", func(t *testing.T) {
@@ -220,10 +220,10 @@ func TestRepo_InTxOptions(t *testing.T) {
 func runsAgainAfterSerializationFailures(t *testing.T, n int) {
 	t.Helper()
 	serializable := pgx.TxOptions{IsoLevel: pgx.Serializable}
-	add := func(tx *testdb.Repo, all *barrier, first bool) error {
+	add := func(tx *testdb.Repo, all *dbtxtest.Barrier, first bool) error {
 		papers, err := tx.ListPapers(t.Context(), 1000)
 		if first {
-			all.wait()
+			all.Wait()
 		}
 		if err != nil {
 			return err
@@ -245,8 +245,8 @@ func runsAgainAfterSerializationFailures(t *testing.T, n int) {
 
 	store := dbtest.New(t)
 	var runs atomic.Int64
-	all := newBarrier(n)
-	errs := atOnce(n, func(int) error {
+	all := dbtxtest.NewBarrier(n)
+	errs := dbtxtest.AtOnce(n, func(int) error {
 		first := true
 
 		return store.InTxOptions(t.Context(), serializable, func(tx *testdb.Repo) error {
@@ -262,8 +262,8 @@ func runsAgainAfterSerializationFailures(t *testing.T, n int) {
 
 	// The control: at the default level all count the same.
 	naive := dbtest.New(t)
-	all = newBarrier(n)
-	errs = atOnce(n, func(int) error {
+	all = dbtxtest.NewBarrier(n)
+	errs = dbtxtest.AtOnce(n, func(int) error {
 		return naive.InTx(t.Context(), func(tx *testdb.Repo) error { return add(tx, all, true) })
 	})
 	require.Equal(t, make([]error, n), errs)
@@ -290,9 +290,9 @@ func TestRepo_InTx_RunsAgain(t *testing.T) {
 		newPaper(t, store, "A")
 		newPaper(t, store, "B")
 		// Write skew: each reads all and changes one; PostgreSQL finds out when the second commits.
-		both := newBarrier(2)
+		both := dbtxtest.NewBarrier(2)
 		var runs, atCommit atomic.Int64
-		errs := atOnce(2, func(i int) error {
+		errs := dbtxtest.AtOnce(2, func(i int) error {
 			first := true
 
 			return store.InTxOptions(t.Context(), serializable, func(tx *testdb.Repo) error {
@@ -302,12 +302,12 @@ func TestRepo_InTx_RunsAgain(t *testing.T) {
 					return err
 				}
 				if first {
-					both.wait()
+					both.Wait()
 				}
 				_, err = tx.UnpublishPaper(t.Context(), papers[i].ID)
 				if first && err == nil {
 					first = false
-					both.wait() // both have written, so only COMMIT is left to fail
+					both.Wait() // both have written, so only COMMIT is left to fail
 					atCommit.Add(1)
 				}
 
@@ -322,9 +322,9 @@ func TestRepo_InTx_RunsAgain(t *testing.T) {
 		t.Parallel()
 		store := dbtest.New(t)
 		ids := []int64{newPaper(t, store, "A").ID, newPaper(t, store, "B").ID}
-		both := newBarrier(2)
+		both := dbtxtest.NewBarrier(2)
 		var runs atomic.Int64
-		errs := atOnce(2, func(i int) error {
+		errs := dbtxtest.AtOnce(2, func(i int) error {
 			first := true
 
 			return store.InTx(t.Context(), func(tx *testdb.Repo) error {
@@ -334,7 +334,7 @@ func TestRepo_InTx_RunsAgain(t *testing.T) {
 				}
 				if first {
 					first = false
-					both.wait()
+					both.Wait()
 				}
 				_, err := tx.LockPaper(t.Context(), ids[1-i])
 
@@ -394,34 +394,4 @@ func TestRepo_InTx_RunsAgain(t *testing.T) {
 		require.Error(t, err)
 		require.Equal(t, 1, runs)
 	})
-}
-
-// barrier lets n goroutines go on together, any number of times.
-type barrier struct {
-	mu      sync.Mutex
-	all     *sync.Cond
-	n       int
-	waiting int
-	round   int
-}
-
-func newBarrier(n int) *barrier {
-	b := &barrier{n: n}
-	b.all = sync.NewCond(&b.mu)
-
-	return b
-}
-
-func (b *barrier) wait() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	round := b.round
-	if b.waiting++; b.waiting == b.n {
-		b.waiting = 0
-		b.round++
-		b.all.Broadcast()
-	}
-	for round == b.round {
-		b.all.Wait()
-	}
 }

@@ -162,7 +162,7 @@ func (r *Run) call(ctx context.Context, store *dbtx.Store, q *dbtx.Query) error 
 		defer func() { r.known = known }()
 		for _, other := range r.Metadata.Queries {
 			if insertsInto(other) == table && other.Command == dbtx.One {
-				if err := r.call(ctx, store, other); !Typed(err) {
+				if err := r.Call(ctx, store, other); !Typed(err) {
 					return err
 				}
 			}
