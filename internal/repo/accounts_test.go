@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
+	"musicstore/layer/dbtx/dbtxtest"
 
 	"github.com/stretchr/testify/require"
 )

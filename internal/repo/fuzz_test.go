@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/text/unicode/norm"
 
-	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
+	"musicstore/layer/dbtx/dbtxtest"
 )
 
 // The fuzz tests run their seeds and the corpus of testdata with every `go test`; `make fuzz` goes on from there.

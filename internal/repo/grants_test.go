@@ -13,10 +13,10 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
-	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
 	"musicstore/internal/schema"
+	"musicstore/layer/dbtx/dbtxtest"
 )
 
 const insufficientPrivilege = "42501"

@@ -12,11 +12,11 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/internal/dbgen"
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
 	"musicstore/layer/dbtx"
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/wireproxy"
 
 	"github.com/jackc/pgx/v5"

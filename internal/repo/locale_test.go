@@ -12,10 +12,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
 	"musicstore/internal/schema"
+	"musicstore/layer/dbtx/dbtxtest"
 )
 
 // everyLocale chooses all locales.

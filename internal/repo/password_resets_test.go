@@ -9,9 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/private"
 )
 

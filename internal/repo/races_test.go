@@ -12,9 +12,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
+	"musicstore/layer/dbtx/dbtxtest"
 )
 
 func TestRaces_ManySpellingsOfOneAddressAreOneAccount(t *testing.T) {

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"testing"
 
-	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
+	"musicstore/layer/dbtx/dbtxtest"
 
 	"github.com/stretchr/testify/require"
 )

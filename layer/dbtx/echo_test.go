@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/dbtx"
+	"musicstore/layer/dbtx/dbtxtest"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/dbtx"
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb/dbgen"
 
 	"github.com/jackc/pgx/v5"

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/dbtx"
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb/dbgen"
 
 	"github.com/jackc/pgx/v5"

@@ -132,6 +132,9 @@ func deletesFrom(q *dbtx.Query) string {
 	return ""
 }
 
+// deletes reports whether a query deletes rows, and puts none in their place.
+func deletes(q *dbtx.Query) bool { return deletesFrom(q) != "" && insertsInto(q) == "" }
+
 // ready reports whether a query that deletes nothing finds a row.
 func (r *Run) ready(q *dbtx.Query) bool {
 	for _, p := range q.Params {
@@ -142,7 +145,7 @@ func (r *Run) ready(q *dbtx.Query) bool {
 		}
 	}
 
-	return deletesFrom(q) == ""
+	return !deletes(q)
 }
 
 // Call calls a query with values that are like those of a real caller: new ones for what it inserts, and those of the row that is
@@ -157,24 +160,31 @@ func (r *Run) Call(ctx context.Context, store *dbtx.Store, q *dbtx.Query) error 
 }
 
 func (r *Run) call(ctx context.Context, store *dbtx.Store, q *dbtx.Query) error {
-	if table := deletesFrom(q); table != "" && insertsInto(q) == "" {
-		known := maps.Clone(r.known)
-		defer func() { r.known = known }()
+	known := maps.Clone(r.known)
+	call, err := r.Prepare(ctx, store, store, q)
+	if err == nil {
+		err = call(ctx)
+	}
+	if deletes(q) {
+		r.known = known // the row that it deleted was its own
+	}
+
+	return err
+}
+
+// Prepare returns a call of a query on a store with the values that it has now, after it made, on rows, the row that the query may
+// delete. Each call of what it returns sends the same values.
+func (r *Run) Prepare(ctx context.Context, rows, on *dbtx.Store, q *dbtx.Query) (func(context.Context) error, error) {
+	if deletes(q) {
 		for _, other := range r.Metadata.Queries {
-			if insertsInto(other) == table && other.Command == dbtx.One {
-				if err := r.Call(ctx, store, other); !Typed(err) {
-					return err
+			if insertsInto(other) == deletesFrom(q) && other.Command == dbtx.One {
+				if err := r.Call(ctx, rows, other); !Typed(err) {
+					return nil, err
 				}
 			}
 		}
 	}
-
-	return r.Prepare(store, q)(ctx)
-}
-
-// Prepare returns a call of a query with the values that it has now. Each call of it sends the same values.
-func (r *Run) Prepare(store *dbtx.Store, q *dbtx.Query) func(context.Context) error {
-	method := reflect.ValueOf(r.On(store)).MethodByName(q.Name)
+	method := reflect.ValueOf(r.On(on)).MethodByName(q.Name)
 	in := make([]reflect.Value, method.Type().NumIn())
 	if len(in) > 1 {
 		in[1] = r.argument(q, method.Type().In(1))
@@ -193,7 +203,7 @@ func (r *Run) Prepare(store *dbtx.Store, q *dbtx.Query) func(context.Context) er
 		}
 
 		return last
-	}
+	}, nil
 }
 
 // batchErrors reads the results of a batch, and returns their errors.
@@ -359,7 +369,7 @@ func (r *Run) learn(q *dbtx.Query, of reflect.Value) {
 	if of.Kind() == reflect.Slice && of.Len() > 0 {
 		of = of.Index(0)
 	}
-	if of.Kind() != reflect.Struct || deletesFrom(q) != "" && insertsInto(q) == "" {
+	if of.Kind() != reflect.Struct || deletes(q) {
 		return
 	}
 	for i := range of.NumField() {
