@@ -49,6 +49,7 @@ type Run struct {
 
 	known  map[dbtx.ColumnOf]reflect.Value // of a row that is there
 	number int                             // of the last unique number
+	enums  map[string]string               // the first label of each enum; nil until it is read
 }
 
 // New begins a series of calls, with no row.
@@ -187,6 +188,9 @@ func (r *Run) Prepare(ctx context.Context, rows, on *dbtx.Store, q *dbtx.Query) 
 	method := reflect.ValueOf(r.On(on)).MethodByName(q.Name)
 	in := make([]reflect.Value, method.Type().NumIn())
 	if len(in) > 1 {
+		if err := r.readEnums(ctx, rows.DB()); err != nil {
+			return nil, err
+		}
 		in[1] = r.argument(q, method.Type().In(1))
 	}
 
@@ -204,6 +208,27 @@ func (r *Run) Prepare(ctx context.Context, rows, on *dbtx.Store, q *dbtx.Query) 
 
 		return last
 	}, nil
+}
+
+// readEnums reads the labels of the enums, if there are any.
+func (r *Run) readEnums(ctx context.Context, db dbtx.DB) error {
+	if r.enums != nil || len(r.Metadata.Enums) == 0 {
+		return nil
+	}
+	rows, err := db.Query(ctx, `SELECT typname::text, enumlabel::text FROM pg_enum JOIN pg_type ON pg_type.oid = enumtypid
+		ORDER BY enumsortorder DESC`)
+	if err != nil {
+		return err
+	}
+	r.enums = map[string]string{}
+	var name, label string
+	_, err = pgx.ForEachRow(rows, []any{&name, &label}, func() error {
+		r.enums[name] = label
+
+		return nil
+	})
+
+	return err
 }
 
 // batchErrors reads the results of a batch, and returns their errors.
@@ -360,7 +385,7 @@ func (r *Run) guess(p dbtx.Param) string {
 	case "inet":
 		return "192.0.2.7"
 	default:
-		return "%"
+		return cmp.Or(r.enums[p.Type], "%")
 	}
 }
 
