@@ -501,14 +501,14 @@ func outlivesOtherEnds(t *testing.T) {
 		t.Parallel()
 		store, _ := killable(t, "")
 		rows, err := testdb.Store(store).DBTX().Query(t.Context(),
-			`SELECT n, CASE WHEN n = 100000 THEN pg_terminate_backend(pg_backend_pid()) END FROM generate_series(1, 200000) AS n`)
+			`SELECT n, CASE WHEN n = 20000 THEN pg_terminate_backend(pg_backend_pid()) END FROM generate_series(1, 40000) AS n`)
 		require.NoError(t, err)
 		n := 0
 		for rows.Next() {
 			n++
 		}
 		require.ErrorIs(t, rows.Err(), testdb.ErrUnavailable)
-		require.Less(t, n, 200000)
+		require.Less(t, n, 40000)
 		require.Positive(t, n)
 	})
 	t.Run("WhenTheSchemaChangesUnderACachedStatement", func(t *testing.T) {

@@ -117,7 +117,9 @@ func TestNew_RefusesAConnectionWithOtherSettings(t *testing.T) {
 			require.NoError(t, err)
 			defer pool.Close()
 			for name, db := range map[string]testdb.DB{"pool": pool, "transaction": tx} {
-				for _, store := range []*testdb.Repo{testdb.New(db), testdb.New(db, testdb.WithPipelining())} {
+				_, err = testdb.New(db, testdb.WithPipelining()).GetPaper(ctx, 1)
+				refused(t, err, setting, name)
+				for _, store := range []*testdb.Repo{testdb.New(db)} {
 					_, err = store.GetPaper(ctx, 1)
 					refused(t, err, setting, name)
 					_, err = store.CreatePaper(ctx, paper(accented))
@@ -319,14 +321,15 @@ func TestRepo_WarningsOfSettings(t *testing.T) {
 func TestRepo_ReplacesAConnectionWhoseSettingsWereChanged(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
+	url := dbtxtest.With(t, dbtest.URL(t), "pool_max_conns", "2")
 	for setting, value := range map[string]string{"client_encoding": "LATIN1", "standard_conforming_strings": "off"} {
 		for _, opts := range [][]testdb.Option{nil, {testdb.WithPipelining()}} {
-			store, err := testdb.Open(ctx, dbtxtest.With(t, dbtest.URL(t), "pool_max_conns", "3"), opts...)
+			store, err := testdb.Open(ctx, url, opts...)
 			require.NoError(t, err)
 			pool := store.DB().(*pgxpool.Pool)
 			spoil := func() {
 				var held []*pgxpool.Conn
-				for range 3 {
+				for range 2 {
 					conn, err := pool.Acquire(ctx)
 					require.NoError(t, err)
 					_, err = conn.Exec(ctx, "SET "+setting+" = '"+value+"'")
@@ -341,7 +344,7 @@ func TestRepo_ReplacesAConnectionWhoseSettingsWereChanged(t *testing.T) {
 				"a read":        func() error { _, err := store.ListPapers(ctx, 50); return err },
 				"a look-up":     func() error { _, err := store.GetPaper(ctx, 1); return notFound(err) },
 				"a write":       func() error { _, err := store.CreatePaper(ctx, paper(accented+testdb.NewID())); return err },
-				"a transaction": func() error { return store.InTx(ctx, func(tx *testdb.Repo) error { return everyQuery(ctx, tx) }) },
+				"a transaction": func() error { return store.InTx(ctx, func(tx *testdb.Repo) error { _, err := tx.ListPapers(ctx, 1); return err }) },
 				"COPY": func() error {
 					_, err := store.LoadArticles(ctx, nil)
 

@@ -171,7 +171,7 @@ const (
 
 // Query is what is known of a query.
 type Query struct {
-	Name    string // CreateAccount
+	Name    string // CreateReader
 	Op      string // its name in words, as errors begin with it: create reader
 	Command string // without the colon: one
 	SQL     string // as the generated code sends it; that of Copyfrom is never sent

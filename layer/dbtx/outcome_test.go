@@ -604,7 +604,7 @@ func TestRepo_CloseWaitsForAQueryUnderWay(t *testing.T) {
 	store := dbtest.New(t)
 	done := make(chan error, 1)
 	go func() {
-		_, err := testdb.Store(store).DBTX().Exec(t.Context(), "SELECT pg_sleep(2)")
+		_, err := testdb.Store(store).DBTX().Exec(t.Context(), "SELECT pg_sleep(1.5)")
 		done <- err
 	}()
 	require.Eventually(t, func() bool { return acquired(store) == 1 }, time.Minute, time.Millisecond)

@@ -75,7 +75,7 @@ func TestRepo_WithTracer_APanicAboutConnectionsIsDropped(t *testing.T) {
 	require.Panics(t, func() { tracer.TraceRelease(nil, pgxpool.TraceReleaseData{}) }, "the control: it does")
 	for _, more := range [][]testdb.Option{nil, {testdb.WithPipelining()}} {
 		store := open(t, dbtxtest.With(t, dbtest.URL(t), "pool_max_conns", "2"), append(more, testdb.WithTracer(tracer))...)
-		require.Equal(t, make([]error, 8), dbtxtest.AtOnce(8, func(int) error { return everyQuery(t.Context(), store) }))
+		require.Equal(t, make([]error, 2), dbtxtest.AtOnce(2, func(int) error { return everyQuery(t.Context(), store) }))
 		tracer.start.Store(true)
 		require.Panics(t, func() { _, _ = store.GetPaper(t.Context(), 1) }, "of a statement it is the caller's")
 		tracer.start.Store(false)

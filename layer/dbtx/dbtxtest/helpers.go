@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"musicstore/layer/dbtx"
+	"musicstore/layer/internal/sqlstate"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 )
 
@@ -166,13 +166,7 @@ func IsAny(err error, targets ...error) bool {
 }
 
 // SQLState returns the SQLSTATE of an error of PostgreSQL, and "" for another.
-func SQLState(err error) string {
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return pg.Code
-	}
-
-	return ""
-}
+func SQLState(err error) string { return sqlstate.Of(err) }
 
 // AwaitLock returns when a session of the database waits for a lock.
 func AwaitLock(tb testing.TB, db dbtx.DB) {

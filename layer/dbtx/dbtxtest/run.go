@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"reflect"
 	"slices"
@@ -59,25 +60,17 @@ func (q *Queries) New() *Run {
 
 // Every calls every query once, those that insert first and those that delete last, and returns how each ended. What is inserted so
 // that something can be deleted is not returned.
-func (q *Queries) Every(ctx context.Context, store *dbtx.Store) []Ran {
-	run := q.New()
-	ran := run.insert(ctx, store)
-	rest := slices.DeleteFunc(slices.Clone(q.Metadata.Queries), func(of *dbtx.Query) bool {
-		return slices.ContainsFunc(ran, func(r Ran) bool { return r.Query == of.Name })
-	})
-	for len(rest) > 0 {
-		at := max(0, slices.IndexFunc(rest, run.ready)) // the next whose row is there
-		of := rest[at]
-		rest = slices.Delete(rest, at, at+1)
-		ran = append(ran, Ran{of.Name, run.Call(ctx, store, of)})
+func (q *Queries) Every(ctx context.Context, store *dbtx.Store) (ran []Ran) {
+	for r := range q.New().every(ctx, store) {
+		ran = append(ran, r)
 	}
 
 	return ran
 }
 
-// EveryOrError is Every, and returns the first error that is not Typed.
+// EveryOrError is Every, and ends with the first error that is not Typed.
 func (q *Queries) EveryOrError(ctx context.Context, store *dbtx.Store) error {
-	for _, r := range q.Every(ctx, store) {
+	for r := range q.New().every(ctx, store) {
 		if !Typed(r.Err) {
 			return fmt.Errorf("%s: %w", r.Query, r.Err)
 		}
@@ -86,19 +79,40 @@ func (q *Queries) EveryOrError(ctx context.Context, store *dbtx.Store) error {
 	return nil
 }
 
+func (r *Run) every(ctx context.Context, store *dbtx.Store) iter.Seq[Ran] {
+	return func(yield func(Ran) bool) {
+		inserts := r.inserts()
+		rest := slices.DeleteFunc(slices.Clone(r.Metadata.Queries), func(q *dbtx.Query) bool { return slices.Contains(inserts, q) })
+		for _, q := range inserts {
+			if !yield(Ran{q.Name, r.Call(ctx, store, q)}) {
+				return
+			}
+		}
+		for len(rest) > 0 {
+			at := max(0, slices.IndexFunc(rest, r.ready)) // the next whose row is there
+			q := rest[at]
+			rest = slices.Delete(rest, at, at+1)
+			if !yield(Ran{q.Name, r.Call(ctx, store, q)}) {
+				return
+			}
+		}
+	}
+}
+
 // Seed makes a new row of each table that a query inserts into, for the calls that follow. It returns the first error that is not
 // Typed.
 func (r *Run) Seed(ctx context.Context, store *dbtx.Store) error {
-	for _, ran := range r.insert(ctx, store) {
-		if !Typed(ran.Err) {
-			return ran.Err
+	for _, q := range r.inserts() {
+		if err := r.Call(ctx, store, q); !Typed(err) {
+			return err
 		}
 	}
 
 	return nil
 }
 
-func (r *Run) insert(ctx context.Context, store *dbtx.Store) (ran []Ran) {
+// inserts returns the queries that insert, in the order of their tables.
+func (r *Run) inserts() []*dbtx.Query {
 	order := func(table string) int {
 		return slices.IndexFunc(r.Metadata.Tables, func(t *dbtx.Table) bool { return t.Name == table })
 	}
@@ -106,11 +120,8 @@ func (r *Run) insert(ctx context.Context, store *dbtx.Store) (ran []Ran) {
 	slices.SortStableFunc(inserts, func(a, b *dbtx.Query) int {
 		return cmp.Compare(order(insertsInto(a)), order(insertsInto(b)))
 	})
-	for _, q := range inserts {
-		ran = append(ran, Ran{q.Name, r.Call(ctx, store, q)})
-	}
 
-	return ran
+	return inserts
 }
 
 func insertsInto(q *dbtx.Query) string {
