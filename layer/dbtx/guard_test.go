@@ -119,24 +119,23 @@ func TestNew_RefusesAConnectionWithOtherSettings(t *testing.T) {
 			for name, db := range map[string]testdb.DB{"pool": pool, "transaction": tx} {
 				_, err = testdb.New(db, testdb.WithPipelining()).GetPaper(ctx, 1)
 				refused(t, err, setting, name)
-				for _, store := range []*testdb.Repo{testdb.New(db)} {
-					_, err = store.GetPaper(ctx, 1)
-					refused(t, err, setting, name)
-					_, err = store.CreatePaper(ctx, paper(accented))
-					refused(t, err, setting, name)
-					_, err = store.ListPapers(ctx, 50)
-					refused(t, err, setting, name)
-					_, err = store.DeletePaper(ctx, 1)
-					refused(t, err, setting, name)
-					_, err = store.LoadArticles(ctx, []testdb.LoadArticlesParams{{PaperID: 1, Name: accented, DisplayOrder: 1}})
-					refused(t, err, setting, name)
-					err = store.InTx(ctx, func(tx *testdb.Repo) error {
-						_, err := tx.GetPaper(ctx, 1)
+				store := testdb.New(db)
+				_, err = store.GetPaper(ctx, 1)
+				refused(t, err, setting, name)
+				_, err = store.CreatePaper(ctx, paper(accented))
+				refused(t, err, setting, name)
+				_, err = store.ListPapers(ctx, 50)
+				refused(t, err, setting, name)
+				_, err = store.DeletePaper(ctx, 1)
+				refused(t, err, setting, name)
+				_, err = store.LoadArticles(ctx, []testdb.LoadArticlesParams{{PaperID: 1, Name: accented, DisplayOrder: 1}})
+				refused(t, err, setting, name)
+				err = store.InTx(ctx, func(tx *testdb.Repo) error {
+					_, err := tx.GetPaper(ctx, 1)
 
-						return err
-					})
-					refused(t, err, setting, name)
-				}
+					return err
+				})
+				refused(t, err, setting, name)
 			}
 			require.Zero(t, pool.Stat().AcquiredConns(), "every connection is given back")
 			require.NoError(t, tx.Rollback(ctx))
@@ -341,10 +340,12 @@ func TestRepo_ReplacesAConnectionWhoseSettingsWereChanged(t *testing.T) {
 				}
 			}
 			for name, call := range map[string]func() error{
-				"a read":        func() error { _, err := store.ListPapers(ctx, 50); return err },
-				"a look-up":     func() error { _, err := store.GetPaper(ctx, 1); return notFound(err) },
-				"a write":       func() error { _, err := store.CreatePaper(ctx, paper(accented+testdb.NewID())); return err },
-				"a transaction": func() error { return store.InTx(ctx, func(tx *testdb.Repo) error { _, err := tx.ListPapers(ctx, 1); return err }) },
+				"a read":    func() error { _, err := store.ListPapers(ctx, 50); return err },
+				"a look-up": func() error { _, err := store.GetPaper(ctx, 1); return notFound(err) },
+				"a write":   func() error { _, err := store.CreatePaper(ctx, paper(accented+testdb.NewID())); return err },
+				"a transaction": func() error {
+					return store.InTx(ctx, func(tx *testdb.Repo) error { _, err := tx.ListPapers(ctx, 1); return err })
+				},
 				"COPY": func() error {
 					_, err := store.LoadArticles(ctx, nil)
 

@@ -71,7 +71,7 @@ func newInvitation(tb testing.TB, store *testdb.Repo, of testdb.Reader, token st
 
 // queries are all queries of the tests' store.
 var queries = &dbtxtest.Queries{Metadata: &dbgen.Metadata, On: testdb.Queries, Samples: map[string]string{
-	"readers.email": "%@Example.com", "readers.password_hash": hash.Reveal(), "papers.year": "1991", "articles.display_order": "1",
+	"readers.email": "%@Example.com", "readers.password_hash": hash.Reveal(), "papers.year": "1991",
 	"invitations.expires_at": "9000-01-01 00:00:00Z", "invitations.used_ip": "192.0.2.7",
 }}
 

@@ -43,12 +43,19 @@ type gathering struct {
 // any other.
 func newGathering(t *testing.T, opts ...testdb.Option) *gathering {
 	t.Helper()
+
+	return newGatheringOf(t, "6", opts...)
+}
+
+// newGatheringOf is newGathering with so many connections.
+func newGatheringOf(t *testing.T, conns string, opts ...testdb.Option) *gathering {
+	t.Helper()
 	g := &gathering{direct: dbtest.Pool(t), parsed: map[string]string{}, inTx: map[int]bool{}, gathered: map[string]int{}}
 	g.proxy = wireproxy.New(t, g.direct.Config().ConnString())
 	g.proxy.Set(g.rule)
 	var err error
 	opts = append(opts, testdb.WithPipelining())
-	g.store, err = testdb.Open(t.Context(), dbtxtest.With(t, g.proxy.URL(""), "default_query_exec_mode", cacheStatement), opts...)
+	g.store, err = testdb.Open(t.Context(), dbtxtest.With(t, g.proxy.URL("pool_max_conns="+conns), "default_query_exec_mode", cacheStatement), opts...)
 	require.NoError(t, err)
 	t.Cleanup(g.store.Close)
 	dbtx.SetPatience(testdb.Store(g.store), time.Minute)
@@ -326,7 +333,7 @@ func TestWithPipelining(t *testing.T) {
 	})
 	t.Run("KeepsASlowOneToItself", func(t *testing.T) {
 		t.Parallel()
-		g := newGathering(t)
+		g := newGatheringOf(t, "16")
 		a, b := newReader(t, g.store, "a@x"), newArticles(t, g.store, newPaper(t, g.store, "A"), 1)[0]
 		look := func(int) error { _, err := g.store.GetReader(t.Context(), a.ID); return err }
 		slow := func() error { _, err := g.store.GetArticle(t.Context(), b.ID); return err }

@@ -55,7 +55,7 @@ type Run struct {
 
 // New begins a series of calls, with no row.
 func (q *Queries) New() *Run {
-	return &Run{Queries: q, known: map[dbtx.ColumnOf]reflect.Value{}, number: 1}
+	return &Run{Queries: q, known: map[dbtx.ColumnOf]reflect.Value{}}
 }
 
 // Every calls every query once, those that insert first and those that delete last, and returns how each ended. What is inserted so
