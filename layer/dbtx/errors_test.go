@@ -43,39 +43,6 @@ func constraints(t *testing.T, store *testdb.Repo) []constraint {
 	return all
 }
 
-func TestConstraints_EachHasASentinelInWords(t *testing.T) {
-	t.Parallel()
-	store := dbtest.New(t)
-	hasWords := func(c testdb.Constraint) bool { return c.Error() != "constraint "+string(c) }
-
-	all := constraints(t, store)
-	require.Greater(t, len(all), 30)
-	for _, c := range all {
-		require.True(t, strings.HasPrefix(c.Name, c.Table+"_"), "%s begins with its table's name", c.Name)
-		require.True(t, hasWords(testdb.Constraint(c.Name)), "%s has no words: run make generate", c.Name)
-		if c.Type != "f" {
-			continue
-		}
-		var cascades bool
-		require.NoError(t, store.DB().QueryRow(t.Context(),
-			`SELECT confdeltype = 'c' FROM pg_constraint WHERE conname = $1`, c.Name).Scan(&cascades))
-		require.NotEqual(t, cascades, hasWords(testdb.Constraint(c.Name).Referenced()),
-			"%s: a foreign key has words for its other side when it can stop a DELETE", c.Name)
-	}
-
-	// The control: a constraint that nobody gave words is found.
-	_, err := store.DB().Exec(t.Context(), `ALTER TABLE papers ADD CONSTRAINT papers_year_even_check CHECK (year % 2 = 0)`)
-	require.NoError(t, err)
-	missing := 0
-	for _, c := range constraints(t, store) {
-		if !hasWords(testdb.Constraint(c.Name)) {
-			missing++
-			require.Equal(t, "papers_year_even_check", c.Name)
-		}
-	}
-	require.Equal(t, 1, missing)
-}
-
 func TestConstraints_AreReadFromTheSchemaFiles(t *testing.T) {
 	t.Parallel()
 	store := dbtest.New(t)

@@ -44,11 +44,12 @@ func keepsPlans(t *testing.T, store *testdb.Repo) bool {
 func TestQueryModes(t *testing.T) {
 	t.Parallel()
 
+	url := dbtest.URL(t)
 	for _, mode := range queryModes {
 		t.Run("RunEveryQueryIn_"+mode, func(t *testing.T) {
 			t.Parallel()
-			store := openMode(t, dbtest.URL(t), mode)
-			for range 3 { // the first run fills the caches
+			store := openMode(t, url, mode)
+			for range 2 { // the first run fills the caches
 				require.NoError(t, everyQuery(t.Context(), store))
 			}
 		})

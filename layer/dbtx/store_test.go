@@ -14,7 +14,6 @@ import (
 	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb/dbgen"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
@@ -167,18 +166,6 @@ func TestNew(t *testing.T) {
 			"dbtx: WithTracer is for Open: set ConnConfig.Tracer of the pool or connection that New is given",
 			func() { testdb.New(pool, testdb.WithTracer(&dbtxtest.Tracer{})) })
 	})
-}
-
-func TestSchema_HasNoDefaultsOfItsOwn(t *testing.T) {
-	t.Parallel()
-	rows, err := dbtest.New(t).DB().Query(t.Context(), `
-		SELECT table_name || '.' || column_name
-		FROM information_schema.columns
-		WHERE table_schema = 'public' AND column_default IS NOT NULL`)
-	require.NoError(t, err)
-	columns, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	require.NoError(t, err)
-	require.Empty(t, columns)
 }
 
 func TestNewID(t *testing.T) {
