@@ -580,7 +580,7 @@ var Metadata = dbtx.Metadata{
 		},
 		{Name: "ListPapers", Op: "list papers", Command: "many", SQL: listPapers, File: "queries/papers.sql:24",
 			Params: []dbtx.Param{
-				{Name: "page_size", Type: "integer"},
+				{Name: "page_size", Type: "int4"},
 			},
 			Uses: []dbtx.Use{
 				{Table: "papers", Read: true, Select: []string{"id", "name", "url", "year", "price_cents", "image_url", "has_preview", "is_published"}},
@@ -588,7 +588,7 @@ var Metadata = dbtx.Metadata{
 		},
 		{Name: "ListReaders", Op: "list readers", Command: "many", SQL: listReaders, File: "queries/readers.sql:25",
 			Params: []dbtx.Param{
-				{Name: "page_size", Type: "integer"},
+				{Name: "page_size", Type: "int4"},
 			},
 			Uses: []dbtx.Use{
 				{Table: "readers", Read: true, Select: []string{"id", "email", "email_key", "password_hash", "created_at", "email_confirmed", "is_super_user"}},
