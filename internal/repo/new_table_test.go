@@ -25,7 +25,7 @@ func copyProject(t *testing.T) *project {
 	t.Helper()
 	const root = "../.."
 	p := &project{t: t, folder: t.TempDir(), url: dbtest.URL(t)}
-	for _, folder := range []string{"bench", "cmd", "db", "docs", "internal", "layer"} {
+	for _, folder := range []string{"bench", "cmd", "db", "docs", "examples", "internal", "layer"} {
 		require.NoError(t, os.CopyFS(filepath.Join(p.folder, folder), os.DirFS(filepath.Join(root, folder))))
 	}
 	for _, file := range []string{"go.mod", "go.sum", "sqlc.yaml", "defaults.yaml", "Makefile", "README.md", "CHANGELOG.md"} {

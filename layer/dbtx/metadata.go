@@ -69,7 +69,7 @@ const (
 	KindSetting = "setting"
 )
 
-// Key tells the object that the statement makes from all others of the schema: "relation albums", "function f(int4)". It is
+// Key tells the object that the statement makes from all others of the schema: "relation papers", "function f(int4)". It is
 // "" for a part of an object, except for an index: a part is made with what it is a part of, and is not looked for.
 func (s Statement) Key() string {
 	if class := classes[s.Kind]; class != "" && s.Name != "" {

@@ -85,7 +85,7 @@ func TestRepo_WithTracer_APanicAboutConnectionsIsDropped(t *testing.T) {
 
 // There is no control for these: a connection that pgx alone loses so can't be given back, and keeps its pool from closing;
 // and a source of a COPY that panics would end the process.
-func TestRepo_APanicLeaksNoConnection(t *testing.T) { //nolint:tparallel // its parts share a connection
+func TestRepo_APanicLeaksNoConnection(t *testing.T) {
 	t.Parallel()
 	panics := map[string]func(t *testing.T, store *testdb.Repo){
 		"Argument of Exec": func(t *testing.T, store *testdb.Repo) {
@@ -148,8 +148,8 @@ func TestRepo_APanicLeaksNoConnection(t *testing.T) { //nolint:tparallel // its 
 		},
 	}
 	store := open(t, dbtxtest.With(t, dbtest.URL(t), "pool_max_conns", "1"))
-	for name, do := range panics {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // the parts share a connection
+	for name, do := range panics { //nolint:paralleltest // the parts share a connection
+		t.Run(name, func(t *testing.T) {
 			require.PanicsWithError(t, errOwn.Error(), func() { do(t, store) })
 			released(t, store)
 			require.Zero(t, countPapers(t, store), "it is of use")

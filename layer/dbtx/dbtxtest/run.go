@@ -208,7 +208,7 @@ func (r *Run) Prepare(ctx context.Context, rows, on *dbtx.Store, q *dbtx.Query) 
 	return func(ctx context.Context) error {
 		in[0] = reflect.ValueOf(ctx)
 		out := method.Call(in)
-		last, _ := out[len(out)-1].Interface().(error)
+		last, _ := reflect.TypeAssert[error](out[len(out)-1])
 		if len(out) == 1 && out[0].Kind() == reflect.Pointer { // of a batch
 			return errors.Join(batchErrors(out[0])...)
 		}
@@ -250,7 +250,7 @@ func batchErrors(results reflect.Value) (errs []error) {
 			continue
 		}
 		read.Call([]reflect.Value{reflect.MakeFunc(read.Type().In(0), func(args []reflect.Value) []reflect.Value {
-			if err, ok := args[len(args)-1].Interface().(error); ok {
+			if err, ok := reflect.TypeAssert[error](args[len(args)-1]); ok {
 				errs = append(errs, err)
 			}
 
