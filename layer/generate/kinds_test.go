@@ -134,6 +134,7 @@ Twice false
 		`{Table: "logs", Insert: []string{"at", "what"}}`,
 		`Enums: []string{"mood", "Size"}`,
 		`Kind: "alteration", Table: "logs_2027"}`,
+		`Partitioned: true, Partitions: []string{"logs_2026", "logs_2027"}`,
 		`SQL: "ALTER TABLE ONLY rooms ADD CONSTRAINT rooms_pkey PRIMARY KEY (id)"`,
 	} {
 		require.True(t, strings.Contains(metadata, line), line)
