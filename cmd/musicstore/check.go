@@ -49,7 +49,10 @@ func (a *app) printDifferences(differences []schema.Difference) error {
 	}
 	for _, d := range differences {
 		mend := printableSQL(d.Mend)
-		if d.LosesData {
+		switch {
+		case mend == "":
+			mend = commented("no statement mends it")
+		case d.LosesData:
 			mend = commented("loses data: " + mend)
 		}
 		if _, err := fmt.Fprintf(a.out, "%s\n%s\n\n", commented(d.String()), mend); err != nil {

@@ -12,7 +12,7 @@ import (
 func (a *app) initCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "init",
-		Short:   "Create the tables and indexes that are missing; change nothing that exists",
+		Short:   "Create what is missing of the schema; change nothing that exists",
 		Example: "  musicstore init\n  musicstore init --database-url postgres://localhost/shop",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -8,6 +8,7 @@ import (
 
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
+	"musicstore/layer/dbtx/dbtxtest"
 
 	"github.com/stretchr/testify/require"
 )
@@ -138,13 +139,13 @@ func TestRepo_CreateAccount(t *testing.T) {
 	})
 	t.Run("NeverSendsWhatMayBeAPassword", func(t *testing.T) {
 		t.Parallel()
-		tracer := &sqlTracer{}
+		tracer := &dbtxtest.Tracer{}
 		store := dbtest.New(t, repo.WithTracer(tracer))
-		tracer.reset()
+		tracer.Reset()
 		_, err := store.CreateAccount(t.Context(), repo.NewAccount{Email: "a@b", PasswordHash: repo.NewPasswordHash("$hunter2")})
 		require.ErrorIs(t, err, repo.ErrInvalid)
 		require.NotContains(t, err.Error(), "hunter2")
-		require.ErrorContains(t, tracer.lastError(), "to encode", "it was refused on the way out")
+		require.ErrorContains(t, tracer.LastError(), "to encode", "it was refused on the way out")
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
+	"musicstore/layer/dbtx/dbtxtest"
 )
 
 func TestRepo_CreateAlbum(t *testing.T) {
@@ -60,10 +61,10 @@ func TestRepo_CreateAlbum(t *testing.T) {
 	})
 	t.Run("IsOneStatement", func(t *testing.T) {
 		t.Parallel()
-		echo := &recorder{}
+		echo := &dbtxtest.Echo{}
 		store := dbtest.New(t, repo.WithEcho(echo))
 		newAlbum(t, store, "One", 12)
-		require.Len(t, echo.take(), 1)
+		require.Len(t, echo.Take(), 1)
 	})
 	t.Run("RefusesWhatIsTaken", func(t *testing.T) {
 		t.Parallel()
@@ -177,12 +178,12 @@ func TestRepo_CreateAlbums(t *testing.T) {
 	})
 	t.Run("IsOneStatementAndNoneForNone", func(t *testing.T) {
 		t.Parallel()
-		echo := &recorder{}
+		echo := &dbtxtest.Echo{}
 		store := dbtest.New(t, repo.WithEcho(echo))
 		require.NoError(t, store.CreateAlbums(t.Context(), nil))
-		require.Empty(t, echo.take())
+		require.Empty(t, echo.Take())
 		require.NoError(t, store.CreateAlbums(t.Context(), []repo.NewAlbum{album("A", 1), album("B", 2)}))
-		require.Len(t, echo.take(), 1)
+		require.Len(t, echo.Take(), 1)
 	})
 	t.Run("RefusesWhatCannotBeAndKeepsNothing", func(t *testing.T) {
 		t.Parallel()
@@ -230,26 +231,26 @@ func TestRepo_ListPublishedAlbums(t *testing.T) {
 
 	t.Run("IsTwoStatementsHoweverManyAlbums", func(t *testing.T) {
 		t.Parallel()
-		echo := &recorder{}
+		echo := &dbtxtest.Echo{}
 		store := dbtest.New(t, repo.WithEcho(echo))
 		for n := range 20 {
 			newAlbum(t, store, fmt.Sprintf("Album %d", n), n%4)
-			echo.take()
+			echo.Take()
 			albums, err := store.ListPublishedAlbums(t.Context(), repo.Page{})
 			require.NoError(t, err)
 			require.Len(t, albums, n+1)
-			require.Len(t, echo.take(), 2)
+			require.Len(t, echo.Take(), 2)
 		}
 		// The control: a query for the tracks of each album is one statement more an album.
 		albums, err := store.ListPublishedAlbums(t.Context(), repo.Page{})
 		require.NoError(t, err)
-		echo.take()
+		echo.Take()
 		for _, a := range albums {
 			tracks, err := store.ListTracksOfAlbum(t.Context(), a.ID)
 			require.NoError(t, err)
 			require.Equal(t, a.Tracks, tracks)
 		}
-		require.Len(t, echo.take(), 20)
+		require.Len(t, echo.Take(), 20)
 	})
 	t.Run("HasTheTracksOfEachInOrder", func(t *testing.T) {
 		t.Parallel()

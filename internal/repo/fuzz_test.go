@@ -12,6 +12,7 @@ import (
 
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
+	"musicstore/layer/dbtx/dbtxtest"
 )
 
 // The fuzz tests run their seeds and the corpus of testdata with every `go test`; `make fuzz` goes on from there.
@@ -238,7 +239,7 @@ func giveText(t *testing.T, store *repo.Repo, world bystanders, text string) {
 
 			return undo
 		})
-		if !isAny(err, undo, repo.ErrInvalid, repo.ErrNotFound, repo.ErrResetInvalid, repo.ErrForeignKey) {
+		if !dbtxtest.IsAny(err, undo, repo.ErrInvalid, repo.ErrNotFound, repo.ErrResetInvalid, repo.ErrForeignKey) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

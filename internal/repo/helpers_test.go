@@ -1,16 +1,12 @@
 package repo_test
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"musicstore/internal/repo"
 
@@ -48,53 +44,6 @@ func newAlbum(tb testing.TB, store *repo.Repo, name string, n int) repo.AlbumWit
 	return a
 }
 
-// recorder is a writer for the echo that concurrent statements may share.
-type recorder struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (r *recorder) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-
-	return r.buf.Write(p)
-}
-
-func (r *recorder) String() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-
-	return r.buf.String()
-}
-
-// take returns the lines so far and forgets them.
-func (r *recorder) take() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	lines := strings.FieldsFunc(r.buf.String(), func(c rune) bool { return c == '\n' })
-	r.buf.Reset()
-
-	return lines
-}
-
-// atOnce runs fn n times at the same moment and returns their errors.
-func atOnce(n int, fn func(i int) error) []error {
-	errs := make([]error, n)
-	start := make(chan struct{})
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() {
-			<-start
-			errs[i] = fn(i)
-		})
-	}
-	close(start)
-	wg.Wait()
-
-	return errs
-}
-
 // succeeded counts the nils.
 func succeeded(errs []error) int {
 	n := 0
@@ -105,28 +54,6 @@ func succeeded(errs []error) int {
 	}
 
 	return n
-}
-
-func isAny(err error, targets ...error) bool {
-	for _, target := range targets {
-		if errors.Is(err, target) {
-			return true
-		}
-	}
-
-	return false
-}
-
-// awaitLock returns when somebody in the store's database waits for a lock.
-func awaitLock(tb testing.TB, store *repo.Repo) {
-	tb.Helper()
-	require.Eventually(tb, func() bool {
-		var waits bool
-		err := store.DB().QueryRow(tb.Context(), `SELECT EXISTS (SELECT FROM pg_stat_activity
-			WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waits)
-
-		return err == nil && waits
-	}, time.Minute, time.Millisecond)
 }
 
 // hasGo says whether a table has Go in this package, and is not of SQL alone.

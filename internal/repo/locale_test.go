@@ -15,6 +15,7 @@ import (
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
 	"musicstore/internal/schema"
+	"musicstore/layer/dbtx/dbtxtest"
 )
 
 // everyLocale chooses all locales.
@@ -114,11 +115,11 @@ func isOneRule(t *testing.T, locale string, store *repo.Repo) {
 		a := album(name, 0)
 		a.URL = fmt.Sprintf("u%d", r)
 		_, err := store.CreateAlbum(t.Context(), a)
-		require.Equal(t, blank, isAny(err, repo.ErrAlbumNameInvalid), "%U %v", r, err)
-		_, err = store.AddTrack(t.Context(), of.ID, repo.NewTrack{Name: name}, 0)
-		require.Equal(t, blank, isAny(err, repo.ErrTrackNameInvalid), "%U %v", r, err)
+		require.Equal(t, blank, dbtxtest.IsAny(err, repo.ErrAlbumNameInvalid), "%U %v", r, err)
+		_, err = store.DB().Exec(t.Context(), "UPDATE tracks SET name = $1", name)
+		require.Equal(t, blank, err != nil && strings.Contains(err.Error(), "tracks_name_check"), "%U %v", r, err)
 		_, err = store.RecordPurchase(t.Context(), repo.NewPurchase{AccountID: buyer.ID, AlbumID: of.ID, PaymentRef: name})
-		require.Equal(t, blank, isAny(err, repo.ErrPaymentRefInvalid), "%U %v", r, err)
+		require.Equal(t, blank, dbtxtest.IsAny(err, repo.ErrPaymentRefInvalid), "%U %v", r, err)
 		a = album("U"+name, 0)
 		a.URL = "a" + string(r)
 		_, err = store.CreateAlbum(t.Context(), a)

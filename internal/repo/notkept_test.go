@@ -8,6 +8,7 @@ import (
 
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
+	"musicstore/layer/dbtx/dbtxtest"
 )
 
 // trigger makes a trigger that runs body for each row.
@@ -136,7 +137,7 @@ func TestRepo_AWriteOfWhichATriggerDropsARowKeepsNothing(t *testing.T) { //nolin
 			a := newAlbum(t, store, "A", 3)
 			trigger(t, store, "BEFORE UPDATE", "tracks", body)
 			_, err := store.MoveTrack(t.Context(), a.Tracks[0].ID, 3)
-			require.True(t, isAny(err, repo.ErrRowsNotKept, repo.ErrTrackPositionTaken), "%s: %v", name, err)
+			require.True(t, dbtxtest.IsAny(err, repo.ErrRowsNotKept, repo.ErrTrackPositionTaken), "%s: %v", name, err)
 			_, err = store.MoveTrack(t.Context(), a.Tracks[0].ID, 4)
 			require.ErrorIs(t, err, repo.ErrTrackPositionInvalid, name)
 			_, err = store.DeleteTrack(t.Context(), a.Tracks[0].ID)

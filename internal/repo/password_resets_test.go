@@ -11,6 +11,7 @@ import (
 
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/private"
 )
 
@@ -194,7 +195,7 @@ func TestRepo_PasswordReset(t *testing.T) {
 		store := dbtest.New(t, repo.WithResetInterval(0))
 		a := newAccount(t, store, "a@x")
 		tokens := make([]string, 16)
-		errs := atOnce(16, func(i int) error {
+		errs := dbtxtest.AtOnce(16, func(i int) error {
 			var err error
 			_, tokens[i], err = store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
 
@@ -216,11 +217,11 @@ func TestRepo_PasswordReset(t *testing.T) {
 		for range 20 {
 			_, token, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
 			require.NoError(t, err)
-			errs := atOnce(8, func(i int) error {
+			errs := dbtxtest.AtOnce(8, func(i int) error {
 				if i%2 == 0 {
 					return store.SetPasswordHash(t.Context(), a.ID, hash)
 				}
-				if _, err := store.RedeemPasswordReset(t.Context(), token, hash2, from); !isAny(err, repo.ErrResetInvalid) {
+				if _, err := store.RedeemPasswordReset(t.Context(), token, hash2, from); !dbtxtest.IsAny(err, repo.ErrResetInvalid) {
 					return err
 				}
 
@@ -308,19 +309,19 @@ func TestWithResetInterval(t *testing.T) {
 		store := dbtest.New(t, repo.WithClock(clock.now))
 		for _, email := range []repo.Email{"a@x", "b@x", "c@x", "d@x", "e@x"} {
 			a := newAccount(t, store, email)
-			errs := atOnce(16, func(int) error { _, err := ask(t, store, a); return err })
+			errs := dbtxtest.AtOnce(16, func(int) error { _, err := ask(t, store, a); return err })
 			require.Equal(t, 1, succeeded(errs))
 		}
 
 		// The control: look when the last was asked for, then ask.
 		naive := newAccount(t, store, "naive@x")
 		unlimited := repo.New(store.DB(), repo.WithClock(clock.now), repo.WithResetInterval(0))
-		looked := newBarrier(16)
-		errs := atOnce(16, func(int) error {
+		looked := dbtxtest.NewBarrier(16)
+		errs := dbtxtest.AtOnce(16, func(int) error {
 			var n int
 			err := store.DB().QueryRow(t.Context(),
 				`SELECT count(*) FROM password_resets WHERE account_id = $1`, naive.ID).Scan(&n)
-			looked.wait()
+			looked.Wait()
 			if err != nil || n > 0 {
 				return errors.Join(err, repo.ErrResetTooSoon)
 			}
@@ -458,7 +459,7 @@ func redeemOnce(t *testing.T, store *repo.Repo, tokens, racers int) {
 		a := newAccount(t, store, repo.Email(repo.NewID())+"@x")
 		_, token, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
 		require.NoError(t, err)
-		errs := atOnce(racers, func(int) error {
+		errs := dbtxtest.AtOnce(racers, func(int) error {
 			_, err := store.RedeemPasswordReset(t.Context(), token, hash2, from)
 
 			return err
@@ -478,12 +479,12 @@ func redeemOnce(t *testing.T, store *repo.Repo, tokens, racers int) {
 		reset, _, err := store.CreatePasswordReset(t.Context(), repo.NewPasswordReset{AccountID: a.ID})
 		require.NoError(t, err)
 		var redeemed atomic.Int64
-		looked := newBarrier(racers)
-		atOnce(racers, func(int) error {
+		looked := dbtxtest.NewBarrier(racers)
+		dbtxtest.AtOnce(racers, func(int) error {
 			var open bool
 			err := store.DB().QueryRow(t.Context(),
 				`SELECT used_at IS NULL FROM password_resets WHERE id = $1`, reset.ID).Scan(&open)
-			looked.wait()
+			looked.Wait()
 			if err != nil || !open {
 				return err
 			}

@@ -9,6 +9,7 @@ import (
 
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
+	"musicstore/layer/dbtx/dbtxtest"
 )
 
 func TestRepo_RecordPurchase(t *testing.T) {
@@ -48,7 +49,7 @@ func TestRepo_RecordPurchase(t *testing.T) {
 		buyer, a := newAccount(t, store, "a@x"), newAlbum(t, store, "A", 1)
 		p := repo.NewPurchase{AccountID: buyer.ID, AlbumID: a.ID, PaymentRef: "1", AmountPaidCents: 5}
 		got := make([]repo.Purchase, 32)
-		errs := atOnce(32, func(i int) error {
+		errs := dbtxtest.AtOnce(32, func(i int) error {
 			var err error
 			got[i], err = store.RecordPurchase(t.Context(), p)
 
@@ -65,11 +66,11 @@ func TestRepo_RecordPurchase(t *testing.T) {
 		// The control: look first, then insert, without the constraint's help.
 		naive, err := store.DB().Exec(t.Context(), `CREATE TABLE naive (payment_ref text)`)
 		require.NoError(t, err, naive)
-		looked := newBarrier(32)
-		errs = atOnce(32, func(int) error {
+		looked := dbtxtest.NewBarrier(32)
+		errs = dbtxtest.AtOnce(32, func(int) error {
 			var n int
 			err := store.DB().QueryRow(t.Context(), `SELECT count(*) FROM naive WHERE payment_ref = '1'`).Scan(&n)
-			looked.wait()
+			looked.Wait()
 			if err != nil || n > 0 {
 				return err
 			}

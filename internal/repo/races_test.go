@@ -3,17 +3,15 @@ package repo_test
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
+	"musicstore/layer/dbtx/dbtxtest"
 )
 
 func TestRaces_ManySpellingsOfOneAddressAreOneAccount(t *testing.T) {
@@ -40,7 +38,7 @@ func TestRaces_ManySpellingsOfOneAddressAreOneAccount(t *testing.T) {
 
 		return err
 	}
-	errs := atOnce(64, func(i int) error { return signUp(spellings[i]) })
+	errs := dbtxtest.AtOnce(64, func(i int) error { return signUp(spellings[i]) })
 	require.Equal(t, 1, succeeded(errs))
 	for _, err := range errs {
 		if err != nil {
@@ -106,7 +104,7 @@ func noOldPasswordComesBack(t *testing.T, rounds int) {
 
 	var hashes atomic.Int64
 	next := func() repo.PasswordHash { return repo.NewPasswordHash(fmt.Sprintf("$test$salt$%d", hashes.Add(1))) }
-	errs := atOnce(6, func(i int) error {
+	errs := dbtxtest.AtOnce(6, func(i int) error {
 		for range rounds {
 			var err error
 			if i%3 == 0 {
@@ -118,7 +116,7 @@ func noOldPasswordComesBack(t *testing.T, rounds int) {
 					_, err = store.RedeemPasswordReset(t.Context(), token, next(), from)
 				}
 			}
-			if err != nil && !isAny(err, repo.ErrResetInvalid) { // another was quicker
+			if err != nil && !dbtxtest.IsAny(err, repo.ErrResetInvalid) { // another was quicker
 				return err
 			}
 			var open int
@@ -145,113 +143,4 @@ func TestSoak_Tokens(t *testing.T) {
 	t.Parallel()
 	dbtest.Soak(t)
 	redeemOnce(t, dbtest.New(t), 200, 16)
-}
-
-func TestRaces_MoneyIsNeitherMadeNorLost(t *testing.T) {
-	t.Parallel()
-	serializable := pgx.TxOptions{IsoLevel: pgx.Serializable}
-	// A bank whose accounts are the prices of albums.
-	const accounts, each = 4, 1000
-	bank := func(t *testing.T) (store *repo.Repo, ids []int64) {
-		t.Helper()
-		store = dbtest.New(t)
-		for n := range accounts {
-			a := album(fmt.Sprintf("Account %d", n), 0)
-			a.PriceCents = each
-			made, err := store.CreateAlbum(t.Context(), a)
-			require.NoError(t, err)
-			ids = append(ids, made.ID)
-		}
-
-		return store, ids
-	}
-	total := func(t *testing.T, store *repo.Repo) (sum int64) {
-		t.Helper()
-		for a, err := range store.AllAlbums(t.Context()) {
-			require.NoError(t, err)
-			sum += a.PriceCents
-		}
-
-		return sum
-	}
-	// transfer reads both accounts, then writes both.
-	transfer := func(tx *repo.Repo, from, to, cents int64, read func()) error {
-		var both [2]repo.AlbumWithTracks
-		for i, id := range []int64{from, to} {
-			var err error
-			if both[i], err = tx.GetAlbum(t.Context(), id); err != nil {
-				return err
-			}
-		}
-		read()
-		for i, change := range []int64{-cents, cents} {
-			a := both[i]
-			_, err := tx.UpdateAlbum(t.Context(), repo.UpdateAlbumParams{
-				ID: a.ID, Name: a.Name, URL: a.URL, Year: a.Year, PriceCents: a.PriceCents + change,
-			})
-			if isAny(err, repo.ErrAlbumPriceInvalid) {
-				return errOwn // not enough: nothing is transferred
-			}
-			if err != nil {
-				return err
-			}
-		}
-
-		return nil
-	}
-
-	t.Run("ByManyTransfersAtOnce", func(t *testing.T) {
-		t.Parallel()
-		const workers, transfers = 6, 15
-		store, ids := bank(t)
-		var runs atomic.Int64
-		require.Equal(t, make([]error, workers), atOnce(workers, func(i int) error {
-			r := rand.New(rand.NewPCG(1, uint64(i)))
-			for range transfers {
-				chosen, cents := r.Perm(accounts), r.Int64N(50)
-				err := store.InTxOptions(t.Context(), serializable, func(tx *repo.Repo) error {
-					runs.Add(1)
-
-					return transfer(tx, ids[chosen[0]], ids[chosen[1]], cents, func() {})
-				})
-				if err != nil && !isAny(err, errOwn) {
-					return err
-				}
-			}
-
-			return nil
-		}))
-		require.EqualValues(t, accounts*each, total(t, store))
-		t.Logf("%d transfers took %d runs: %d reruns", workers*transfers, runs.Load(), runs.Load()-workers*transfers)
-	})
-	// Three transfers from one account, each to another, of which all read before any writes.
-	fromOne := func(t *testing.T, options pgx.TxOptions) (sum, runs int64) {
-		t.Helper()
-		store, ids := bank(t)
-		all := newBarrier(3)
-		var n atomic.Int64
-		require.Equal(t, make([]error, 3), atOnce(3, func(i int) error {
-			var once sync.Once
-
-			return store.InTxOptions(t.Context(), options, func(tx *repo.Repo) error {
-				n.Add(1)
-
-				return transfer(tx, ids[0], ids[i+1], 10, func() { once.Do(all.wait) })
-			})
-		}))
-
-		return total(t, store), n.Load()
-	}
-	t.Run("ByTransfersThatReadTheSame", func(t *testing.T) {
-		t.Parallel()
-		sum, runs := fromOne(t, serializable)
-		require.EqualValues(t, accounts*each, sum)
-		require.GreaterOrEqual(t, runs, int64(5), "two of the three ran again")
-	})
-	t.Run("UnlessTheirLevelIsTheDefault", func(t *testing.T) { // the control
-		t.Parallel()
-		sum, runs := fromOne(t, pgx.TxOptions{})
-		require.EqualValues(t, accounts*each+20, sum, "of three payments one was taken off")
-		require.EqualValues(t, 3, runs)
-	})
 }

@@ -11,6 +11,7 @@ import (
 
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
+	"musicstore/layer/dbtx/dbtxtest"
 )
 
 func TestRepo_AddTrack(t *testing.T) {
@@ -171,12 +172,12 @@ func TestRepo_TracksStayGapless(t *testing.T) {
 		t.Parallel()
 		store := dbtest.New(t)
 		a := newAlbum(t, store, "A", 40)
-		errs := atOnce(16, func(i int) error {
+		errs := dbtxtest.AtOnce(16, func(i int) error {
 			r := rand.New(rand.NewPCG(1, uint64(i)))
 			for range 10 {
 				// Another may have deleted the track, or shortened the album, since it was looked at.
 				if err := change(t.Context(), store, r, a.ID); err != nil &&
-					!isAny(err, repo.ErrNotFound, repo.ErrTrackPositionInvalid) {
+					!dbtxtest.IsAny(err, repo.ErrNotFound, repo.ErrTrackPositionInvalid) {
 					return err
 				}
 			}
@@ -207,7 +208,7 @@ func TestRepo_TracksStayGapless(t *testing.T) {
 			_, err := store.DB().Exec(t.Context(), add, a.ID)
 			second <- err
 		}()
-		awaitLock(t, store)
+		dbtxtest.AwaitLock(t, store.DB())
 		require.NoError(t, tx.Commit(t.Context()))
 		require.ErrorContains(t, <-second, "tracks_display_order_key", "two take the same place")
 	})

@@ -14,7 +14,7 @@ import (
 
 // TestRepo_AWalkHoldsLittleWhateverTheRowsAre is not parallel: it measures the memory of the whole process.
 func TestRepo_AWalkHoldsLittleWhateverTheRowsAre(t *testing.T) { //nolint:paralleltest // see above
-	walkHoldsLittle(t, 6, 16<<20)
+	walkHoldsLittle(t, 4, 11<<20)
 }
 
 func TestSoak_AWalkHoldsLittleWhateverTheRowsAre(t *testing.T) { //nolint:paralleltest // see above

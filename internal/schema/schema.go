@@ -19,6 +19,7 @@ var (
 	ErrSettings          = schema.ErrSettings
 	ErrUntrusted         = schema.ErrUntrusted
 	ErrNoTemporaryTables = schema.ErrNoTemporaryTables
+	ErrNoSchema          = schema.ErrNoSchema
 )
 
 // Bootstrap creates the tables and indexes of db/schema that are missing, and returns their names. See the layer's Bootstrap.

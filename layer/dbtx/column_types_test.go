@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/stretchr/testify/require"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb"
 	"musicstore/layer/internal/testdb/dbtest"
 )
@@ -130,10 +131,10 @@ func storeAndReadEveryType(t *testing.T, modes ...string) {
 				url := url
 				for name, value := range values {
 					if name != "DateStyle" { // which Open refuses in a URL
-						url = with(t, url, name, value)
+						url = dbtxtest.With(t, url, name, value)
 					}
 				}
-				config, err := pgx.ParseConfig(with(t, url, "default_query_exec_mode", mode))
+				config, err := pgx.ParseConfig(dbtxtest.With(t, url, "default_query_exec_mode", mode))
 				require.NoError(t, err)
 				maps.Copy(config.RuntimeParams, values)
 				conn, err := pgx.ConnectConfig(t.Context(), config)
@@ -167,13 +168,13 @@ func storeAndReadEveryType(t *testing.T, modes ...string) {
 	t.Run("PgxControl", func(t *testing.T) {
 		t.Parallel()
 		for _, mode := range []string{"exec", "simple_protocol"} {
-			conn, err := pgx.Connect(t.Context(), with(t, with(t, url, "default_query_exec_mode", mode), "bytea_output", "escape"))
+			conn, err := pgx.Connect(t.Context(), dbtxtest.With(t, dbtxtest.With(t, url, "default_query_exec_mode", mode), "bytea_output", "escape"))
 			require.NoError(t, err)
 			defer conn.Close(t.Context())
 			var bytes []byte
 			require.Error(t, conn.QueryRow(t.Context(), "SELECT '\\x005cff'::bytea").Scan(&bytes), "the text is no hexadecimal one")
 			_, err = conn.Exec(t.Context(), "SELECT $1::jsonb", []byte(`{"a": 1}`))
-			require.Equal(t, "22P02", sqlState(err), "the bytes are sent as a bytea")
+			require.Equal(t, "22P02", dbtxtest.SQLState(err), "the bytes are sent as a bytea")
 		}
 	})
 }

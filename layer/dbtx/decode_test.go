@@ -31,10 +31,11 @@ SELECT repeat('é', n), NULL::text, repeat('x', n), n % 2 = 0, -n::integer, n::b
     timestamptz '1999-12-31 23:59:59.999999Z' + (n - 1) * interval '1 year 1 microsecond'
 FROM generate_series(0, 600) AS n
 ORDER BY n`
+	url := dbtest.URL(t)
 	for _, mode := range queryModes {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			store := openMode(t, dbtest.URL(t), mode)
+			store := openMode(t, url, mode)
 			rows, err := testdb.Store(store).DBTX().Query(t.Context(), sql)
 			require.NoError(t, err)
 			got, err := pgx.CollectRows(rows, scanEveryType)

@@ -431,8 +431,9 @@ func TestFill_SeesTheTimesOfRanges(t *testing.T) {
 func TestSendBatch_NamesTheListThatItsModeCannotSend(t *testing.T) {
 	t.Parallel()
 	type mood string
+	url := dbtest.URL(t)
 	for _, mode := range []string{"exec", "simple_protocol"} {
-		store := openMode(t, dbtest.URL(t), mode)
+		store := openMode(t, url, mode)
 		b := &pgx.Batch{}
 		b.Queue("-- name: AddNote :exec\nINSERT INTO notes (moods) VALUES ($1)", []mood{"a"})
 		err := dbtx.Knowing(testdb.Store(store), &dbtx.Metadata{}, nil).SendBatch(t.Context(), b).Close()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb/dbgen"
 
 	"github.com/jackc/pgx/v5"
@@ -62,8 +63,8 @@ func setsWhatGivesTextItsMeaning(t *testing.T, modes ...string) {
 		setForDatabase(t, url, setting, value)
 	}
 	for _, mode := range modes {
-		store := openMode(t, with(t, url, "options", "-cstandard_conforming_strings=off"), mode)
-		made := newPaper(t, store, accented+` \ `+mode, 1)
+		store := openMode(t, dbtxtest.With(t, url, "options", "-cstandard_conforming_strings=off"), mode)
+		made := newPaper(t, store, accented+` \ `+mode)
 		read, err := store.GetPaper(t.Context(), made.ID)
 		require.NoError(t, err)
 		require.Equal(t, made, read)
@@ -72,7 +73,7 @@ func setsWhatGivesTextItsMeaning(t *testing.T, modes ...string) {
 	for setting, value := range map[string]string{
 		"client_encoding": "LATIN1", "standard_conforming_strings": "off", "DateStyle": "German",
 	} {
-		_, err := testdb.Open(t.Context(), with(t, url, setting, value))
+		_, err := testdb.Open(t.Context(), dbtxtest.With(t, url, setting, value))
 		var invalid *testdb.InvalidError
 		require.ErrorAs(t, err, &invalid)
 		require.Equal(t, setting, invalid.Field)
@@ -89,7 +90,7 @@ func TestOpen_RefusesADatabaseThatIsNotUTF8(t *testing.T) {
 		name := fmt.Sprintf("repo_encoding_%d", i)
 		_, err = admin.Exec(t.Context(), "CREATE DATABASE "+name+" TEMPLATE template0 LOCALE 'C' ENCODING '"+encoding+"'")
 		require.NoError(t, err)
-		_, err := testdb.Open(t.Context(), with(t, dbtest.AdminURL(t), "dbname", name))
+		_, err := testdb.Open(t.Context(), dbtxtest.With(t, dbtest.AdminURL(t), "dbname", name))
 		require.ErrorIs(t, err, testdb.ErrSettings)
 		var wrong *testdb.SettingError
 		require.ErrorAs(t, err, &wrong)
@@ -116,28 +117,29 @@ func TestNew_RefusesAConnectionWithOtherSettings(t *testing.T) {
 			require.NoError(t, err)
 			defer pool.Close()
 			for name, db := range map[string]testdb.DB{"pool": pool, "transaction": tx} {
-				for _, store := range []*testdb.Repo{testdb.New(db), testdb.New(db, testdb.WithPipelining())} {
-					_, err = store.GetPaper(ctx, 1)
-					refused(t, err, setting, name)
-					_, err = store.CreatePaper(ctx, paper(accented, 1))
-					refused(t, err, setting, name)
-					_, err = store.ListPapers(ctx, testdb.Page{})
-					refused(t, err, setting, name)
-					_, err = store.DeletePaper(ctx, 1)
-					refused(t, err, setting, name)
-					_, err = store.LoadArticles(ctx, []testdb.LoadArticlesParams{{PaperID: 1, Name: accented, DisplayOrder: 1}})
-					refused(t, err, setting, name)
-					err = store.InTx(ctx, func(tx *testdb.Repo) error {
-						_, err := tx.GetPaper(ctx, 1)
+				_, err = testdb.New(db, testdb.WithPipelining()).GetPaper(ctx, 1)
+				refused(t, err, setting, name)
+				store := testdb.New(db)
+				_, err = store.GetPaper(ctx, 1)
+				refused(t, err, setting, name)
+				_, err = store.CreatePaper(ctx, paper(accented))
+				refused(t, err, setting, name)
+				_, err = store.ListPapers(ctx, 50)
+				refused(t, err, setting, name)
+				_, err = store.DeletePaper(ctx, 1)
+				refused(t, err, setting, name)
+				_, err = store.LoadArticles(ctx, []testdb.LoadArticlesParams{{PaperID: 1, Name: accented, DisplayOrder: 1}})
+				refused(t, err, setting, name)
+				err = store.InTx(ctx, func(tx *testdb.Repo) error {
+					_, err := tx.GetPaper(ctx, 1)
 
-						return err
-					})
-					refused(t, err, setting, name)
-				}
+					return err
+				})
+				refused(t, err, setting, name)
 			}
 			require.Zero(t, pool.Stat().AcquiredConns(), "every connection is given back")
 			require.NoError(t, tx.Rollback(ctx))
-			_, err = testdb.New(conn).CreatePaper(ctx, paper(accented, 1))
+			_, err = testdb.New(conn).CreatePaper(ctx, paper(accented))
 			refused(t, err, setting, "connection")
 
 			// The control: as the driver alone has it, the text is another one, or the statement is.
@@ -150,7 +152,7 @@ func TestNew_RefusesAConnectionWithOtherSettings(t *testing.T) {
 			// What the session sets itself counts.
 			_, err = conn.Exec(ctx, "SET client_encoding = 'UTF8'; SET standard_conforming_strings = on")
 			require.NoError(t, err)
-			newPaper(t, testdb.New(conn), accented, 1)
+			newPaper(t, testdb.New(conn), accented)
 			_, err = conn.Exec(ctx, "SET "+setting+" = '"+value+"'")
 			require.NoError(t, err)
 			_, err = testdb.New(conn).GetPaper(ctx, 1)
@@ -176,7 +178,7 @@ func TestRepo_RefusesASuperuserInDanger(t *testing.T) {
 	url := dbtest.URL(t)
 	own, err := pgx.ParseConfig(url)
 	require.NoError(t, err)
-	asAdmin := with(t, dbtest.AdminURL(t), "dbname", own.Database)
+	asAdmin := dbtxtest.With(t, dbtest.AdminURL(t), "dbname", own.Database)
 	store, err := testdb.Open(ctx, asAdmin)
 	require.NoError(t, err)
 	defer store.Close()
@@ -184,7 +186,7 @@ func TestRepo_RefusesASuperuserInDanger(t *testing.T) {
 	require.ErrorIs(t, err, testdb.ErrUntrusted, "the database's owner may log in")
 	require.ErrorContains(t, err, "ALTER SCHEMA public OWNER TO CURRENT_USER;")
 	err = store.InTx(ctx, func(tx *testdb.Repo) error {
-		_, err := tx.CreatePaper(ctx, paper("A", 1))
+		_, err := tx.CreatePaper(ctx, paper("A"))
 
 		return err
 	})
@@ -195,7 +197,7 @@ func TestRepo_RefusesASuperuserInDanger(t *testing.T) {
 
 	_, err = store.DB().Exec(ctx, "ALTER SCHEMA public OWNER TO CURRENT_USER; REVOKE CREATE ON SCHEMA public FROM PUBLIC")
 	require.NoError(t, err)
-	newPaper(t, store, "A", 1) // which needs no other store
+	newPaper(t, store, "A") // which needs no other store
 	require.NoError(t, store.InTx(ctx, func(tx *testdb.Repo) error { return everyQuery(ctx, tx) }))
 }
 
@@ -205,7 +207,7 @@ func TestRepo_Warnings(t *testing.T) {
 	url := dbtest.URL(t)
 	own, err := pgx.ParseConfig(url)
 	require.NoError(t, err)
-	admin, err := pgx.Connect(ctx, with(t, dbtest.AdminURL(t), "dbname", own.Database))
+	admin, err := pgx.Connect(ctx, dbtxtest.With(t, dbtest.AdminURL(t), "dbname", own.Database))
 	require.NoError(t, err)
 	defer admin.Close(context.WithoutCancel(ctx))
 	run := func(sql string) {
@@ -228,7 +230,7 @@ func TestRepo_Warnings(t *testing.T) {
 	ofSchema, err := schema.Warnings(ctx, store.DB())
 	require.NoError(t, err)
 	require.Equal(t, warnings, ofSchema)
-	newPaper(t, store, "A", 1) // it works
+	newPaper(t, store, "A") // it works
 }
 
 // A superuser gave the role or the database a setting with which foreign keys are not enforced.
@@ -236,12 +238,12 @@ func TestRepo_RefusesASessionWithoutForeignKeys(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	url := dbtest.URL(t)
-	store, err := testdb.Open(ctx, with(t, url, "pool_max_conns", "1"))
+	store, err := testdb.Open(ctx, dbtxtest.With(t, url, "pool_max_conns", "1"))
 	require.NoError(t, err)
 	defer store.Close()
-	sold := newPaper(t, store, "A", 0)
+	sold := newPaper(t, store, "A")
 	orphan := func(store *testdb.Repo) error {
-		_, err := store.RecordSale(ctx, testdb.NewSale{ReaderID: testdb.NewID(), PaperID: sold.ID, PaymentRef: testdb.NewID()})
+		_, err := store.RecordSale(ctx, testdb.RecordSaleParams{ReaderID: testdb.NewID(), PaperID: sold.ID, PaymentRef: testdb.NewID()})
 
 		return err
 	}
@@ -270,7 +272,7 @@ func TestRepo_RefusesASessionWithoutForeignKeys(t *testing.T) {
 	require.ErrorIs(t, err, schema.ErrSettings)
 	_, err = schema.Warnings(ctx, pool)
 	require.ErrorIs(t, err, schema.ErrSettings)
-	super, err := testdb.Open(ctx, with(t, dbtest.AdminURL(t), "dbname", own))
+	super, err := testdb.Open(ctx, dbtxtest.With(t, dbtest.AdminURL(t), "dbname", own))
 	require.NoError(t, err)
 	defer super.Close()
 	refused(t, orphan(super), "session_replication_role", "a superuser's statement")
@@ -309,7 +311,7 @@ func TestRepo_WarningsOfSettings(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Empty(t, warnings(url), "of the server's own synchronous_commit nothing is said")
-	list = warnings(with(t, url, "synchronous_commit", "off"))
+	list = warnings(dbtxtest.With(t, url, "synchronous_commit", "off"))
 	require.Len(t, list, 1)
 	require.Contains(t, list[0], "take it out of the URL")
 }
@@ -318,14 +320,15 @@ func TestRepo_WarningsOfSettings(t *testing.T) {
 func TestRepo_ReplacesAConnectionWhoseSettingsWereChanged(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
+	url := dbtxtest.With(t, dbtest.URL(t), "pool_max_conns", "2")
 	for setting, value := range map[string]string{"client_encoding": "LATIN1", "standard_conforming_strings": "off"} {
 		for _, opts := range [][]testdb.Option{nil, {testdb.WithPipelining()}} {
-			store, err := testdb.Open(ctx, with(t, dbtest.URL(t), "pool_max_conns", "3"), opts...)
+			store, err := testdb.Open(ctx, url, opts...)
 			require.NoError(t, err)
 			pool := store.DB().(*pgxpool.Pool)
 			spoil := func() {
 				var held []*pgxpool.Conn
-				for range 3 {
+				for range 2 {
 					conn, err := pool.Acquire(ctx)
 					require.NoError(t, err)
 					_, err = conn.Exec(ctx, "SET "+setting+" = '"+value+"'")
@@ -337,10 +340,12 @@ func TestRepo_ReplacesAConnectionWhoseSettingsWereChanged(t *testing.T) {
 				}
 			}
 			for name, call := range map[string]func() error{
-				"a read":        func() error { _, err := store.ListPapers(ctx, testdb.Page{}); return err },
-				"a look-up":     func() error { _, err := store.GetPaper(ctx, 1); return notFound(err) },
-				"a write":       func() error { _, err := store.CreatePaper(ctx, paper(accented+testdb.NewID(), 1)); return err },
-				"a transaction": func() error { return store.InTx(ctx, func(tx *testdb.Repo) error { return everyQuery(ctx, tx) }) },
+				"a read":    func() error { _, err := store.ListPapers(ctx, 50); return err },
+				"a look-up": func() error { _, err := store.GetPaper(ctx, 1); return notFound(err) },
+				"a write":   func() error { _, err := store.CreatePaper(ctx, paper(accented+testdb.NewID())); return err },
+				"a transaction": func() error {
+					return store.InTx(ctx, func(tx *testdb.Repo) error { _, err := tx.ListPapers(ctx, 1); return err })
+				},
 				"COPY": func() error {
 					_, err := store.LoadArticles(ctx, nil)
 

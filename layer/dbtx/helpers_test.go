@@ -1,121 +1,102 @@
 package dbtx_test
 
 import (
-	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb"
 	"musicstore/layer/internal/testdb/dbgen"
+	"musicstore/layer/private"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 )
 
 var (
-	hash  = testdb.NewPasswordHash("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo")
-	hash2 = testdb.NewPasswordHash("$argon2id$v=19$m=19456,t=2,p=1$b3RoZXJzYWx0$b3RoZXJoYXNoZXM")
+	hash  = private.NewPasswordHash("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo")
+	hash2 = private.NewPasswordHash("$argon2id$v=19$m=19456,t=2,p=1$b3RoZXJzYWx0$b3RoZXJoYXNoZXM")
 )
 
-func newReader(tb testing.TB, store *testdb.Repo, email testdb.Email) testdb.Reader {
+func newReader(tb testing.TB, store *testdb.Repo, email private.Email) testdb.Reader {
 	tb.Helper()
-	a, err := store.CreateReader(tb.Context(), testdb.NewReader{Email: email, PasswordHash: hash})
+	a, err := store.CreateReader(tb.Context(), testdb.CreateReaderParams{Email: email, PasswordHash: hash})
 	require.NoError(tb, err)
 
 	return a
 }
 
-// paper returns a paper to be with n articles, published, of the year 1991.
-func paper(name string, n int) testdb.NewPaper {
-	a := testdb.NewPaper{Name: name, Year: 1991, PriceCents: 999, IsPublished: true}
-	for i := range n {
-		a.Articles = append(a.Articles, testdb.NewArticle{Name: fmt.Sprintf("%s %d", name, i+1), LengthSeconds: int32(60 + i)})
-	}
-
-	return a
+// paper returns a paper to be, published, of the year 1991.
+func paper(name string) testdb.CreatePaperParams {
+	return testdb.CreatePaperParams{Name: name, Year: 1991, PriceCents: 999, IsPublished: true}
 }
 
-func newPaper(tb testing.TB, store *testdb.Repo, name string, n int) testdb.PaperWithArticles {
+func newPaper(tb testing.TB, store *testdb.Repo, name string) testdb.Paper {
 	tb.Helper()
-	a, err := store.CreatePaper(tb.Context(), paper(name, n))
+	a, err := store.CreatePaper(tb.Context(), paper(name))
 	require.NoError(tb, err)
 
 	return a
 }
 
-// recorder is a writer for the echo that concurrent statements may share.
-type recorder struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (r *recorder) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-
-	return r.buf.Write(p)
-}
-
-func (r *recorder) String() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-
-	return r.buf.String()
-}
-
-// take returns the lines so far and forgets them.
-func (r *recorder) take() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	lines := strings.FieldsFunc(r.buf.String(), func(c rune) bool { return c == '\n' })
-	r.buf.Reset()
-
-	return lines
-}
-
-// atOnce runs fn n times at the same moment and returns their errors.
-func atOnce(n int, fn func(i int) error) []error {
-	errs := make([]error, n)
-	start := make(chan struct{})
-	var wg sync.WaitGroup
+// newArticles adds n articles to a paper, and returns them in order.
+func newArticles(tb testing.TB, store *testdb.Repo, of testdb.Paper, n int) []testdb.Article {
+	tb.Helper()
+	var load []testdb.LoadArticlesParams
 	for i := range n {
-		wg.Go(func() {
-			<-start
-			errs[i] = fn(i)
-		})
+		load = append(load, testdb.LoadArticlesParams{PaperID: of.ID, Name: fmt.Sprintf("%s %d", of.Name, i+1), DisplayOrder: int32(i + 1)})
 	}
-	close(start)
-	wg.Wait()
+	_, err := store.LoadArticles(tb.Context(), load)
+	require.NoError(tb, err)
+	articles, err := store.ListArticlesOfPapers(tb.Context(), []int64{of.ID})
+	require.NoError(tb, err)
 
-	return errs
+	return articles
 }
 
-func isAny(err error, targets ...error) bool {
-	for _, target := range targets {
-		if errors.Is(err, target) {
-			return true
+// newInvitation invites a reader for an hour, with a token.
+func newInvitation(tb testing.TB, store *testdb.Repo, of testdb.Reader, token string) testdb.Invitation {
+	tb.Helper()
+	made, err := store.CreateInvitation(tb.Context(), testdb.CreateInvitationParams{
+		ReaderID: of.ID, TokenHash: private.DigestOf(token), ExpiresAt: time.Now().Add(time.Hour),
+	})
+	require.NoError(tb, err)
+
+	return made
+}
+
+// queries are all queries of the tests' store.
+var queries = &dbtxtest.Queries{Metadata: &dbgen.Metadata, On: testdb.Queries, Samples: map[string]string{
+	"readers.email": "%@Example.com", "readers.password_hash": hash.Reveal(), "papers.year": "1991",
+	"invitations.expires_at": "9000-01-01 00:00:00Z", "invitations.used_ip": "192.0.2.7",
+}}
+
+// everyQuery runs every query once, and returns the first error. It may run any number of times on one database, also at once.
+func everyQuery(ctx context.Context, store *testdb.Repo) error {
+	for _, ran := range queries.Every(ctx, testdb.Store(store)) {
+		if ran.Err != nil {
+			return fmt.Errorf("%s: %w", ran.Query, ran.Err)
 		}
 	}
 
-	return false
+	return nil
 }
 
-// awaitLock returns when somebody in the store's database waits for a lock.
-func awaitLock(tb testing.TB, store *testdb.Repo) {
-	tb.Helper()
-	require.Eventually(tb, func() bool {
-		var waits bool
-		err := store.DB().QueryRow(tb.Context(), `SELECT EXISTS (SELECT FROM pg_stat_activity
-			WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waits)
+// everyQueryAtOnce is everyQuery on n stores at the same moment, or on one n times; it returns all errors.
+func everyQueryAtOnce(ctx context.Context, n, rounds int, store func(i int) *testdb.Repo) error {
+	return errors.Join(dbtxtest.AtOnce(n, func(i int) error {
+		for round := range rounds {
+			if err := everyQuery(ctx, store(i)); err != nil {
+				return fmt.Errorf("client %d, round %d: %w", i, round, err)
+			}
+		}
 
-		return err == nil && waits
-	}, time.Minute, time.Millisecond)
+		return nil
+	})...)
 }
 
 // queryNames are the names of the queries. The statements that they make have the same names.
@@ -151,12 +132,4 @@ func names(articles []testdb.Article) []string {
 	}
 
 	return names
-}
-
-func sqlState(err error) string {
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return pg.Code
-	}
-
-	return ""
 }

@@ -27,7 +27,7 @@ type Metadata struct {
 // and without a schema.
 type Statement struct {
 	SQL  string // without the comments before it, without a semicolon, and without the schema public
-	File string // its file and line: db/schema/010_accounts.sql:2
+	File string // its file and line: db/schema/010_readers.sql:2
 	Kind string // what it makes: KindTable, KindIndex, …
 
 	// Name is the name of what it makes. A function has the types of its input arguments, by the names of the catalogue:
@@ -38,7 +38,7 @@ type Statement struct {
 	// comment on a column or one of these. The Table of a partition is its parent.
 	Table string
 
-	// Of is the kind of what a comment is about: KindTable, "column", …
+	// Of is the kind of what a comment is about: KindTable, "column", …; and of a constraint: PrimaryKey, Unique, …
 	Of string
 }
 
@@ -60,8 +60,10 @@ const (
 	KindTrigger          = "trigger"
 	KindComment          = "comment"
 
-	// KindAlteration is a part of a table, an index or a sequence that has no name: ALTER TABLE … ALTER COLUMN … SET DEFAULT,
-	// … ATTACH PARTITION, whose Table is the partition, ALTER SEQUENCE … OWNED BY.
+	// KindPartition is ATTACH PARTITION. Name is the table or index that becomes a partition, and Table its parent.
+	KindPartition = "partition"
+	// KindAlteration is a part of a table or a sequence that has no name: ALTER TABLE … ALTER COLUMN … SET DEFAULT, ALTER
+	// SEQUENCE … OWNED BY.
 	KindAlteration = "alteration"
 	// KindSetting is a setting for the statements behind it, until the end of the transaction.
 	KindSetting = "setting"
@@ -77,6 +79,11 @@ func (s Statement) Key() string {
 	return ""
 }
 
+// HasIndex reports that the statement adds a key, which PostgreSQL keeps by an index of its name.
+func (s Statement) HasIndex() bool {
+	return s.Kind == KindConstraint && (s.Of == PrimaryKey || s.Of == Unique || s.Of == Exclusion)
+}
+
 // Owners returns the keys of what the statement may be a part of; none when it is an object of its own. A name can be that
 // of a relation or of a type, and a schema has one of them.
 func (s Statement) Owners() []string {
@@ -85,6 +92,8 @@ func (s Statement) Owners() []string {
 		return []string{classes[s.Of] + " " + s.Name}
 	case s.Kind == KindComment:
 		return []string{"relation " + s.Table, "type " + s.Table}
+	case s.Kind == KindPartition:
+		return []string{"relation " + s.Name}
 	case s.Kind == KindIndex, s.Kind == KindConstraint, s.Kind == KindTrigger, s.Kind == KindAlteration:
 		return []string{"relation " + s.Table}
 	default:
@@ -162,7 +171,7 @@ const (
 
 // Query is what is known of a query.
 type Query struct {
-	Name    string // CreateAccount
+	Name    string // CreateReader
 	Op      string // its name in words, as errors begin with it: create reader
 	Command string // without the colon: one
 	SQL     string // as the generated code sends it; that of Copyfrom is never sent

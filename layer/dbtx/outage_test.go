@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb/dbgen"
 
 	"github.com/jackc/pgx/v5"
@@ -18,6 +20,7 @@ import (
 
 	"musicstore/layer/internal/testdb"
 	"musicstore/layer/internal/testdb/dbtest"
+	"musicstore/layer/private"
 	"musicstore/layer/schema"
 )
 
@@ -29,7 +32,7 @@ const insertSale = `INSERT INTO sales (reader_id, paper_id, payment_ref, descrip
 func work(ops int, op func(i int) error) (errs []error) {
 	var next atomic.Int64
 	var mu sync.Mutex
-	atOnce(8, func(int) error {
+	dbtxtest.AtOnce(8, func(int) error {
 		for {
 			i := int(next.Add(1)) - 1
 			if i >= ops {
@@ -60,7 +63,7 @@ func killedBackends(t *testing.T, ops, kills int) {
 	standby.exec(t, "SELECT pg_reload_conf()")
 	victim := primary.url() + "&application_name=victim&pool_max_conns=8&synchronous_commit=remote_apply"
 	store := open(t, victim)
-	a, buyer := newPaper(t, store, "A", 3), newReader(t, store, "buyer@x")
+	a, buyer := newPaper(t, store, "A"), newReader(t, store, "buyer@x")
 
 	admin, err := pgxpool.New(t.Context(), primary.url())
 	require.NoError(t, err)
@@ -101,14 +104,14 @@ func killedBackends(t *testing.T, ops, kills int) {
 	errs := work(ops, under(func(i int) (err error) {
 		switch ctx := t.Context(); i % 4 {
 		case 0:
-			_, err = store.CreateReader(ctx, testdb.NewReader{Email: testdb.Email(fmt.Sprint(i, "@x")), PasswordHash: hash})
+			_, err = store.CreateReader(ctx, testdb.CreateReaderParams{Email: private.Email(fmt.Sprint(i, "@x")), PasswordHash: hash})
 		case 1:
 			_, err = store.RecordSale(ctx,
-				testdb.NewSale{ReaderID: buyer.ID, PaperID: a.ID, PaymentRef: strconv.Itoa(i)})
+				testdb.RecordSaleParams{ReaderID: buyer.ID, PaperID: a.ID, PaymentRef: strconv.Itoa(i)})
 		case 2:
-			_, err = store.GetReaderByEmail(ctx, string(buyer.Email))
+			_, err = store.GetReaderByEmail(ctx, buyer.EmailKey)
 		case 3:
-			_, err = store.ListPublishedPapers(ctx, testdb.Page{})
+			_, err = store.ListPapers(ctx, 50)
 		}
 
 		return err
@@ -163,7 +166,7 @@ func restarts(t *testing.T, ops, times int) {
 	t.Helper()
 	server := newServer(t, newFolder(t)+"/a")
 	store := open(t, server.url())
-	a, buyer := newPaper(t, store, "A", 3), newReader(t, store, "buyer@x")
+	a, buyer := newPaper(t, store, "A"), newReader(t, store, "buyer@x")
 	plain, err := pgxpool.New(t.Context(), server.url())
 	require.NoError(t, err)
 	t.Cleanup(plain.Close)
@@ -182,12 +185,12 @@ func restarts(t *testing.T, ops, times int) {
 		switch ctx := t.Context(); i % 4 {
 		case 0:
 			_, err = store.RecordSale(ctx,
-				testdb.NewSale{ReaderID: buyer.ID, PaperID: a.ID, PaymentRef: strconv.Itoa(i)})
+				testdb.RecordSaleParams{ReaderID: buyer.ID, PaperID: a.ID, PaymentRef: strconv.Itoa(i)})
 		case 1:
 			_, err = store.GetPaper(ctx, a.ID)
 		case 2:
 			name := fmt.Sprint("B", i)
-			_, failed := store.CreatePaper(ctx, paper(name, 1))
+			_, failed := store.CreatePaper(ctx, paper(name))
 			mu.Lock()
 			papers[name] = failed
 			mu.Unlock()
@@ -219,8 +222,8 @@ func restarts(t *testing.T, ops, times int) {
 	unknown := 0
 	for name, failed := range papers {
 		kept := true
-		_, err := store.GetPaperByURL(t.Context(), testdb.PaperURL(name))
-		if isAny(err, testdb.ErrNotFound) {
+		_, err := store.GetPaperByURL(t.Context(), strings.ToLower(name))
+		if dbtxtest.IsAny(err, testdb.ErrNotFound) {
 			kept = false
 		} else {
 			require.NoError(t, err)
@@ -228,7 +231,7 @@ func restarts(t *testing.T, ops, times int) {
 		switch {
 		case failed == nil:
 			require.True(t, kept, "acknowledged")
-		case isAny(failed, testdb.ErrOutcomeUnknown):
+		case dbtxtest.IsAny(failed, testdb.ErrOutcomeUnknown):
 			unknown++
 		default:
 			require.ErrorIs(t, failed, testdb.ErrUnavailable)
@@ -240,12 +243,12 @@ func restarts(t *testing.T, ops, times int) {
 		times, ops, down.Round(time.Millisecond), len(errs), unknown, len(papers), refused.Load())
 
 	server.stop(t, syscall.SIGINT)
-	for i, err := range atOnce(3, func(i int) (err error) {
+	for i, err := range dbtxtest.AtOnce(3, func(i int) (err error) {
 		switch ctx := t.Context(); i {
 		case 0:
 			_, err = store.GetPaper(ctx, a.ID)
 		case 1:
-			_, err = store.RecordSale(ctx, testdb.NewSale{ReaderID: buyer.ID, PaperID: a.ID, PaymentRef: "away"})
+			_, err = store.RecordSale(ctx, testdb.RecordSaleParams{ReaderID: buyer.ID, PaperID: a.ID, PaymentRef: "away"})
 		case 2:
 			err = store.InTx(ctx, func(*testdb.Repo) error { return nil })
 		}
@@ -270,7 +273,7 @@ func failover(t *testing.T, writes int) {
 	t.Helper()
 	primary, standby := newPair(t, true)
 	store := open(t, primary.url(standby))
-	a, buyer := newPaper(t, store, "A", 0), newReader(t, store, "buyer@x")
+	a, buyer := newPaper(t, store, "A"), newReader(t, store, "buyer@x")
 
 	var mu sync.Mutex
 	acknowledged := make([]string, 0, writes)
@@ -281,9 +284,9 @@ func failover(t *testing.T, writes int) {
 	var errs []error
 	done := make(chan struct{})
 	load := func(int) error {
-		p := testdb.NewSale{ReaderID: buyer.ID, PaperID: a.ID, PaymentRef: testdb.NewID()}
+		p := testdb.RecordSaleParams{ReaderID: buyer.ID, PaperID: a.ID, PaymentRef: testdb.NewID()}
 		_, err := store.RecordSale(t.Context(), p)
-		for ; isAny(err, testdb.ErrUnavailable, testdb.ErrOutcomeUnknown) && !t.Failed(); _, err = store.RecordSale(t.Context(), p) {
+		for ; dbtxtest.IsAny(err, testdb.ErrUnavailable, testdb.ErrOutcomeUnknown) && !t.Failed(); _, err = store.RecordSale(t.Context(), p) {
 			mu.Lock()
 			again++ // the promotion took longer than the retries last
 			mu.Unlock()
@@ -333,11 +336,11 @@ func TestSoak_AnAsynchronousPrimaryLosesWrites(t *testing.T) {
 	dbtest.Soak(t)
 	primary, standby := newPair(t, false)
 	store := open(t, primary.url(standby))
-	a, buyer := newPaper(t, store, "A", 0), newReader(t, store, "buyer@x")
+	a, buyer := newPaper(t, store, "A"), newReader(t, store, "buyer@x")
 	record := func(n int) {
 		for i := range n {
 			_, err := store.RecordSale(t.Context(),
-				testdb.NewSale{ReaderID: buyer.ID, PaperID: a.ID, PaymentRef: fmt.Sprint(n, ".", i)})
+				testdb.RecordSaleParams{ReaderID: buyer.ID, PaperID: a.ID, PaymentRef: fmt.Sprint(n, ".", i)})
 			require.NoError(t, err)
 		}
 	}
@@ -359,7 +362,7 @@ func TestSoak_OnAStandbyReadsAndRefusesWrites(t *testing.T) {
 	dbtest.Soak(t)
 	primary, standby := newPair(t, true)
 	store, copied := open(t, primary.url()), open(t, standby.url())
-	a, buyer := newPaper(t, store, "A", 3), newReader(t, store, "buyer@x")
+	a, buyer := newPaper(t, store, "A"), newReader(t, store, "buyer@x")
 	standby.await(t, "SELECT count(*) = 1 FROM readers")
 
 	read, err := copied.GetPaper(t.Context(), a.ID)
@@ -369,7 +372,7 @@ func TestSoak_OnAStandbyReadsAndRefusesWrites(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, buyer, reader)
 	require.NoError(t, copied.InTx(t.Context(), func(tx *testdb.Repo) error {
-		_, err := tx.ListPublishedPapers(t.Context(), testdb.Page{})
+		_, err := tx.ListPapers(t.Context(), 50)
 
 		return err
 	}))
@@ -378,12 +381,12 @@ func TestSoak_OnAStandbyReadsAndRefusesWrites(t *testing.T) {
 	require.Empty(t, created)
 
 	writes := func(ctx context.Context, store *testdb.Repo) map[string]error {
-		_, bought := store.RecordSale(ctx, testdb.NewSale{ReaderID: buyer.ID, PaperID: a.ID, PaymentRef: "x"})
-		_, made := store.CreatePaper(ctx, paper("B", 1))
-		_, signed := store.CreateReader(ctx, testdb.NewReader{Email: "new@x", PasswordHash: hash})
+		_, bought := store.RecordSale(ctx, testdb.RecordSaleParams{ReaderID: buyer.ID, PaperID: a.ID, PaymentRef: "x"})
+		_, made := store.CreatePaper(ctx, paper("B"))
+		_, signed := store.CreateReader(ctx, testdb.CreateReaderParams{Email: "new@x", PasswordHash: hash})
 		_, ended := store.DeletePaper(ctx, a.ID)
 		together := store.InTx(ctx, func(tx *testdb.Repo) error {
-			_, err := tx.CreatePaper(ctx, paper("C", 1))
+			_, err := tx.CreatePaper(ctx, paper("C"))
 
 			return err
 		})
@@ -401,7 +404,7 @@ func TestSoak_OnAStandbyReadsAndRefusesWrites(t *testing.T) {
 	}
 
 	standby.promote(t)
-	newPaper(t, copied, "D", 1)
+	newPaper(t, copied, "D")
 }
 
 func TestSoak_LeavesAPrimaryThatWasDemoted(t *testing.T) {
@@ -412,10 +415,10 @@ func TestSoak_LeavesAPrimaryThatWasDemoted(t *testing.T) {
 	plain, err := pgxpool.New(t.Context(), primary.url(standby)+"&pool_max_conns=4")
 	require.NoError(t, err)
 	t.Cleanup(plain.Close)
-	a, buyer := newPaper(t, store, "A", 0), newReader(t, store, "buyer@x")
+	a, buyer := newPaper(t, store, "A"), newReader(t, store, "buyer@x")
 	record := func(int) error {
 		_, err := store.RecordSale(t.Context(),
-			testdb.NewSale{ReaderID: buyer.ID, PaperID: a.ID, PaymentRef: testdb.NewID()})
+			testdb.RecordSaleParams{ReaderID: buyer.ID, PaperID: a.ID, PaymentRef: testdb.NewID()})
 
 		return err
 	}

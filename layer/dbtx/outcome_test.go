@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb"
 	"musicstore/layer/internal/testdb/dbtest"
 	"musicstore/layer/wireproxy"
@@ -57,7 +58,7 @@ func unsureUnderWrites(t *testing.T, wide func(name string) bool) {
 			direct := open(t, dbtest.URL(t))
 			proxy := wireproxy.New(t, direct.DB().(*pgxpool.Pool).Config().ConnString())
 			store := open(t, proxy.URL("pool_max_conns=2"))
-			a, buyer := newPaper(t, direct, "A", 1), newReader(t, direct, "buyer@x")
+			a, buyer := newPaper(t, direct, "A"), newReader(t, direct, "buyer@x")
 			// once has the reply to the first such statement replaced; "" is the first but BEGIN.
 			once := func(tag string) {
 				var done atomic.Bool
@@ -78,7 +79,7 @@ func unsureUnderWrites(t *testing.T, wide func(name string) bool) {
 			}
 
 			once("")
-			_, err := store.CreatePaper(t.Context(), paper("B", 2))
+			_, err := store.CreatePaper(t.Context(), paper("B"))
 			unknown("a row", err, "papers WHERE name = 'B'")
 			once("")
 			_, err = store.GetReaderByEmail(t.Context(), "buyer@x")
@@ -90,19 +91,23 @@ func unsureUnderWrites(t *testing.T, wide func(name string) bool) {
 			_, err = store.UnpublishPaper(t.Context(), a.ID)
 			unknown("a row", err, "papers WHERE name = 'A' AND NOT is_published")
 			once("")
-			err = store.CreatePapers(t.Context(), []testdb.NewPaper{paper("C", 2)})
+			err = store.AddPaper(t.Context(), testdb.AddPaperParams(paper("C")))
 			unknown("no row", err, "papers WHERE name = 'C'")
 			once("COPY")
 			_, err = testdb.Store(store).DBTX().CopyFrom(t.Context(), pgx.Identifier{"articles"},
 				[]string{"paper_id", "name", "length_seconds", "display_order"}, pgx.CopyFromRows([][]any{{a.ID, "two", 1, 2}}))
 			unknown("copy", err, "articles WHERE name = 'two'")
 			once("COPY")
-			_, err = store.LoadArticles(t.Context(), []testdb.LoadArticlesParams{{PaperID: a.ID, Name: "three", DisplayOrder: 3}})
+			err = store.InTx(t.Context(), func(tx *testdb.Repo) error {
+				_, err := tx.LoadArticles(t.Context(), []testdb.LoadArticlesParams{{PaperID: a.ID, Name: "three", DisplayOrder: 3}})
+
+				return err
+			})
 			require.NoError(t, err, "it is in a transaction, which runs again")
 			require.Equal(t, 1, count("articles WHERE name = 'three'"))
 			once("COMMIT")
 			err = store.InTx(t.Context(), func(tx *testdb.Repo) error {
-				_, err := tx.CreatePaper(t.Context(), paper("D", 2))
+				_, err := tx.CreatePaper(t.Context(), paper("D"))
 
 				return err
 			})
@@ -118,17 +123,17 @@ func unsureUnderWrites(t *testing.T, wide func(name string) bool) {
 
 			once("")
 			_, err = store.RecordSale(t.Context(),
-				testdb.NewSale{ReaderID: buyer.ID, PaperID: a.ID, PaymentRef: "ref"})
+				testdb.RecordSaleParams{ReaderID: buyer.ID, PaperID: a.ID, PaymentRef: "ref"})
 			require.NoError(t, err, "it has a key, and is sent again")
 			require.Equal(t, 1, count("sales"))
 			once("")
-			_, err = store.ListPublishedPapers(t.Context(), testdb.Page{})
+			_, err = store.ListPapers(t.Context(), 50)
 			require.NoError(t, err)
 			once("") // before COMMIT the transaction is lost, and nothing else
 			runs := 0
 			require.NoError(t, store.InTx(t.Context(), func(tx *testdb.Repo) error {
 				runs++
-				_, err := tx.CreatePaper(t.Context(), paper("E", 1))
+				_, err := tx.CreatePaper(t.Context(), paper("E"))
 
 				return err
 			}))
@@ -154,7 +159,7 @@ func TestRepo_AnErrorThatRolledBackIsNotUnknown(t *testing.T) {
 	store := dbtest.New(t)
 	for _, code := range []string{"58030", "53100", "08006", "25P03", "57P01"} {
 		_, err := testdb.Store(store).DBTX().Exec(t.Context(), fmt.Sprintf(`DO $$ BEGIN RAISE 'x' USING ERRCODE = '%s'; END $$`, code))
-		require.Equal(t, code, sqlState(err))
+		require.Equal(t, code, dbtxtest.SQLState(err))
 		require.NotErrorIs(t, err, testdb.ErrOutcomeUnknown)
 		require.NotErrorIs(t, err, testdb.ErrUnavailable)
 	}
@@ -174,7 +179,7 @@ func TestRepo_InTx_RunsAgainWhenItsSessionWasIdleForTooLong(t *testing.T) {
 				if runs++; runs == 1 {
 					time.Sleep(300 * time.Millisecond)
 				}
-				_, err := tx.CreatePaper(t.Context(), paper("idle for "+limit, 1))
+				_, err := tx.CreatePaper(t.Context(), paper("idle for "+limit))
 
 				return err
 			}))
@@ -196,7 +201,7 @@ func TestRepo_InTx_RunsAgainWhenItsSessionWasIdleForTooLong(t *testing.T) {
 
 				return nil
 			}
-			_, err := tx.CreatePaper(t.Context(), paper("committed", 1))
+			_, err := tx.CreatePaper(t.Context(), paper("committed"))
 
 			return err
 		}))
@@ -210,7 +215,7 @@ func TestRepo_InTx_RunsAgainWhenItsSessionWasIdleForTooLong(t *testing.T) {
 		err = testdb.New(conn).InTx(t.Context(), func(tx *testdb.Repo) error {
 			runs++
 			time.Sleep(300 * time.Millisecond)
-			_, err := tx.CreatePaper(t.Context(), paper("single", 1))
+			_, err := tx.CreatePaper(t.Context(), paper("single"))
 
 			return err
 		})
@@ -230,7 +235,7 @@ func TestRepo_AWriteInOneMessageWhoseReplyIsLostIsNotSentAgain(t *testing.T) {
 		proxy.Set(wireproxy.LoseReply(func(tag string) bool { return tag != "SET" && done.CompareAndSwap(false, true) }))
 	}
 	lose()
-	_, err := store.CreatePaper(t.Context(), paper("A", 1))
+	_, err := store.CreatePaper(t.Context(), paper("A"))
 	require.ErrorIs(t, err, testdb.ErrOutcomeUnknown)
 	require.Equal(t, 1, countPapers(t, direct))
 	const another = `INSERT INTO papers (name, url, year, price_cents, has_preview, is_published)
@@ -251,18 +256,18 @@ func TestRepo_AWriteInOneMessageWhoseReplyIsLostIsNotSentAgain(t *testing.T) {
 
 // writesWithoutAKey are writes, each by another way to the server.
 func writesWithoutAKey(ctx context.Context, store *testdb.Repo, paperID int64) map[string]error {
-	_, row := store.CreatePaper(ctx, paper(testdb.NewID(), 1))
+	_, row := store.CreatePaper(ctx, paper(testdb.NewID()))
 	_, copied := store.LoadArticles(ctx, []testdb.LoadArticlesParams{{PaperID: paperID, Name: "x", DisplayOrder: 2}})
 	b := &pgx.Batch{}
 	b.Queue("UPDATE papers SET year = 1992")
 
 	return map[string]error{
 		"QueryRow": row,
-		"Exec":     store.CreatePapers(ctx, []testdb.NewPaper{paper(testdb.NewID(), 1)}),
+		"Exec":     store.AddPaper(ctx, testdb.AddPaperParams(paper(testdb.NewID()))),
 		"COPY":     copied,
 		"Batch":    testdb.Store(store).DBTX().SendBatch(ctx, b).Close(),
 		"InTx": store.InTx(ctx, func(tx *testdb.Repo) error {
-			_, err := tx.CreatePaper(ctx, paper(testdb.NewID(), 1))
+			_, err := tx.CreatePaper(ctx, paper(testdb.NewID()))
 
 			return err
 		}),
@@ -285,15 +290,15 @@ func TestRepo_AWriteThatWaitedForAConnectionWasNotSent(t *testing.T) {
 	for ends, of := range contexts {
 		t.Run(fmt.Sprint(ends), func(t *testing.T) {
 			t.Parallel()
-			store := open(t, with(t, dbtest.URL(t), "pool_max_conns", "1"))
-			a := newPaper(t, store, "A", 1)
+			store := open(t, dbtxtest.With(t, dbtest.URL(t), "pool_max_conns", "1"))
+			a := newPaper(t, store, "A")
 			held, err := store.DB().(*pgxpool.Pool).Acquire(t.Context())
 			require.NoError(t, err)
 			ctx, cancel := of(t.Context())
 			defer cancel()
 			waited := make(chan error, 1)
 			go func() { // this one waits; those behind it find their context ended
-				_, err := store.RecordSale(ctx, testdb.NewSale{PaymentRef: "x"})
+				_, err := store.RecordSale(ctx, testdb.RecordSaleParams{PaymentRef: "x"})
 				waited <- err
 			}()
 			for name, err := range writesWithoutAKey(ctx, store, a.ID) {
@@ -333,7 +338,7 @@ func TestRepo_AWriteThatWaitedForAConnectionWasNotSent(t *testing.T) {
 		require.NoError(t, err)
 		t.Cleanup(pool.Close)
 		store := testdb.New(pool)
-		a := newPaper(t, store, "A", 1)
+		a := newPaper(t, store, "A")
 		refuses.Store(true)
 		for name, err := range writesWithoutAKey(t.Context(), store, a.ID) {
 			require.ErrorIs(t, err, errHook, name)
@@ -349,15 +354,15 @@ func TestRepo_AServerThatAcceptsAndSaysNothingIsUnavailable(t *testing.T) {
 	reads := map[string]func(ctx context.Context, store *testdb.Repo) error{
 		"Read": func(ctx context.Context, store *testdb.Repo) error { _, err := store.GetPaper(ctx, 1); return err },
 		"List": func(ctx context.Context, store *testdb.Repo) error {
-			_, err := store.ListPapers(ctx, testdb.Page{})
+			_, err := store.ListPapers(ctx, 50)
 			return err
 		},
 	}
 	for _, name := range []string{"QueryRow", "Exec", "COPY", "Batch", "InTx"} {
 		reads[name] = func(ctx context.Context, store *testdb.Repo) error {
 			one := map[string]func() error{
-				"QueryRow": func() error { _, err := store.CreatePaper(ctx, paper("A", 1)); return err },
-				"Exec":     func() error { return store.CreatePapers(ctx, []testdb.NewPaper{paper("A", 1)}) },
+				"QueryRow": func() error { _, err := store.CreatePaper(ctx, paper("A")); return err },
+				"Exec":     func() error { return store.AddPaper(ctx, testdb.AddPaperParams(paper("A"))) },
 				"COPY": func() error {
 					_, err := store.LoadArticles(ctx, []testdb.LoadArticlesParams{{PaperID: 1, Name: "x", DisplayOrder: 2}})
 
@@ -465,8 +470,8 @@ func TestRepo_AServerThatAcceptsAndSaysNothingIsUnavailable(t *testing.T) {
 
 func TestRepo_LoadArticlesThatGaveWayToAnotherRunsAgain(t *testing.T) {
 	t.Parallel()
-	store := open(t, with(t, dbtest.URL(t), "default_transaction_isolation", "serializable"))
-	a := newPaper(t, store, "A", 0)
+	store := open(t, dbtxtest.With(t, dbtest.URL(t), "default_transaction_isolation", "serializable"))
+	a := newPaper(t, store, "A")
 	columns := []string{"paper_id", "name", "length_seconds", "display_order"}
 	// A transaction changes a key of the paper, and commits while a COPY waits for it.
 	first := func(n int, load func() error) error {
@@ -477,7 +482,7 @@ func TestRepo_LoadArticlesThatGaveWayToAnotherRunsAgain(t *testing.T) {
 		require.NoError(t, err)
 		loaded := make(chan error, 1)
 		go func() { loaded <- load() }()
-		awaitLock(t, store)
+		dbtxtest.AwaitLock(t, store.DB())
 		require.NoError(t, tx.Commit(t.Context()))
 		err = <-loaded
 		var count int
@@ -501,7 +506,7 @@ func TestRepo_LoadArticlesThatGaveWayToAnotherRunsAgain(t *testing.T) {
 		return err
 	}))
 	read := 0
-	require.Equal(t, "40001", sqlState(first(3, func() error {
+	require.Equal(t, "40001", dbtxtest.SQLState(first(3, func() error {
 		_, err := testdb.Store(store).DBTX().CopyFrom(t.Context(), pgx.Identifier{"articles"}, columns,
 			pgx.CopyFromFunc(func() ([]any, error) {
 				if read++; read > 1 {
@@ -514,7 +519,7 @@ func TestRepo_LoadArticlesThatGaveWayToAnotherRunsAgain(t *testing.T) {
 		return err
 	})), "a source that can't be read again")
 	require.Equal(t, 2, read)
-	require.Equal(t, "40001", sqlState(first(3, func() error { // the control
+	require.Equal(t, "40001", dbtxtest.SQLState(first(3, func() error { // the control
 		_, err := store.DB().CopyFrom(t.Context(), pgx.Identifier{"articles"}, columns,
 			pgx.CopyFromRows([][]any{{a.ID, "four", 1, 4}}))
 
@@ -599,7 +604,7 @@ func TestRepo_CloseWaitsForAQueryUnderWay(t *testing.T) {
 	store := dbtest.New(t)
 	done := make(chan error, 1)
 	go func() {
-		_, err := testdb.Store(store).DBTX().Exec(t.Context(), "SELECT pg_sleep(2)")
+		_, err := testdb.Store(store).DBTX().Exec(t.Context(), "SELECT pg_sleep(1.5)")
 		done <- err
 	}()
 	require.Eventually(t, func() bool { return acquired(store) == 1 }, time.Minute, time.Millisecond)
@@ -627,14 +632,14 @@ func cannotBegin(t *testing.T, lasting ...string) {
 			t.Parallel()
 			store, refuse := refusing(t, code)
 			refuse(2)
-			_, err := store.ListPapers(t.Context(), testdb.Page{})
+			_, err := store.ListPapers(t.Context(), 50)
 			require.NoError(t, err, code)
 			if !slices.Contains(lasting, code) {
 				return
 			}
 			refuse(1 << 30)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			_, err = store.CreatePaper(ctx, paper("not sent", 1))
+			_, err = store.CreatePaper(ctx, paper("not sent"))
 			cancel()
 			require.ErrorIs(t, err, testdb.ErrUnavailable, code)
 			require.NotErrorIs(t, err, testdb.ErrOutcomeUnknown, code)
@@ -642,7 +647,7 @@ func cannotBegin(t *testing.T, lasting ...string) {
 	}
 	store, refuse := refusing(t, "28P01") // the control: a wrong password is no outage
 	refuse(1)
-	_, err := store.ListPapers(t.Context(), testdb.Page{})
+	_, err := store.ListPapers(t.Context(), 50)
 	require.NotErrorIs(t, err, testdb.ErrUnavailable)
 	require.ErrorContains(t, err, "28P01")
 }
@@ -689,7 +694,7 @@ func replyTwice(t *testing.T, messages ...int) {
 	direct := open(t, dbtest.URL(t))
 	proxy := wireproxy.New(t, direct.DB().(*pgxpool.Pool).Config().ConnString())
 	store := open(t, proxy.URL("pool_max_conns=1"))
-	first, second := newPaper(t, direct, "First", 2), newPaper(t, direct, "Second", 1)
+	first, second := newPaper(t, direct, "First"), newPaper(t, direct, "Second")
 	var status sync.Map // of each connection
 	// twice sends one more ReadyForQuery before, or after, the n-th message of the server.
 	twice := func(n int, before bool) wireproxy.Rule {
@@ -735,7 +740,7 @@ func replyTwice(t *testing.T, messages ...int) {
 			return err
 		}},
 		"a list": {true, func(store *testdb.Repo) error {
-			got, err := store.ListPapers(ctx, testdb.Page{Limit: 2})
+			got, err := store.ListPapers(ctx, 2)
 			if err == nil {
 				require.Len(t, got, 2)
 			}
@@ -744,7 +749,7 @@ func replyTwice(t *testing.T, messages ...int) {
 		}},
 		"a write": {false, func(store *testdb.Repo) error {
 			before := count()
-			_, err := store.CreatePaper(ctx, paper(testdb.NewID(), 1))
+			_, err := store.CreatePaper(ctx, paper(testdb.NewID()))
 			if err == nil {
 				require.Equal(t, before+1, count())
 			}
@@ -753,7 +758,7 @@ func replyTwice(t *testing.T, messages ...int) {
 		}},
 		"a write without rows": {false, func(store *testdb.Repo) error {
 			before := count()
-			err := store.CreatePapers(ctx, []testdb.NewPaper{paper(testdb.NewID(), 1)})
+			err := store.AddPaper(ctx, testdb.AddPaperParams(paper(testdb.NewID())))
 			if err == nil {
 				require.Equal(t, before+1, count())
 			}
@@ -763,7 +768,7 @@ func replyTwice(t *testing.T, messages ...int) {
 		"a transaction": {false, func(store *testdb.Repo) error {
 			before := count()
 			err := store.InTx(ctx, func(tx *testdb.Repo) error {
-				if _, err := tx.CreatePaper(ctx, paper(testdb.NewID(), 1)); err != nil {
+				if _, err := tx.CreatePaper(ctx, paper(testdb.NewID())); err != nil {
 					return err
 				}
 				got, err := tx.GetPaper(ctx, second.ID)

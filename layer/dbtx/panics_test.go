@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb"
 	"musicstore/layer/internal/testdb/dbtest"
 )
@@ -73,8 +74,8 @@ func TestRepo_WithTracer_APanicAboutConnectionsIsDropped(t *testing.T) {
 	tracer := panickingPoolTracer{newPanickingTracer()}
 	require.Panics(t, func() { tracer.TraceRelease(nil, pgxpool.TraceReleaseData{}) }, "the control: it does")
 	for _, more := range [][]testdb.Option{nil, {testdb.WithPipelining()}} {
-		store := open(t, with(t, dbtest.URL(t), "pool_max_conns", "2"), append(more, testdb.WithTracer(tracer))...)
-		require.Equal(t, make([]error, 8), atOnce(8, func(int) error { return everyQuery(t.Context(), store) }))
+		store := open(t, dbtxtest.With(t, dbtest.URL(t), "pool_max_conns", "2"), append(more, testdb.WithTracer(tracer))...)
+		require.Equal(t, make([]error, 2), dbtxtest.AtOnce(2, func(int) error { return everyQuery(t.Context(), store) }))
 		tracer.start.Store(true)
 		require.Panics(t, func() { _, _ = store.GetPaper(t.Context(), 1) }, "of a statement it is the caller's")
 		tracer.start.Store(false)
@@ -84,7 +85,7 @@ func TestRepo_WithTracer_APanicAboutConnectionsIsDropped(t *testing.T) {
 
 // There is no control for these: a connection that pgx alone loses so can't be given back, and keeps its pool from closing;
 // and a source of a COPY that panics would end the process.
-func TestRepo_APanicLeaksNoConnection(t *testing.T) {
+func TestRepo_APanicLeaksNoConnection(t *testing.T) { //nolint:tparallel // its parts share a connection
 	t.Parallel()
 	panics := map[string]func(t *testing.T, store *testdb.Repo){
 		"Argument of Exec": func(t *testing.T, store *testdb.Repo) {
@@ -146,10 +147,9 @@ func TestRepo_APanicLeaksNoConnection(t *testing.T) {
 			})
 		},
 	}
+	store := open(t, dbtxtest.With(t, dbtest.URL(t), "pool_max_conns", "1"))
 	for name, do := range panics {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			store := open(t, with(t, dbtest.URL(t), "pool_max_conns", "1"))
+		t.Run(name, func(t *testing.T) { //nolint:paralleltest // the parts share a connection
 			require.PanicsWithError(t, errOwn.Error(), func() { do(t, store) })
 			released(t, store)
 			require.Zero(t, countPapers(t, store), "it is of use")
@@ -158,14 +158,14 @@ func TestRepo_APanicLeaksNoConnection(t *testing.T) {
 	t.Run("OfATracer", func(t *testing.T) {
 		t.Parallel()
 		tracer := newPanickingTracer()
-		store := open(t, with(t, dbtest.URL(t), "pool_max_conns", "1"), testdb.WithTracer(tracer))
-		a := newPaper(t, store, "A", 1)
+		store := open(t, dbtxtest.With(t, dbtest.URL(t), "pool_max_conns", "1"), testdb.WithTracer(tracer))
+		a := newPaper(t, store, "A")
 		for _, at := range []*atomic.Bool{tracer.start, tracer.end} {
 			for _, do := range []func(){
 				func() { _, _ = store.GetPaper(t.Context(), a.ID) },
 				func() { _, _ = store.GetArticle(t.Context(), 1) },
 				func() { _, _ = store.PublishPaper(t.Context(), a.ID) },
-				func() { _ = store.CreatePapers(t.Context(), []testdb.NewPaper{paper(testdb.NewID(), 1)}) },
+				func() { _ = store.AddPaper(t.Context(), testdb.AddPaperParams(paper(testdb.NewID()))) },
 				func() { _ = store.InTx(t.Context(), func(*testdb.Repo) error { return nil }) },
 			} {
 				at.Store(true)
@@ -180,7 +180,7 @@ func TestRepo_APanicLeaksNoConnection(t *testing.T) {
 func TestRepo_WithEcho_AWriterThatPanicsLosesNothing(t *testing.T) {
 	t.Parallel()
 	require.Panics(t, func() { _, _ = io.WriteString(panicking{}, "x") }, "the control: it does")
-	store := open(t, with(t, dbtest.URL(t), "pool_max_conns", "1"), testdb.WithEcho(panicking{}))
+	store := open(t, dbtxtest.With(t, dbtest.URL(t), "pool_max_conns", "1"), testdb.WithEcho(panicking{}))
 	require.NoError(t, everyQuery(t.Context(), store))
 	require.NoError(t, store.InTx(t.Context(), func(tx *testdb.Repo) error { return everyQuery(t.Context(), tx) }))
 	require.ErrorIs(t, store.InTx(t.Context(), func(*testdb.Repo) error { return errOwn }), errOwn)
@@ -202,11 +202,11 @@ func (b blocking) Write(p []byte) (int, error) {
 func TestRepo_WithEcho_AWriterThatBlocksHoldsNoStatementPastItsDeadline(t *testing.T) {
 	t.Parallel()
 	w := make(blocking)
-	store := open(t, with(t, dbtest.URL(t), "pool_max_conns", "1"), testdb.WithEcho(w))
+	store := open(t, dbtxtest.With(t, dbtest.URL(t), "pool_max_conns", "1"), testdb.WithEcho(w))
 	for name, do := range map[string]func(ctx context.Context) error{
-		"Row":  func(ctx context.Context) error { _, err := store.CreatePaper(ctx, paper("A", 1)); return err },
-		"Rows": func(ctx context.Context) error { _, err := store.ListReaders(ctx, testdb.Page{}); return err },
-		"Exec": func(ctx context.Context) error { return store.CreatePapers(ctx, []testdb.NewPaper{paper("B", 1)}) },
+		"Row":  func(ctx context.Context) error { _, err := store.CreatePaper(ctx, paper("A")); return err },
+		"Rows": func(ctx context.Context) error { _, err := store.ListReaders(ctx, 50); return err },
+		"Exec": func(ctx context.Context) error { return store.AddPaper(ctx, testdb.AddPaperParams(paper("B"))) },
 		"InTx": func(ctx context.Context) error { return store.InTx(ctx, func(*testdb.Repo) error { return errOwn }) },
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
@@ -249,7 +249,7 @@ func TestRepo_WithPipelining_APanicIsTheCallersOwn(t *testing.T) {
 	// many has all look up at once, and returns how many of them panicked, each in its own goroutine.
 	many := func(do func() error) (panicked int64) {
 		var n atomic.Int64
-		atOnce(8, func(int) error {
+		dbtxtest.AtOnce(8, func(int) error {
 			defer func() {
 				if recover() != nil {
 					n.Add(1)

@@ -4,16 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"reflect"
-	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"musicstore/layer/dbtx"
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb/dbgen"
 
 	"github.com/jackc/pgx/v5"
@@ -24,6 +22,7 @@ import (
 
 	"musicstore/layer/internal/testdb"
 	"musicstore/layer/internal/testdb/dbtest"
+	"musicstore/layer/private"
 	"musicstore/layer/wireproxy"
 )
 
@@ -44,12 +43,19 @@ type gathering struct {
 // any other.
 func newGathering(t *testing.T, opts ...testdb.Option) *gathering {
 	t.Helper()
+
+	return newGatheringOf(t, "6", opts...)
+}
+
+// newGatheringOf is newGathering with so many connections.
+func newGatheringOf(t *testing.T, conns string, opts ...testdb.Option) *gathering {
+	t.Helper()
 	g := &gathering{direct: dbtest.Pool(t), parsed: map[string]string{}, inTx: map[int]bool{}, gathered: map[string]int{}}
 	g.proxy = wireproxy.New(t, g.direct.Config().ConnString())
 	g.proxy.Set(g.rule)
 	var err error
-	opts = append(opts, testdb.WithPipelining(), testdb.WithResetInterval(0))
-	g.store, err = testdb.Open(t.Context(), with(t, g.proxy.URL(""), "default_query_exec_mode", cacheStatement), opts...)
+	opts = append(opts, testdb.WithPipelining())
+	g.store, err = testdb.Open(t.Context(), dbtxtest.With(t, g.proxy.URL("pool_max_conns="+conns), "default_query_exec_mode", cacheStatement), opts...)
 	require.NoError(t, err)
 	t.Cleanup(g.store.Close)
 	dbtx.SetPatience(testdb.Store(g.store), time.Minute)
@@ -150,22 +156,21 @@ func TestWithPipelining(t *testing.T) {
 	t.Run("AnswersAsWithout", func(t *testing.T) {
 		t.Parallel()
 		g := newGathering(t)
-		plain := testdb.New(g.direct, testdb.WithResetInterval(0))
-		a, b := newReader(t, plain, "a@x"), newPaper(t, plain, "A", 3)
-		reset, token, err := plain.CreateInvitation(t.Context(), testdb.NewInvitation{ReaderID: a.ID})
-		require.NoError(t, err)
+		plain := testdb.New(g.direct)
+		a, b := newReader(t, plain, "a@x"), newPaper(t, plain, "A")
+		invitation := newInvitation(t, plain, a, "token")
 		look := func(store *testdb.Repo) error {
 			reader, err := store.GetReader(t.Context(), a.ID)
 			if err != nil || !reflect.DeepEqual(reader, a) {
 				return fmt.Errorf("%v, not %v: %w", reader, a, err)
 			}
 			paper, err := store.GetPaperByURL(t.Context(), b.URL)
-			if err != nil || paper.Paper != b.Paper || !slices.Equal(paper.Articles, b.Articles) {
+			if err != nil || paper != b {
 				return fmt.Errorf("%v, not %v: %w", paper, b, err)
 			}
-			found, err := store.GetInvitation(t.Context(), token)
-			if err != nil || found.ID != reset.ID || !found.ExpiresAt.Equal(reset.ExpiresAt) || found.ExpiresAt.Location() != time.UTC {
-				return fmt.Errorf("%v, not %v: %w", found, reset, err)
+			found, err := store.GetInvitation(t.Context(), private.DigestOf("token"))
+			if err != nil || found.ID != invitation.ID || !found.ExpiresAt.Equal(invitation.ExpiresAt) || found.ExpiresAt.Location() != time.UTC {
+				return fmt.Errorf("%v, not %v: %w", found, invitation, err)
 			}
 			if _, err = store.GetArticle(t.Context(), -1); err == nil || err.Error() != "get article: not found" {
 				return fmt.Errorf("not found: %w", err)
@@ -179,7 +184,7 @@ func TestWithPipelining(t *testing.T) {
 		require.NoError(t, look(plain))
 		require.NoError(t, look(g.store), "alone")
 		require.Zero(t, g.count(""), "one that is alone has nothing to wait for")
-		require.Equal(t, make([]error, 32), atOnce(32, func(int) error { return look(g.store) }))
+		require.Equal(t, make([]error, 32), dbtxtest.AtOnce(32, func(int) error { return look(g.store) }))
 		defer g.company(t)()
 		require.NoError(t, look(g.store))
 		for _, name := range []string{"GetReader", "GetPaperByURL", "GetInvitation", "GetArticle"} {
@@ -198,19 +203,19 @@ func TestWithPipelining(t *testing.T) {
 			return everyQuery(t.Context(), tx)
 		}))
 		require.Empty(t, g.wrong)
-		require.Subset(t, []string{
-			"GetReader", "GetReaderByEmail", "GetPaper", "GetPaperByURL", "GetInvitation", "GetSale",
-			"GetSaleByPaymentRef", "GetArticle", "HasRecentInvitation",
-		}, slices.Collect(maps.Keys(g.gathered)))
-		require.NotContains(t, g.gathered, "LockPaper")
+		for name := range g.gathered {
+			of := dbgen.Metadata.Find(name)
+			require.True(t, of.Command == dbtx.One && !of.Write && !of.Locks, name)
+		}
+		require.True(t, dbgen.Metadata.Find("LockPaper").Locks)
 		require.Positive(t, g.count(""))
 	})
 	t.Run("DoesNothingWhereItCanNot", func(t *testing.T) {
 		t.Parallel()
-		url := with(t, dbtest.URL(t), "default_query_exec_mode", cacheStatement)
+		url := dbtxtest.With(t, dbtest.URL(t), "default_query_exec_mode", cacheStatement)
 		require.False(t, dbtx.Gathers(testdb.Store(openMode(t, url, cacheStatement))))
 		for _, mode := range queryModes {
-			store, err := testdb.Open(t.Context(), with(t, url, "default_query_exec_mode", mode), testdb.WithPipelining())
+			store, err := testdb.Open(t.Context(), dbtxtest.With(t, url, "default_query_exec_mode", mode), testdb.WithPipelining())
 			require.NoError(t, err)
 			require.Equal(t, mode == cacheStatement, dbtx.Gathers(testdb.Store(store)), mode)
 			store.Close()
@@ -229,26 +234,26 @@ func TestWithPipelining(t *testing.T) {
 	})
 	t.Run("IsSeenByEchoAndTracerLikeAnyOther", func(t *testing.T) {
 		t.Parallel()
-		echo, tracer := &recorder{}, &sqlTracer{}
+		echo, tracer := &dbtxtest.Echo{}, &dbtxtest.Tracer{}
 		g := newGathering(t, testdb.WithEcho(echo), testdb.WithTracer(tracer))
 		for _, n := range []int64{2, 2} { // the first is the one that proves to be quick
 			_, err := invert(t.Context(), g.store, n)
 			require.NoError(t, err)
 		}
 		defer g.company(t)()
-		echo.take()
-		tracer.reset()
+		echo.Take()
+		tracer.Reset()
 		_, err := invert(t.Context(), g.store, 4)
 		require.NoError(t, err)
 		_, err = invert(t.Context(), g.store, 0)
 		require.Error(t, err)
 		require.Equal(t, 2, g.count("Inverse"))
-		lines := echo.take()
+		lines := echo.Take()
 		require.Len(t, lines, 2)
 		require.Regexp(t, `^Inverse \| SELECT 100 / \$1::bigint \| \$1=4 \| 1 row \| \S+$`, lines[0])
 		require.Regexp(t, `^Inverse \| .* \| 0 rows \| \S+ \| ERROR: data exception \(SQLSTATE 22012\)$`, lines[1])
-		require.Equal(t, []string{inverse, inverse}, tracer.statements())
-		require.ErrorContains(t, tracer.lastError(), "22012")
+		require.Equal(t, []string{inverse, inverse}, tracer.Statements())
+		require.ErrorContains(t, tracer.LastError(), "22012")
 	})
 	t.Run("KeepsAnErrorToTheOneWhoMadeIt", func(t *testing.T) {
 		t.Parallel()
@@ -257,7 +262,7 @@ func TestWithPipelining(t *testing.T) {
 		require.NoError(t, err)
 		defer g.company(t)()
 		const callers, bad = 32, 7
-		errs := atOnce(callers, func(i int) error {
+		errs := dbtxtest.AtOnce(callers, func(i int) error {
 			of, err := invert(t.Context(), g.store, int64(i-bad))
 			if err == nil && of != 100/int64(i-bad) {
 				return errors.New("another's answer")
@@ -328,10 +333,10 @@ func TestWithPipelining(t *testing.T) {
 	})
 	t.Run("KeepsASlowOneToItself", func(t *testing.T) {
 		t.Parallel()
-		g := newGathering(t)
-		a, b := newReader(t, g.store, "a@x"), newPaper(t, g.store, "A", 1)
+		g := newGatheringOf(t, "16")
+		a, b := newReader(t, g.store, "a@x"), newArticles(t, g.store, newPaper(t, g.store, "A"), 1)[0]
 		look := func(int) error { _, err := g.store.GetReader(t.Context(), a.ID); return err }
-		slow := func() error { _, err := g.store.GetArticle(t.Context(), b.Articles[0].ID); return err }
+		slow := func() error { _, err := g.store.GetArticle(t.Context(), b.ID); return err }
 		require.NoError(t, look(0))
 		require.NoError(t, slow())
 		defer g.company(t)()
@@ -356,7 +361,7 @@ func TestWithPipelining(t *testing.T) {
 			go func() { done <- slow() }()
 			require.NoError(t, look(0))
 		}
-		require.Equal(t, make([]error, callers), atOnce(callers, look))
+		require.Equal(t, make([]error, callers), dbtxtest.AtOnce(callers, look))
 		require.Empty(t, done)
 		release()
 		for range slows {
@@ -399,9 +404,9 @@ func TestWithPipelining(t *testing.T) {
 	t.Run("OutlivesAChangeOfTheSchema", func(t *testing.T) {
 		t.Parallel()
 		g := newGathering(t)
-		b := newPaper(t, g.store, "A", 3)
+		b := newPaper(t, g.store, "A")
 		look := func(int) error {
-			if found, err := g.store.GetPaper(t.Context(), b.ID); err != nil || found.Paper != b.Paper {
+			if found, err := g.store.GetPaper(t.Context(), b.ID); err != nil || found != b {
 				return fmt.Errorf("%v: %w", found, err)
 			}
 
@@ -414,13 +419,13 @@ func TestWithPipelining(t *testing.T) {
 			"ALTER TABLE papers ALTER COLUMN price_cents TYPE numeric",
 			"ALTER TABLE papers ADD COLUMN note text",
 		} {
-			require.Equal(t, make([]error, 16), atOnce(16, look))
+			require.Equal(t, make([]error, 16), dbtxtest.AtOnce(16, look))
 			before := g.count("GetPaper")
 			require.Positive(t, before)
 			_, err := g.direct.Exec(t.Context(), sql)
 			require.NoError(t, err)
-			require.Equal(t, make([]error, 16), atOnce(16, look))
-			require.Equal(t, make([]error, 16), atOnce(16, look))
+			require.Equal(t, make([]error, 16), dbtxtest.AtOnce(16, look))
+			require.Equal(t, make([]error, 16), dbtxtest.AtOnce(16, look))
 			require.Greater(t, g.count("GetPaper"), before+16, "and they are gathered again")
 		}
 	})
@@ -444,8 +449,8 @@ func gatheringOutlivesItsConnections(t *testing.T, rounds int) {
 	t.Cleanup(pool.Close)
 	store := testdb.New(pool, testdb.WithPipelining())
 	dbtx.SetPatience(testdb.Store(store), time.Minute)
-	a, b := newReader(t, store, "a@x"), newPaper(t, store, "A", 3)
-	require.Equal(t, make([]error, 8), atOnce(8, func(worker int) error {
+	a, b := newReader(t, store, "a@x"), newPaper(t, store, "A")
+	require.Equal(t, make([]error, 8), dbtxtest.AtOnce(8, func(worker int) error {
 		for n := range rounds {
 			if worker == 0 && n%5 == 0 { // under the others, wherever they are
 				if err := killer.kill(t.Context()); err != nil {
@@ -455,7 +460,7 @@ func gatheringOutlivesItsConnections(t *testing.T, rounds int) {
 			if found, err := store.GetReaderByEmail(t.Context(), "a@x"); err != nil || !reflect.DeepEqual(found, a) {
 				return fmt.Errorf("%v: %w", found, err)
 			}
-			if found, err := store.GetPaper(t.Context(), b.ID); err != nil || len(found.Articles) != 3 {
+			if found, err := store.GetPaper(t.Context(), b.ID); err != nil || found != b {
 				return fmt.Errorf("%v: %w", found, err)
 			}
 		}
@@ -470,7 +475,7 @@ func gatheringOutlivesItsLink(t *testing.T, rounds int) {
 	t.Helper()
 	g := newGathering(t)
 	a := newReader(t, g.store, "a@x")
-	now := everyNth(97)
+	now := dbtxtest.EveryNth(97)
 	g.proxy.Set(func(m wireproxy.Message) wireproxy.Action {
 		g.rule(m)
 		switch m.Is.(type) {
@@ -482,7 +487,7 @@ func gatheringOutlivesItsLink(t *testing.T, rounds int) {
 
 		return wireproxy.Pass
 	})
-	require.Equal(t, make([]error, 8), atOnce(8, func(int) error {
+	require.Equal(t, make([]error, 8), dbtxtest.AtOnce(8, func(int) error {
 		for range rounds {
 			if found, err := g.store.GetReader(t.Context(), a.ID); err != nil || !reflect.DeepEqual(found, a) {
 				return fmt.Errorf("%v: %w", found, err)
@@ -494,11 +499,4 @@ func gatheringOutlivesItsLink(t *testing.T, rounds int) {
 	g.proxy.Set(nil)
 	require.Positive(t, g.count("GetReader"))
 	require.Positive(t, g.proxy.Cuts())
-}
-
-// everyNth returns a function that returns true at every so many-th call.
-func everyNth(n int64) func() bool {
-	var calls atomic.Int64
-
-	return func() bool { return calls.Add(1)%n == 0 }
 }

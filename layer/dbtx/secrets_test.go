@@ -9,10 +9,12 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/tracelog"
 	"github.com/stretchr/testify/require"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb"
 	"musicstore/layer/internal/testdb/dbtest"
 	"musicstore/layer/private"
@@ -22,7 +24,7 @@ import (
 func TestSecrets_AppearInNoOutput(t *testing.T) {
 	t.Parallel()
 	const password = "pgtdbpass" // of the tests' role, in every test's URL
-	out := &recorder{}
+	out := &dbtxtest.Echo{}
 	trace := &tracelog.TraceLog{
 		LogLevel: tracelog.LogLevelTrace,
 		Logger: tracelog.LoggerFunc(func(_ context.Context, level tracelog.LogLevel, msg string, data map[string]any) {
@@ -43,32 +45,38 @@ func TestSecrets_AppearInNoOutput(t *testing.T) {
 
 	require.NoError(t, everyQuery(t.Context(), store))
 	a := newReader(t, store, "secret.person@example.com")
-	for range 2 { // the second is too soon
-		_, token, err := store.CreateInvitation(t.Context(), testdb.NewInvitation{ReaderID: a.ID})
+	for range 2 { // the second is refused
+		token := testdb.NewID()
+		_, err := store.CreateInvitation(t.Context(), testdb.CreateInvitationParams{
+			ReaderID: a.ID, TokenHash: private.DigestOf(token), ExpiresAt: time.Now().Add(time.Hour),
+		})
 		say(err)
 		tokens = append(tokens, token)
 	}
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, ctx := range []context.Context{t.Context(), cancelled} {
-		for _, h := range []testdb.PasswordHash{
-			hash, testdb.NewPasswordHash("SecretPassword!"), testdb.NewPasswordHash("$a$bad\x00"),
-			testdb.NewPasswordHash(hash.Reveal() + strings.Repeat("x", 500)),
+		for _, h := range []private.PasswordHash{
+			hash, private.NewPasswordHash("SecretPassword!"), private.NewPasswordHash("$a$bad\x00"),
+			private.NewPasswordHash(hash.Reveal() + strings.Repeat("x", 500)),
 		} {
-			_, err := store.CreateReader(ctx, testdb.NewReader{Email: "secret.person@example.com", PasswordHash: h})
+			_, err := store.CreateReader(ctx, testdb.CreateReaderParams{Email: "secret.person@example.com", PasswordHash: h})
 			say(err)
-			_, err = store.CreateReader(ctx, testdb.NewReader{ID: "bad", Email: "other.secret@example.com", PasswordHash: h})
+			_, err = store.CreateReader(ctx, testdb.CreateReaderParams{ID: "bad", Email: "other.secret@example.com", PasswordHash: h})
 			say(err)
-			say(store.SetPasswordHash(ctx, a.ID, h))
-			_, err = store.RedeemInvitation(ctx, tokens[0], h, from)
+			_, err = store.SetPasswordHash(ctx, testdb.SetPasswordHashParams{ID: a.ID, PasswordHash: h})
+			say(err)
+			_, err = store.RedeemInvitation(ctx, testdb.RedeemInvitationParams{
+				TokenHash: private.DigestOf(tokens[0]), UsedIP: &private.IP{Addr: from},
+			})
 			say(err)
 		}
-		_, err := store.GetInvitation(ctx, tokens[0])
+		_, err := store.GetInvitation(ctx, private.DigestOf(tokens[0]))
 		say(err)
 	}
 	_, err = testdb.Store(store).DBTX().Exec(t.Context(), "ALTER TABLE readers ADD CONSTRAINT readers_all_check CHECK (id = 'x') NOT VALID")
 	require.NoError(t, err)
-	_, err = store.GrantSuperUser(t.Context(), a.ID) // the server's detail has the whole row
+	_, err = store.ConfirmEmail(t.Context(), a.ID) // the server's detail has the whole row
 	require.ErrorIs(t, err, testdb.ErrCheck)
 	say(err)
 	_, err = testdb.Store(store).DBTX().Exec(t.Context(), "ALTER TABLE readers RENAME TO gone")

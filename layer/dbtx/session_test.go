@@ -10,16 +10,17 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb"
 	"musicstore/layer/internal/testdb/dbtest"
 )
 
 // locked returns a store and a paper that somebody else holds until the test ends: who wants it waits.
-func locked(t *testing.T) (*testdb.Repo, testdb.PaperWithArticles) {
+func locked(t *testing.T) (*testdb.Repo, testdb.Paper) {
 	t.Helper()
 	pool := dbtest.Pool(t)
 	store := open(t, pool.Config().ConnString())
-	a := newPaper(t, store, "Locked", 1)
+	a := newPaper(t, store, "Locked")
 	tx, err := pool.Begin(t.Context())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, tx.Rollback(context.WithoutCancel(t.Context()))) })
@@ -115,7 +116,7 @@ func callsOutliveTheirContext(t *testing.T, all bool) {
 			"AndReturned": nil,
 			andCommits:    func(context.Context, *testdb.Repo) error { return nil },
 			"AndGoesOn": func(ctx context.Context, tx *testdb.Repo) error {
-				_, err := tx.CreatePaper(ctx, paper("B", 1))
+				_, err := tx.CreatePaper(ctx, paper("B"))
 				require.ErrorContains(t, err, "create paper: the transaction has ended, because "+because)
 
 				return err
@@ -138,7 +139,7 @@ func callsOutliveTheirContext(t *testing.T, all bool) {
 				runs := 0
 				err := store.InTx(t.Context(), func(tx *testdb.Repo) error {
 					runs++
-					if _, err := tx.CreatePaper(t.Context(), paper("A", 1)); err != nil {
+					if _, err := tx.CreatePaper(t.Context(), paper("A")); err != nil {
 						return err
 					}
 					short, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
@@ -182,12 +183,12 @@ func TestRepo_InTx_ACallThatWasNotSentEndsNothing(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.NoError(t, store.InTx(t.Context(), func(tx *testdb.Repo) error {
-		_, err := tx.CreatePaper(ended, paper("A", 1))
+		_, err := tx.CreatePaper(ended, paper("A"))
 		require.EqualError(t, err, "create paper: context canceled")
 		_, err = tx.DB().Exec(ended, "SELECT 1")
 		require.ErrorIs(t, err, context.Canceled)
 		require.ErrorIs(t, tx.InTx(ended, func(*testdb.Repo) error { return nil }), context.Canceled)
-		_, err = tx.CreatePaper(t.Context(), paper("B", 1))
+		_, err = tx.CreatePaper(t.Context(), paper("B"))
 
 		return err
 	}))
@@ -201,20 +202,20 @@ func TestRepo_InTx_ASavepointWhoseContextEndedKeepsNothing(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		err := tx.InTx(ctx, func(inner *testdb.Repo) error {
 			defer cancel()
-			newPaper(t, inner, "A", 1)
+			newPaper(t, inner, "A")
 
 			return nil
 		})
 		require.ErrorIs(t, err, context.Canceled)
 		err = tx.InTx(t.Context(), func(inner *testdb.Repo) error {
-			newPaper(t, inner, "B", 1)
+			newPaper(t, inner, "B")
 			_, err := inner.DB().Exec(t.Context(), "SELECT 1/0")
 			require.Error(t, err)
 
 			return nil // the error is swallowed
 		})
 		require.ErrorIs(t, err, pgx.ErrTxCommitRollback)
-		newPaper(t, tx, "C", 1)
+		newPaper(t, tx, "C")
 
 		return nil
 	}))
@@ -247,7 +248,7 @@ func TestRepo_ConcurrentUse(t *testing.T) {
 		err := store.InTx(t.Context(), func(tx *testdb.Repo) error {
 			runs++
 
-			return errors.Join(atOnce(8, func(int) error {
+			return errors.Join(dbtxtest.AtOnce(8, func(int) error {
 				_, err := tx.DB().Exec(t.Context(), "SELECT pg_sleep(.1)")
 
 				return err
@@ -269,13 +270,13 @@ func TestRepo_ConcurrentUse(t *testing.T) {
 				_, err := tx.LockPaper(ctx, a.ID)
 				first <- err
 			}()
-			awaitLock(t, store)
+			dbtxtest.AwaitLock(t, store.DB())
 			_, err := tx.GetPaper(t.Context(), a.ID)
 			require.EqualError(t, err, "get paper: "+testdb.ErrConcurrentUse.Error())
 			_, copied := tx.LoadArticles(t.Context(), []testdb.LoadArticlesParams{{PaperID: a.ID, Name: "x", DisplayOrder: 2}})
 			require.ErrorIs(t, copied, testdb.ErrConcurrentUse)
 			require.ErrorIs(t, tx.InTx(t.Context(), func(*testdb.Repo) error { return nil }), testdb.ErrConcurrentUse)
-			_, listed := tx.ListPapers(t.Context(), testdb.Page{})
+			_, listed := tx.ListPapers(t.Context(), 50)
 			require.ErrorIs(t, listed, testdb.ErrConcurrentUse)
 			cancel()
 			require.ErrorIs(t, <-first, context.Canceled)
@@ -295,7 +296,7 @@ func TestRepo_ConcurrentUse(t *testing.T) {
 			require.NoError(t, err)
 			defer rows.Close()
 			require.True(t, rows.Next())
-			_, err = tx.CreatePaper(t.Context(), paper("A", 1))
+			_, err = tx.CreatePaper(t.Context(), paper("A"))
 
 			return err
 		})
@@ -309,7 +310,7 @@ func TestRepo_ConcurrentUse(t *testing.T) {
 		runs := 0
 		err := store.InTx(t.Context(), func(tx *testdb.Repo) error {
 			runs++
-			newPaper(t, tx, "A", 1)
+			newPaper(t, tx, "A")
 			_, err := tx.DB().Query(t.Context(), "SELECT generate_series(1, 3)") // left open
 
 			return err
@@ -325,12 +326,12 @@ func TestRepo_ConcurrentUse(t *testing.T) {
 		store, a := locked(t)
 		left := make(chan error, 1)
 		err := store.InTx(t.Context(), func(tx *testdb.Repo) error {
-			newPaper(t, tx, "A", 1)
+			newPaper(t, tx, "A")
 			go func() {
 				_, err := tx.LockPaper(t.Context(), a.ID)
 				left <- err
 			}()
-			awaitLock(t, store)
+			dbtxtest.AwaitLock(t, store.DB())
 
 			return nil
 		})
@@ -346,7 +347,7 @@ func TestRepo_ConcurrentUse(t *testing.T) {
 		store := testdb.New(conn)
 		rows, err := conn.Query(t.Context(), "SELECT generate_series(1, 3)") // past the store
 		require.NoError(t, err)
-		_, err = store.ListPapers(t.Context(), testdb.Page{})
+		_, err = store.ListPapers(t.Context(), 50)
 		require.ErrorIs(t, err, testdb.ErrConcurrentUse)
 		require.NotErrorIs(t, err, testdb.ErrUnavailable)
 		require.ErrorIs(t, store.InTx(t.Context(), func(*testdb.Repo) error { return nil }), testdb.ErrConcurrentUse)
@@ -369,7 +370,7 @@ func TestRepo_ConcurrentUse(t *testing.T) {
 			first, second := make(chan struct{}), make(chan struct{})
 			go func() {
 				ended <- tx.InTx(t.Context(), func(inner *testdb.Repo) error {
-					_, err := inner.CreatePaper(t.Context(), paper("A", 1))
+					_, err := inner.CreatePaper(t.Context(), paper("A"))
 					close(first)
 					<-second
 
@@ -378,7 +379,7 @@ func TestRepo_ConcurrentUse(t *testing.T) {
 			}()
 			<-first
 			_ = tx.InTx(t.Context(), func(inner *testdb.Repo) error {
-				newPaper(t, inner, "B", 1)
+				newPaper(t, inner, "B")
 				close(second)
 				require.ErrorIs(t, <-ended, testdb.ErrConcurrentUse)
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"musicstore/layer/dbtx"
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb/dbgen"
 
 	"github.com/jackc/pgx/v5"
@@ -32,8 +33,9 @@ type refusal struct {
 // refusals returns writes that are refused by a constraint of each kind.
 func refusals(t *testing.T, store *testdb.Repo) map[string]refusal {
 	t.Helper()
-	reader, bought := newReader(t, store, "buyer@x"), newPaper(t, store, "Bought", 1)
-	sale := testdb.NewSale{ReaderID: reader.ID, PaperID: bought.ID, PaymentRef: "ref", AmountPaidCents: 1}
+	reader, bought := newReader(t, store, "buyer@x"), newPaper(t, store, "Bought")
+	sale := testdb.RecordSaleParams{ReaderID: reader.ID, PaperID: bought.ID, PaymentRef: "ref", AmountPaidCents: 1}
+	newArticles(t, store, bought, 1)
 	_, err := store.RecordSale(t.Context(), sale)
 	require.NoError(t, err)
 	sale.PaymentRef = "another"
@@ -47,18 +49,18 @@ func refusals(t *testing.T, store *testdb.Repo) map[string]refusal {
 
 	return map[string]refusal{
 		"unique": {testdb.ErrUnique, testdb.ErrPaperNameTaken, "papers", "name", func(ctx context.Context, store *testdb.Repo) error {
-			_, err := store.CreatePaper(ctx, paper("Bought", 0))
+			_, err := store.CreatePaper(ctx, paper("Bought"))
 
 			return err
 		}},
-		"unique index": {testdb.ErrUnique, testdb.ErrResetOpen, "invitations", "reader_id", func(ctx context.Context, store *testdb.Repo) error {
+		"unique index": {testdb.ErrUnique, testdb.ErrInvitationOpen, "invitations", "reader_id", func(ctx context.Context, store *testdb.Repo) error {
 			_, err := testdb.Store(store).DBTX().Exec(ctx, `INSERT INTO invitations (id, reader_id, token_hash, created_at, expires_at)
 				SELECT md5(n::text), $1, sha256(n::text::bytea), now(), now() + interval '1 hour' FROM generate_series(1, 2) AS n`, reader.ID)
 
 			return err
 		}},
 		"check": {testdb.ErrCheck, testdb.ErrPaperYearInvalid, "papers", "year", func(ctx context.Context, store *testdb.Repo) error {
-			bad := paper("Bad", 0)
+			bad := paper("Bad")
 			bad.Year = 1
 
 			_, err := store.CreatePaper(ctx, bad)
@@ -206,7 +208,7 @@ func TestConstraintError_HasNoNameThatIsAValue(t *testing.T) {
 		"23505", "23503", "23514", "23502", "23P01", "23001", "42501", "42P01", "42703", "42601", "HV000", "22001", "2201W",
 		"22P02", "25006", "0A000", "26000", "55P03", "57014", "53300", "P0001", "P0002", "XX000", "U0001", "28P01", "3D000",
 	} {
-		of := paper("hunter2", 0)
+		of := paper("hunter2")
 		of.URL = code
 		_, err := store.CreatePaper(t.Context(), of)
 		require.Error(t, err, code)
@@ -275,7 +277,7 @@ func TestCitus(t *testing.T) {
 			}()
 			u, err := url.Parse(base)
 			require.NoError(t, err)
-			store, err := testdb.Open(t.Context(), with(t, u.String(), "search_path", own))
+			store, err := testdb.Open(t.Context(), dbtxtest.With(t, u.String(), "search_path", own))
 			require.NoError(t, err)
 			defer store.Close()
 			_, err = schema.Bootstrap(t.Context(), store.DB(), &dbgen.Metadata)

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb"
 	"musicstore/layer/internal/testdb/dbtest"
 )
@@ -17,7 +18,7 @@ func TestRepo_Stats(t *testing.T) {
 
 	t.Run("CountsTheConnections", func(t *testing.T) {
 		t.Parallel()
-		store, err := testdb.Open(t.Context(), with(t, dbtest.URL(t), "pool_max_conns", "1"))
+		store, err := testdb.Open(t.Context(), dbtxtest.With(t, dbtest.URL(t), "pool_max_conns", "1"))
 		require.NoError(t, err)
 		defer store.Close()
 		before := store.Stats()
@@ -33,7 +34,7 @@ func TestRepo_Stats(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			waiting := make(chan error)
 			go func() {
-				_, err := store.ListPapers(ctx, testdb.Page{})
+				_, err := store.ListPapers(ctx, 50)
 				waiting <- err
 			}()
 			cancel()
@@ -60,7 +61,7 @@ func TestRepo_Stats(t *testing.T) {
 		t.Parallel()
 		pool := dbtest.Pool(t)
 		store := testdb.New(pool)
-		_, err := store.ListPapers(t.Context(), testdb.Page{})
+		_, err := store.ListPapers(t.Context(), 50)
 		require.NoError(t, err)
 		require.Positive(t, store.Stats().Acquires)
 		pool.Close()

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb/dbgen"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
@@ -149,13 +149,13 @@ func TestNew(t *testing.T) {
 		pool := dbtest.Pool(t)
 		store := testdb.New(pool)
 		store.Close()
-		newPaper(t, store, "A", 1)
+		newPaper(t, store, "A")
 		require.Equal(t, testdb.DB(pool), store.DB())
 	})
 	t.Run("SeparatesDatabases", func(t *testing.T) {
 		t.Parallel()
 		a, b := dbtest.New(t), dbtest.New(t)
-		newPaper(t, a, "A", 1)
+		newPaper(t, a, "A")
 		require.Equal(t, 1, countPapers(t, a))
 		require.Zero(t, countPapers(t, b))
 	})
@@ -164,20 +164,8 @@ func TestNew(t *testing.T) {
 		pool := dbtest.Pool(t)
 		require.PanicsWithValue(t,
 			"dbtx: WithTracer is for Open: set ConnConfig.Tracer of the pool or connection that New is given",
-			func() { testdb.New(pool, testdb.WithTracer(&sqlTracer{})) })
+			func() { testdb.New(pool, testdb.WithTracer(&dbtxtest.Tracer{})) })
 	})
-}
-
-func TestSchema_HasNoDefaultsOfItsOwn(t *testing.T) {
-	t.Parallel()
-	rows, err := dbtest.New(t).DB().Query(t.Context(), `
-		SELECT table_name || '.' || column_name
-		FROM information_schema.columns
-		WHERE table_schema = 'public' AND column_default IS NOT NULL`)
-	require.NoError(t, err)
-	columns, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	require.NoError(t, err)
-	require.Empty(t, columns)
 }
 
 func TestNewID(t *testing.T) {
@@ -200,7 +188,7 @@ func TestSQLInjection_IsText(t *testing.T) {
 	t.Parallel()
 	const evil = `x'; DROP TABLE papers; --`
 	store := dbtest.New(t)
-	a := paper(evil, 1)
+	a := paper(evil)
 	a.URL = "evil"
 	made, err := store.CreatePaper(t.Context(), a)
 	require.NoError(t, err)
@@ -211,7 +199,7 @@ func TestSQLInjection_IsText(t *testing.T) {
 	require.ErrorIs(t, err, testdb.ErrNotFound)
 	_, err = store.GetReaderByEmail(t.Context(), `'--@x`)
 	require.ErrorIs(t, err, testdb.ErrNotFound)
-	ids, err := store.ListSaledPaperIDs(t.Context(), evil)
+	ids, err := store.ListPaperIDsOfReader(t.Context(), evil)
 	require.NoError(t, err)
 	require.Empty(t, ids)
 	require.Equal(t, 1, countPapers(t, store))
@@ -252,7 +240,7 @@ func TestOpen_NamesTheSettingThatTheServerRefuses(t *testing.T) {
 		"work_mem": {"secret", "open: work_mem: the server refuses its value"},
 		"no_such":  {"secret", "open: no_such: the server has no such setting"},
 	} {
-		_, err := testdb.Open(t.Context(), with(t, url, setting, want[0]))
+		_, err := testdb.Open(t.Context(), dbtxtest.With(t, url, setting, want[0]))
 		require.ErrorIs(t, err, testdb.ErrInvalid)
 		require.EqualError(t, err, want[1])
 	}

@@ -3,6 +3,7 @@ package dbtx_test
 import (
 	"database/sql"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,8 +11,10 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/stretchr/testify/require"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb"
 	"musicstore/layer/internal/testdb/dbtest"
+	"musicstore/layer/private"
 )
 
 // The first and the last time that can be stored, and times that can't be.
@@ -33,56 +36,53 @@ func TestRepo_TimesAreOfTheYears1To9999(t *testing.T) {
 	t.Run("TakesTheFirstAndTheLast", func(t *testing.T) {
 		t.Parallel()
 		store := dbtest.New(t)
-		b := newPaper(t, store, "A", 0)
+		b := newPaper(t, store, "A")
 		var want []testdb.Sale
-		for name, at := range map[testdb.Email]time.Time{"first": first.Add(time.Microsecond), "last": last} {
-			a, err := store.CreateReader(t.Context(), testdb.NewReader{Email: name + "@x", PasswordHash: hash, CreatedAt: at})
+		for name, at := range map[private.Email]time.Time{"first": first.Add(time.Microsecond), "last": last} {
+			a, err := store.CreateReader(t.Context(), testdb.CreateReaderParams{Email: name + "@x", PasswordHash: hash, CreatedAt: at})
 			require.NoError(t, err)
 			require.Equal(t, at.Truncate(time.Microsecond), a.CreatedAt)
-			p, err := store.RecordSale(t.Context(), testdb.NewSale{
+			p, err := store.RecordSale(t.Context(), testdb.RecordSaleParams{
 				ReaderID: a.ID, PaperID: b.ID, PaymentRef: string(name), CreatedAt: at,
 			})
 			require.NoError(t, err)
-			listed, err := store.ListSales(t.Context(), a.ID, testdb.Page{})
+			read, err := store.GetSale(t.Context(), p.ID)
 			require.NoError(t, err)
-			require.Equal(t, []testdb.Sale{p}, listed, "what is stored is listed")
+			require.Equal(t, p, read, "what is stored is read")
 			want = append(want, p)
 		}
 		require.Len(t, want, 2)
-		readers, err := store.ListReaders(t.Context(), testdb.Page{})
+		readers, err := store.ListReaders(t.Context(), 50)
 		require.NoError(t, err)
 		require.Len(t, readers, 2)
-		next, err := store.ListReaders(t.Context(), testdb.Page{After: testdb.AfterReader(readers[1])})
-		require.NoError(t, err)
-		require.Empty(t, next)
 	})
 	t.Run("RefusesOthersAndSendsNothing", func(t *testing.T) {
 		t.Parallel()
-		echo := &recorder{}
+		echo := &dbtxtest.Echo{}
 		store := dbtest.New(t, testdb.WithEcho(echo))
-		a, b := newReader(t, store, "a@x"), newPaper(t, store, "A", 0)
-		echo.take()
+		a, b := newReader(t, store, "a@x"), newPaper(t, store, "A")
+		echo.Take()
 		for _, at := range beyond {
 			for want, call := range map[string]func() error{
 				"create reader: created_at": func() error {
-					_, err := store.CreateReader(t.Context(), testdb.NewReader{Email: "b@x", PasswordHash: hash, CreatedAt: at})
+					_, err := store.CreateReader(t.Context(), testdb.CreateReaderParams{Email: "b@x", PasswordHash: hash, CreatedAt: at})
 
 					return err
 				},
 				"record sale: created_at": func() error {
-					_, err := store.RecordSale(t.Context(), testdb.NewSale{
+					_, err := store.RecordSale(t.Context(), testdb.RecordSaleParams{
 						ReaderID: a.ID, PaperID: b.ID, PaymentRef: "1", CreatedAt: at,
 					})
 
 					return err
 				},
 				"create invitation: created_at": func() error {
-					_, _, err := store.CreateInvitation(t.Context(), testdb.NewInvitation{ReaderID: a.ID, CreatedAt: at})
+					_, err := store.CreateInvitation(t.Context(), testdb.CreateInvitationParams{ReaderID: a.ID, CreatedAt: at, ExpiresAt: last})
 
 					return err
 				},
 				"create invitation: expires_at": func() error {
-					_, _, err := store.CreateInvitation(t.Context(), testdb.NewInvitation{ReaderID: a.ID, ExpiresAt: at})
+					_, err := store.CreateInvitation(t.Context(), testdb.CreateInvitationParams{ReaderID: a.ID, ExpiresAt: at})
 
 					return err
 				},
@@ -91,17 +91,19 @@ func TestRepo_TimesAreOfTheYears1To9999(t *testing.T) {
 
 					return err
 				},
-				"daily sales: starts": func() error {
+				"count sales: times": func() error { _, err := store.CountSales(t.Context(), []time.Time{last, at}); return err },
+				"create reader: created_at of the clock": func() error {
 					clock := func() time.Time { return at }
-					_, err := testdb.New(store.DB(), testdb.WithEcho(echo), testdb.WithClock(clock)).DailySales(t.Context(), testdb.Days{Last: 2})
+					_, err := testdb.New(store.DB(), testdb.WithEcho(echo), testdb.WithClock(clock)).CreateReader(t.Context(),
+						testdb.CreateReaderParams{Email: "b@x", PasswordHash: hash})
 
 					return err
 				},
 			} {
 				err := call()
 				require.ErrorIs(t, err, testdb.ErrInvalid, "%s %v", want, at)
-				require.EqualError(t, err, want+": is not of the years 1 to 9999", at)
-				require.Empty(t, echo.take(), want)
+				require.EqualError(t, err, strings.TrimSuffix(want, " of the clock")+": is not of the years 1 to 9999", at)
+				require.Empty(t, echo.Take(), want)
 			}
 		}
 	})
@@ -167,11 +169,10 @@ func TestRepo_TimesAreOfTheYears1To9999(t *testing.T) {
 	t.Run("InTheDatabaseToo", func(t *testing.T) {
 		t.Parallel()
 		store := dbtest.New(t)
-		a, b := newReader(t, store, "a@x"), newPaper(t, store, "A", 0)
-		_, err := store.RecordSale(t.Context(), testdb.NewSale{ReaderID: a.ID, PaperID: b.ID, PaymentRef: "1"})
+		a, b := newReader(t, store, "a@x"), newPaper(t, store, "A")
+		_, err := store.RecordSale(t.Context(), testdb.RecordSaleParams{ReaderID: a.ID, PaperID: b.ID, PaymentRef: "1"})
 		require.NoError(t, err)
-		_, _, err = store.CreateInvitation(t.Context(), testdb.NewInvitation{ReaderID: a.ID})
-		require.NoError(t, err)
+		newInvitation(t, store, a, "token")
 		for _, at := range []string{"infinity", "-infinity", "0001-12-31 23:59:59+00 BC", "10000-01-01 00:00:00+00"} {
 			for _, table := range []string{"readers", "sales", "invitations"} {
 				_, err := store.DB().Exec(t.Context(), "UPDATE "+table+" SET created_at = '"+at+"'")

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb"
 	"musicstore/layer/internal/testdb/dbtest"
 )
@@ -21,13 +21,15 @@ var errOwn = errors.New("the caller's own")
 
 func countPapers(t *testing.T, store *testdb.Repo) int {
 	t.Helper()
-	n := 0
-	for _, err := range store.AllPapers(t.Context()) {
-		require.NoError(t, err)
-		n++
-	}
+	return len(allPapers(t, store))
+}
 
-	return n
+func allPapers(t *testing.T, store *testdb.Repo) []testdb.Paper {
+	t.Helper()
+	papers, err := store.ListPapers(t.Context(), 1000)
+	require.NoError(t, err)
+
+	return papers
 }
 
 func TestRepo_InTx(t *testing.T) {
@@ -37,8 +39,8 @@ func TestRepo_InTx(t *testing.T) {
 		t.Parallel()
 		store := dbtest.New(t)
 		require.NoError(t, store.InTx(t.Context(), func(tx *testdb.Repo) error {
-			newPaper(t, tx, "A", 1)
-			newPaper(t, tx, "B", 1)
+			newPaper(t, tx, "A")
+			newPaper(t, tx, "B")
 			require.Zero(t, countPapers(t, store), "nobody else sees them yet")
 
 			return nil
@@ -49,7 +51,7 @@ func TestRepo_InTx(t *testing.T) {
 		t.Parallel()
 		store := dbtest.New(t)
 		err := store.InTx(t.Context(), func(tx *testdb.Repo) error {
-			newPaper(t, tx, "A", 1)
+			newPaper(t, tx, "A")
 
 			return errOwn
 		})
@@ -61,7 +63,7 @@ func TestRepo_InTx(t *testing.T) {
 		store := dbtest.New(t)
 		require.PanicsWithError(t, errOwn.Error(), func() {
 			_ = store.InTx(t.Context(), func(tx *testdb.Repo) error {
-				newPaper(t, tx, "A", 1)
+				newPaper(t, tx, "A")
 				panic(errOwn)
 			})
 		})
@@ -73,7 +75,7 @@ func TestRepo_InTx(t *testing.T) {
 		store := dbtest.New(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		err := store.InTx(ctx, func(tx *testdb.Repo) error {
-			newPaper(t, tx, "A", 1)
+			newPaper(t, tx, "A")
 			cancel()
 
 			return errOwn
@@ -84,7 +86,7 @@ func TestRepo_InTx(t *testing.T) {
 	})
 	t.Run("RollsBackThoughTheContextHasEnded", func(t *testing.T) {
 		t.Parallel()
-		echo := &recorder{}
+		echo := &dbtxtest.Echo{}
 		store := dbtest.New(t, testdb.WithEcho(echo))
 		ctx, cancel := context.WithCancel(t.Context())
 		_ = store.InTx(ctx, func(*testdb.Repo) error {
@@ -92,14 +94,14 @@ func TestRepo_InTx(t *testing.T) {
 
 			return errOwn
 		})
-		require.Regexp(t, `^ROLLBACK \| 0 rows \| [^|]*$`, echo.take()[1], "without an error: the connection stays good")
+		require.Regexp(t, `^ROLLBACK \| 0 rows \| [^|]*$`, echo.Take()[1], "without an error: the connection stays good")
 	})
 	t.Run("SaysThatTheContextEndedBeforeCommit", func(t *testing.T) {
 		t.Parallel()
 		store := dbtest.New(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		err := store.InTx(ctx, func(tx *testdb.Repo) error {
-			newPaper(t, tx, "A", 1)
+			newPaper(t, tx, "A")
 			cancel()
 
 			return nil
@@ -112,8 +114,8 @@ func TestRepo_InTx(t *testing.T) {
 		t.Parallel()
 		store := dbtest.New(t)
 		err := store.InTx(t.Context(), func(tx *testdb.Repo) error {
-			newPaper(t, tx, "A", 1)
-			_, err := tx.CreatePaper(t.Context(), paper("A", 1))
+			newPaper(t, tx, "A")
+			_, err := tx.CreatePaper(t.Context(), paper("A"))
 			require.ErrorIs(t, err, testdb.ErrPaperNameTaken)
 
 			return nil // the error is swallowed
@@ -129,26 +131,26 @@ func TestRepo_InTx_Nested(t *testing.T) {
 
 	t.Run("IsASavepoint", func(t *testing.T) {
 		t.Parallel()
-		echo := &recorder{}
+		echo := &dbtxtest.Echo{}
 		store := dbtest.New(t, testdb.WithEcho(echo))
 		require.NoError(t, store.InTx(t.Context(), func(tx *testdb.Repo) error {
-			newPaper(t, tx, "A", 1)
+			newPaper(t, tx, "A")
 			err := tx.InTx(t.Context(), func(inner *testdb.Repo) error {
-				newPaper(t, inner, "B", 1)
-				_, err := inner.CreatePaper(t.Context(), paper("A", 1))
+				newPaper(t, inner, "B")
+				_, err := inner.CreatePaper(t.Context(), paper("A"))
 
 				return err
 			})
 			require.ErrorIs(t, err, testdb.ErrPaperNameTaken)
 
 			return tx.InTx(t.Context(), func(inner *testdb.Repo) error {
-				newPaper(t, inner, "C", 1)
+				newPaper(t, inner, "C")
 
 				return nil
 			})
 		}))
 		var verbs []string
-		for _, line := range echo.take() {
+		for _, line := range echo.Take() {
 			verb, _, _ := strings.Cut(line, " |")
 			verbs = append(verbs, verb)
 		}
@@ -157,8 +159,7 @@ func TestRepo_InTx_Nested(t *testing.T) {
 			"SAVEPOINT", "CreatePaper", "RELEASE SAVEPOINT", "COMMIT",
 		}, verbs)
 		var kept []string
-		for a, err := range store.AllPapers(t.Context()) {
-			require.NoError(t, err)
+		for _, a := range allPapers(t, store) {
 			kept = append(kept, a.Name)
 		}
 		require.Equal(t, []string{"A", "C"}, kept)
@@ -181,11 +182,11 @@ func TestRepo_InTx_Nested(t *testing.T) {
 		require.NoError(t, err)
 		store := testdb.New(tx)
 		require.ErrorIs(t, store.InTx(t.Context(), func(r *testdb.Repo) error {
-			newPaper(t, r, "A", 1)
+			newPaper(t, r, "A")
 
 			return errOwn
 		}), errOwn)
-		newPaper(t, store, "A", 1)
+		newPaper(t, store, "A")
 		require.Equal(t, 1, countPapers(t, store), "the transaction goes on")
 		require.NoError(t, tx.Rollback(t.Context()))
 		require.Zero(t, countPapers(t, testdb.New(pool)))
@@ -194,14 +195,14 @@ func TestRepo_InTx_Nested(t *testing.T) {
 
 func TestRepo_InTxOptions(t *testing.T) {
 	t.Parallel()
-	echo := &recorder{}
+	echo := &dbtxtest.Echo{}
 	store := dbtest.New(t, testdb.WithEcho(echo))
 
 	t.Run("ReadOnlyRefusesWrites", func(t *testing.T) {
 		t.Parallel()
 		opts := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 		err := store.InTxOptions(t.Context(), opts, func(tx *testdb.Repo) error {
-			_, err := tx.CreatePaper(t.Context(), paper("A", 1))
+			_, err := tx.CreatePaper(t.Context(), paper("A"))
 
 			return err
 		})
@@ -219,15 +220,15 @@ func TestRepo_InTxOptions(t *testing.T) {
 func runsAgainAfterSerializationFailures(t *testing.T, n int) {
 	t.Helper()
 	serializable := pgx.TxOptions{IsoLevel: pgx.Serializable}
-	add := func(tx *testdb.Repo, all *barrier, first bool) error {
-		papers, err := tx.ListPapers(t.Context(), testdb.Page{Limit: 1000})
+	add := func(tx *testdb.Repo, all *dbtxtest.Barrier, first bool) error {
+		papers, err := tx.ListPapers(t.Context(), 1000)
 		if first {
-			all.wait()
+			all.Wait()
 		}
 		if err != nil {
 			return err
 		}
-		a := paper(fmt.Sprintf("copy %d of %s", len(papers), testdb.NewID()), 0)
+		a := paper(fmt.Sprintf("copy %d of %s", len(papers), testdb.NewID()))
 		a.PriceCents = int64(len(papers))
 		_, err = tx.CreatePaper(t.Context(), a)
 
@@ -235,8 +236,7 @@ func runsAgainAfterSerializationFailures(t *testing.T, n int) {
 	}
 	prices := func(store *testdb.Repo) map[int64]bool {
 		all := map[int64]bool{}
-		for a, err := range store.AllPapers(t.Context()) {
-			require.NoError(t, err)
+		for _, a := range allPapers(t, store) {
 			all[a.PriceCents] = true
 		}
 
@@ -245,8 +245,8 @@ func runsAgainAfterSerializationFailures(t *testing.T, n int) {
 
 	store := dbtest.New(t)
 	var runs atomic.Int64
-	all := newBarrier(n)
-	errs := atOnce(n, func(int) error {
+	all := dbtxtest.NewBarrier(n)
+	errs := dbtxtest.AtOnce(n, func(int) error {
 		first := true
 
 		return store.InTxOptions(t.Context(), serializable, func(tx *testdb.Repo) error {
@@ -262,8 +262,8 @@ func runsAgainAfterSerializationFailures(t *testing.T, n int) {
 
 	// The control: at the default level all count the same.
 	naive := dbtest.New(t)
-	all = newBarrier(n)
-	errs = atOnce(n, func(int) error {
+	all = dbtxtest.NewBarrier(n)
+	errs = dbtxtest.AtOnce(n, func(int) error {
 		return naive.InTx(t.Context(), func(tx *testdb.Repo) error { return add(tx, all, true) })
 	})
 	require.Equal(t, make([]error, n), errs)
@@ -287,27 +287,27 @@ func TestRepo_InTx_RunsAgain(t *testing.T) {
 	t.Run("AfterAFailureThatOnlyCommitShows", func(t *testing.T) {
 		t.Parallel()
 		store := dbtest.New(t)
-		newPaper(t, store, "A", 0)
-		newPaper(t, store, "B", 0)
+		newPaper(t, store, "A")
+		newPaper(t, store, "B")
 		// Write skew: each reads all and changes one; PostgreSQL finds out when the second commits.
-		both := newBarrier(2)
+		both := dbtxtest.NewBarrier(2)
 		var runs, atCommit atomic.Int64
-		errs := atOnce(2, func(i int) error {
+		errs := dbtxtest.AtOnce(2, func(i int) error {
 			first := true
 
 			return store.InTxOptions(t.Context(), serializable, func(tx *testdb.Repo) error {
 				runs.Add(1)
-				papers, err := tx.ListPapers(t.Context(), testdb.Page{})
+				papers, err := tx.ListPapers(t.Context(), 50)
 				if err != nil {
 					return err
 				}
 				if first {
-					both.wait()
+					both.Wait()
 				}
 				_, err = tx.UnpublishPaper(t.Context(), papers[i].ID)
 				if first && err == nil {
 					first = false
-					both.wait() // both have written, so only COMMIT is left to fail
+					both.Wait() // both have written, so only COMMIT is left to fail
 					atCommit.Add(1)
 				}
 
@@ -321,10 +321,10 @@ func TestRepo_InTx_RunsAgain(t *testing.T) {
 	t.Run("AfterADeadlock", func(t *testing.T) {
 		t.Parallel()
 		store := dbtest.New(t)
-		ids := []int64{newPaper(t, store, "A", 0).ID, newPaper(t, store, "B", 0).ID}
-		both := newBarrier(2)
+		ids := []int64{newPaper(t, store, "A").ID, newPaper(t, store, "B").ID}
+		both := dbtxtest.NewBarrier(2)
 		var runs atomic.Int64
-		errs := atOnce(2, func(i int) error {
+		errs := dbtxtest.AtOnce(2, func(i int) error {
 			first := true
 
 			return store.InTx(t.Context(), func(tx *testdb.Repo) error {
@@ -334,7 +334,7 @@ func TestRepo_InTx_RunsAgain(t *testing.T) {
 				}
 				if first {
 					first = false
-					both.wait()
+					both.Wait()
 				}
 				_, err := tx.LockPaper(t.Context(), ids[1-i])
 
@@ -347,7 +347,7 @@ func TestRepo_InTx_RunsAgain(t *testing.T) {
 	t.Run("OnceWhenACachedPlanNoLongerFits", func(t *testing.T) {
 		t.Parallel()
 		store := dbtest.New(t)
-		a := newPaper(t, store, "A", 0)
+		a := newPaper(t, store, "A")
 		runs := 0
 		require.NoError(t, store.InTx(t.Context(), func(tx *testdb.Repo) error {
 			runs++
@@ -394,34 +394,4 @@ func TestRepo_InTx_RunsAgain(t *testing.T) {
 		require.Error(t, err)
 		require.Equal(t, 1, runs)
 	})
-}
-
-// barrier lets n goroutines go on together, any number of times.
-type barrier struct {
-	mu      sync.Mutex
-	all     *sync.Cond
-	n       int
-	waiting int
-	round   int
-}
-
-func newBarrier(n int) *barrier {
-	b := &barrier{n: n}
-	b.all = sync.NewCond(&b.mu)
-
-	return b
-}
-
-func (b *barrier) wait() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	round := b.round
-	if b.waiting++; b.waiting == b.n {
-		b.waiting = 0
-		b.round++
-		b.all.Broadcast()
-	}
-	for round == b.round {
-		b.all.Wait()
-	}
 }

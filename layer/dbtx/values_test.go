@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb"
 	"musicstore/layer/internal/testdb/dbgen"
 	"musicstore/layer/internal/testdb/dbtest"
@@ -58,8 +59,8 @@ func TestErrors_OfTheDriverShowNoValue(t *testing.T) {
 	for _, mode := range queryModes {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			echo := &recorder{}
-			store, err := testdb.Open(t.Context(), with(t, url, "default_query_exec_mode", mode), testdb.WithEcho(echo))
+			echo := &dbtxtest.Echo{}
+			store, err := testdb.Open(t.Context(), dbtxtest.With(t, url, "default_query_exec_mode", mode), testdb.WithEcho(echo))
 			require.NoError(t, err)
 			defer store.Close()
 			db := testdb.Store(store).DBTX()
@@ -88,7 +89,7 @@ func TestErrors_OfTheDriverShowNoValue(t *testing.T) {
 				hides(err, c.secret)
 				require.EqualError(t, err, "insert: $1: does not fit "+c.of)
 				require.ErrorIs(t, err, testdb.ErrInvalid)
-				echoed := echo.take()
+				echoed := echo.Take()
 				_, said, _ := strings.Cut(echoed[len(echoed)-1], " 0 rows | ") // before it stands the argument, as it should
 				require.NotContains(t, said, c.secret)
 			}
@@ -154,7 +155,7 @@ func TestErrors_OfTheDriverShowNoValue(t *testing.T) {
 		require.True(t, shows(admin.DB().QueryRow(t.Context(), "SELECT inet '192.168.77.0/24'").Scan(new(int)), "inet"))
 		_, err = admin.DB().CopyFrom(t.Context(), pgx.Identifier{"things"}, []string{"small"}, pgx.CopyFromRows([][]any{{70007}}))
 		require.True(t, shows(err, "70007"))
-		require.Equal(t, "57014", sqlState(err), "as a statement that took too long")
+		require.Equal(t, "57014", dbtxtest.SQLState(err), "as a statement that took too long")
 	})
 }
 
@@ -197,13 +198,13 @@ func TestInvalidError_NamesWhatTheServerRefused(t *testing.T) {
 				require.EqualError(t, err, c.text, c.sql)
 				require.ErrorIs(t, err, testdb.ErrInvalid)
 				require.ErrorAs(t, err, new(*testdb.InvalidError))
-				require.Equal(t, c.code, sqlState(err))
+				require.Equal(t, c.code, dbtxtest.SQLState(err))
 				requireHides(t, err, "hunter2")
 				requireHides(t, err, "70007")
 			}
-			_, err = store.ListReaders(t.Context(), testdb.Page{Limit: -1})
+			_, err = store.ListReaders(t.Context(), -1)
 			require.ErrorIs(t, err, testdb.ErrInvalid)
-			_, err = testdb.Store(store).DBTX().Exec(t.Context(), dbgen.Metadata.Find("ListPapers").SQL, 1, -1)
+			_, err = testdb.Store(store).DBTX().Exec(t.Context(), dbgen.Metadata.Find("ListPapers").SQL, -1)
 			require.EqualError(t, err, "list papers: page_size: must not be negative")
 		})
 	}
@@ -274,7 +275,7 @@ func TestWithUserMessages(t *testing.T) {
 		CREATE CONSTRAINT TRIGGER closed_later AFTER INSERT ON readers DEFERRABLE INITIALLY DEFERRED
 			FOR EACH ROW EXECUTE FUNCTION closed_later()`)
 	require.NoError(t, err)
-	closed := paper("A", 0)
+	closed := paper("A")
 	closed.Year = 2000
 
 	_, err = on.CreatePaper(t.Context(), closed)
@@ -284,10 +285,10 @@ func TestWithUserMessages(t *testing.T) {
 	require.ErrorAs(t, err, &pg)
 	require.Equal(t, "P0001", pg.Code)
 	require.Equal(t, "the shop is closed", pg.Message)
-	_, err = on.CreatePaper(t.Context(), paper("B", 0))
+	_, err = on.CreatePaper(t.Context(), paper("B"))
 	require.EqualError(t, err, "create paper: ERROR: a function found no row (SQLSTATE P0002)", "no other code is for people")
 	require.EqualError(t, on.InTx(t.Context(), func(tx *testdb.Repo) error {
-		_, err := tx.CreateReader(t.Context(), testdb.NewReader{Email: "a@x", PasswordHash: hash})
+		_, err := tx.CreateReader(t.Context(), testdb.CreateReaderParams{Email: "a@x", PasswordHash: hash})
 
 		return err
 	}), "commit: no more readers")
@@ -296,7 +297,7 @@ func TestWithUserMessages(t *testing.T) {
 	require.EqualError(t, err, "create paper: ERROR: raised by a function (SQLSTATE P0001)")
 	requireHides(t, err, "closed")
 	err = off.InTx(t.Context(), func(tx *testdb.Repo) error {
-		_, err := tx.CreateReader(t.Context(), testdb.NewReader{Email: "a@x", PasswordHash: hash})
+		_, err := tx.CreateReader(t.Context(), testdb.CreateReaderParams{Email: "a@x", PasswordHash: hash})
 
 		return err
 	})
@@ -308,7 +309,7 @@ func TestOpen_ErrorsShowNoPassword(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{
 		"postgres://u:hunter2@127.0.0.1:1/x", "host=/nowhere user=u password=hunter2",
-		with(t, strings.Replace(dbtest.URL(t), "pgtdbpass", "hunter2", 1), "dbname", "nowhere"),
+		dbtxtest.With(t, strings.Replace(dbtest.URL(t), "pgtdbpass", "hunter2", 1), "dbname", "nowhere"),
 		"postgres://u:hunter2@[::1]:1,127.0.0.1:1/x?connect_timeout=1", "postgres://u:hunter2@x/%zz",
 	} {
 		_, err := testdb.Open(t.Context(), url)

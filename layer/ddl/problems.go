@@ -66,7 +66,9 @@ func (c *checked) learn(f *File, st Statement) {
 		return
 	case m.Kind == dbtx.KindConstraint:
 		keys = []string{"constraint " + m.Name + " of " + m.Table}
-		c.made["relation "+m.Name] = "" // of a key, the index
+		if key := "relation " + m.Name; m.HasIndex() && c.made[key] == "" {
+			c.made[key] = ""
+		}
 	case keys[0] == "":
 		keys[0] = m.Kind + " " + m.Of + " " + m.Name + " of " + m.Table
 	}
@@ -95,6 +97,12 @@ func (c *checked) check(f *File, st Statement) {
 		return
 	}
 	before := len(c.problems)
+	switch key := m.Key(); {
+	case key == "relation public":
+		c.addf(f, st.Start, "public is the name of a schema, which is left out: call it otherwise")
+	case strings.HasPrefix(key, "function ") && strings.Count(key, "(") > 1:
+		c.addf(f, st.Start, "the name of a function can't have a parenthesis: call it otherwise")
+	}
 	c.otherSchemas(f, st)
 	c.longNames(f, st)
 	c.capitals(f, st)
@@ -151,6 +159,12 @@ func (c *checked) otherSchemas(f *File, st Statement) {
 		return true
 	})
 	list(0, definedNames(st.Node))
+	for i, token := range f.tokensOf(st) { // nextval('app.numbers')
+		schema, _, qualified := strings.Cut(strings.Trim(f.word(token), "'"), ".")
+		if f.word(token)[0] == '\'' && qualified && f.namesRelation(f.tokensOf(st), i) && !slices.Contains(readable, unquoted(schema)) {
+			refuse(token.GetStart(), unquoted(schema))
+		}
+	}
 	for _, option := range st.Node.GetCreateExtensionStmt().GetOptions() {
 		if name := option.GetDefElem().GetArg().GetString_().GetSval(); option.GetDefElem().GetDefname() == "schema" && name != "public" {
 			refuse(0, name)
@@ -215,6 +229,9 @@ func defined(node *pgquery.Node) []string {
 	}
 	names = append(names, node.GetIndexStmt().GetIdxname(), node.GetCreateTrigStmt().GetTrigname(),
 		node.GetCompositeTypeStmt().GetTypevar().GetRelname())
+	add(node.GetCreateTrigStmt().GetFuncname())
+	add(node.GetCreateTrigStmt().GetColumns())
+	add(node.GetCommentStmt().GetObject().GetList().GetItems())
 	add(node.GetViewStmt().GetAliases())
 	add(node.GetCreateTableAsStmt().GetInto().GetColNames())
 	for _, query := range []*pgquery.Node{node.GetViewStmt().GetQuery(), node.GetCreateTableAsStmt().GetQuery()} {

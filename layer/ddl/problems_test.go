@@ -63,6 +63,11 @@ func TestProblems_Refuses(t *testing.T) {
 		"CREATE TRIGGER tr AFTER INSERT ON t EXECUTE FUNCTION app.f()": schema,
 		"COMMENT ON SCHEMA public IS 'x'":                              "a.sql:2: this comment is about nothing that a schema may hold",
 
+		"CREATE TABLE u (id bigint DEFAULT nextval('app.s'))":               schema,
+		"CREATE TABLE u (id bigint DEFAULT nextval('\"app\".s'::regclass))": schema,
+		"CREATE TABLE public (id bigint)":                                   "a.sql:2: public is the name of a schema, which is left out: call it otherwise",
+		"CREATE FUNCTION \"f(\"() RETURNS int RETURN 1":                     "a.sql:2: the name of a function can't have a parenthesis: call it otherwise",
+
 		// history
 		"ALTER TABLE t RENAME TO u":                                                  "a.sql:2: RENAME is history: write the new name where it is made, and -- +was with the old one",
 		"ALTER TABLE t RENAME COLUMN id TO k":                                        "a.sql:2: RENAME is history: write the new name where it is made, and -- +was with the old one",
@@ -108,6 +113,8 @@ func TestProblems_Refuses(t *testing.T) {
 		"SET standard_conforming_strings = off": sets,
 		"SET search_path = app":                 sets,
 		"SET default_tablespace = fast":         sets,
+
+		"CREATE INDEX CONCURRENTLY i ON t (id)": "a.sql:2: CONCURRENTLY is not for the transaction that makes everything: take it out",
 
 		// what is not known
 		"CREATE POLICY p ON t":                                        unknown,
@@ -169,6 +176,9 @@ func TestProblems_Refuses(t *testing.T) {
 		"CREATE FUNCTION getIt() RETURNS int RETURN 1":                                         folded("getIt"),
 		"CREATE FUNCTION f(theID int) RETURNS int RETURN 1":                                    folded("theID"),
 		"CREATE TRIGGER onInsert AFTER INSERT ON t EXECUTE FUNCTION f()":                       folded("onInsert"),
+		"COMMENT ON TABLE T IS 'x'":                                                            folded("T"),
+		"COMMENT ON COLUMN t.N IS 'x'":                                                         folded("N"),
+		"CREATE TRIGGER tr AFTER INSERT ON t EXECUTE FUNCTION doIt()":                          folded("doIt"),
 		"CREATE TABLE u (a MOOD)":                                                              folded("MOOD"),
 		"COMMENT ON COLUMN t.id IS 'x'; CREATE TABLE u (id bigint, PRIMARY KEY (ID), ID2 int)": folded("ID2"),
 	}

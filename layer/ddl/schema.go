@@ -51,6 +51,8 @@ func makes(node *pgquery.Node) made {
 	switch {
 	case node.GetCreateStmt() != nil:
 		return makesTable(node.GetCreateStmt())
+	case node.GetIndexStmt().GetConcurrent():
+		return refused("CONCURRENTLY is not for the transaction that makes everything: take it out")
 	case node.GetIndexStmt() != nil:
 		return object(dbtx.KindIndex, node.GetIndexStmt().GetIdxname(), NameOf(node.GetIndexStmt().GetRelation()))
 	case node.GetViewStmt() != nil:
@@ -234,14 +236,25 @@ func alters(s *pgquery.AlterTableStmt) made {
 		case !sets && !slices.Contains(parts, kind):
 			return refused("%s", alteration(kind, s.GetObjtype()))
 		case kind == pgquery.AlterTableType_AT_AddConstraint:
-			m.Kind, m.Name = dbtx.KindConstraint, cmd.GetDef().GetConstraint().GetConname()
+			c := cmd.GetDef().GetConstraint()
+			m.Kind, m.Name, m.Of = dbtx.KindConstraint, c.GetConname(), ConstraintKinds[c.GetContype()]
 		case kind == pgquery.AlterTableType_AT_AttachPartition:
-			m.Table = NameOf(cmd.GetDef().GetPartitionCmd().GetName())
+			m = object(dbtx.KindPartition, NameOf(cmd.GetDef().GetPartitionCmd().GetName()), m.Table)
 		}
 		m.ignored = false
 	}
 
 	return m
+}
+
+// ConstraintKinds are the kinds of constraints, as the metadata has them.
+var ConstraintKinds = map[pgquery.ConstrType]string{
+	pgquery.ConstrType_CONSTR_NOTNULL:   dbtx.NotNull,
+	pgquery.ConstrType_CONSTR_CHECK:     dbtx.Check,
+	pgquery.ConstrType_CONSTR_PRIMARY:   dbtx.PrimaryKey,
+	pgquery.ConstrType_CONSTR_UNIQUE:    dbtx.Unique,
+	pgquery.ConstrType_CONSTR_EXCLUSION: dbtx.Exclusion,
+	pgquery.ConstrType_CONSTR_FOREIGN:   dbtx.ForeignKey,
 }
 
 // The settings of the head of a dump, which change nothing here: Bootstrap and Check have their own.

@@ -184,13 +184,17 @@ func emitTypes(module string, c *config, g, store *golang) ([]byte, error) {
 	b.WriteString("// The rows, parameters and results of the generated queries.\ntype (\n")
 	names := map[string]string{} // of the hand-written aliases, by what they stand for
 	for alias, of := range store.aliases {
+		of, found := strings.CutPrefix(of, c.pkg+".")
+		if !found {
+			continue
+		}
 		if _, ok := g.names[of]; ok && alias != of {
 			names[of] = alias
 		}
 	}
 	for _, name := range g.types {
 		switch {
-		case slices.Contains(notForCallers, name), store.aliases[name] == name:
+		case slices.Contains(notForCallers, name), store.aliases[name] == c.pkg+"."+name:
 		case strings.HasPrefix(name, "Null") && !g.used(name):
 		case names[name] != "":
 			fmt.Fprintf(&b, "// Deprecated: use %s.\n%s = %s.%s\n", names[name], name, c.pkg, name)

@@ -121,12 +121,13 @@ func examples(t *testing.T, names ...string) {
 func runs(t *testing.T, schema, queries string) (printed, metadata string) {
 	t.Helper()
 	root := t.TempDir()
-	for file, from := range map[string]string{
-		"go.mod": "../../go.mod", "go.sum": "../../go.sum", "layer/dbtx/metadata.go": "../dbtx/metadata.go",
-	} {
-		text, err := os.ReadFile(from)
+	for _, file := range []string{"go.mod", "go.sum"} {
+		text, err := os.ReadFile(filepath.Join("../..", file))
 		require.NoError(t, err)
 		write(t, filepath.Join(root, file), string(text))
+	}
+	for _, folder := range []string{"dbtx", "internal/sqlstate", "private", "settings"} {
+		require.NoError(t, os.CopyFS(filepath.Join(root, "layer", folder), os.DirFS(filepath.Join("..", folder))))
 	}
 	write(t, filepath.Join(root, "schema.sql"), schema)
 	write(t, filepath.Join(root, "query.sql"), queries)

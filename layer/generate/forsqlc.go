@@ -123,17 +123,9 @@ func partitions(files []*source) map[string]string {
 	for _, file := range files {
 		for _, st := range file.Statements {
 			made := st.Makes()
-			switch {
-			case made.Kind == dbtx.KindTable && made.Table != "":
+			table := st.Node.GetAlterTableStmt().GetObjtype() == pgquery.ObjectType_OBJECT_TABLE // and not an index
+			if made.Kind == dbtx.KindTable && made.Table != "" || made.Kind == dbtx.KindPartition && table {
 				parts[made.Name] = made.Table
-			case made.Kind == dbtx.KindAlteration:
-				alter := st.Node.GetAlterTableStmt()
-				for _, cmd := range alter.GetCmds() {
-					if cmd.GetAlterTableCmd().GetSubtype() == pgquery.AlterTableType_AT_AttachPartition &&
-						alter.GetObjtype() == pgquery.ObjectType_OBJECT_TABLE {
-						parts[made.Table] = ddl.NameOf(alter.GetRelation())
-					}
-				}
 			}
 		}
 	}
@@ -180,14 +172,14 @@ func severalColumns(outs []*pgquery.Node) bool {
 // split returns what a function takes and what it returns. INOUT is both.
 func split(parameters []*pgquery.Node) (params, outs []*pgquery.Node) {
 	for _, p := range parameters {
-		mode := p.GetFunctionParameter().GetMode()
-		if mode == pgquery.FunctionParameterMode_FUNC_PARAM_INOUT {
-			both, _ := proto.Clone(p).(*pgquery.Node)
-			both.GetFunctionParameter().Mode = pgquery.FunctionParameterMode_FUNC_PARAM_IN
-			params, outs = append(params, both), append(outs, p)
-		} else if mode == pgquery.FunctionParameterMode_FUNC_PARAM_OUT || mode == pgquery.FunctionParameterMode_FUNC_PARAM_TABLE {
+		switch p.GetFunctionParameter().GetMode() {
+		case pgquery.FunctionParameterMode_FUNC_PARAM_INOUT:
+			in, _ := proto.Clone(p).(*pgquery.Node)
+			in.GetFunctionParameter().Mode = pgquery.FunctionParameterMode_FUNC_PARAM_IN
+			params, outs = append(params, in), append(outs, p)
+		case pgquery.FunctionParameterMode_FUNC_PARAM_OUT, pgquery.FunctionParameterMode_FUNC_PARAM_TABLE:
 			outs = append(outs, p)
-		} else {
+		default:
 			params = append(params, p)
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -99,7 +100,7 @@ func project(t *testing.T, files map[string]string) string {
 	root := t.TempDir()
 	all := map[string]string{
 		"sqlc.yaml": sqlcYAML, "defaults.yaml": defaultsYAML, "db/schema/010_all.sql": schemaSQL, "db/queries/all.sql": queriesSQL,
-		"internal/store/store.go": "package store\n\ntype Repo struct{ dbgen.Querier }\n" + derivedGo,
+		"internal/store/derive.go": "package store\n" + derivedGo,
 	}
 	for _, name := range []string{"go.mod", "go.sum"} {
 		text, err := os.ReadFile(filepath.Join("../..", name))
@@ -428,7 +429,7 @@ func TestGenerate_RefusesAFunctionThatIsNotThere(t *testing.T) {
 		"defaults.yaml:7: members.email_key: emailKey must take email and return the value and an error",
 		"defaults.yaml:8: books.path: internal/store has no function path",
 	}, refused(t, map[string]string{
-		"internal/store/store.go": "package store\n\nfunc emailKey(email string) string { return email }\n",
+		"internal/store/derive.go": "package store\n\nfunc emailKey(email string) string { return email }\n",
 	}))
 	require.Equal(t, []string{"defaults.yaml:4: books.path is derived of more than 3 columns"}, refused(t, map[string]string{
 		"defaults.yaml": "internal/dbgen:\n  store: internal/store\n  defaults:\n    books.path: { derived: path, from: [a, b, c, d] }\n",
@@ -522,19 +523,19 @@ func lines(all []string, prefix string) []string {
 func TestGenerate_RefusesNamesThatCollide(t *testing.T) {
 	t.Parallel()
 	got := refused(t, map[string]string{
-		"internal/store/store.go": `package store
+		"internal/store/derive.go": `package store
 
 // Page is a part of a list.
 type Page struct{ Limit int }
 
-type Repo struct{ dbgen.Querier }
+func (r *Repo) GetBook(id int64) { r.querier.GetBook(id) }
 
-func (r *Repo) Close() {}
-
-func (r *Repo) GetBook(id int64) { r.Querier.GetBook(id) }
+// Stats is written by the generator as well.
+type Stats struct{}
 ` + derivedGo,
 		"db/schema/020_more.sql": `CREATE TABLE pages (id bigint NOT NULL);
 CREATE TABLE queries (id bigint NOT NULL);
+CREATE TABLE options (id bigint NOT NULL);
 CREATE TYPE kind AS ENUM ('a-b', 'a_b');
 `,
 		"db/queries/more.sql": `-- name: Close :one
@@ -546,15 +547,27 @@ SELECT * FROM books WHERE id = @id;
 -- name: WithTx :one
 SELECT * FROM books WHERE id = @id;
 -- name: GetPages :many
-SELECT * FROM pages, queries;
+SELECT * FROM pages, queries, options;
 `,
 	})
+	lineOf := func(declaration string) int {
+		before, _, found := strings.Cut(storeText, declaration)
+		require.True(t, found)
+
+		return 1 + strings.Count(before, "\n")
+	}
 	require.Equal(t, []string{
-		"db/queries/more.sql:1: query Close can't have this name: Repo has a method Close already (internal/store/store.go:8), which hides it",
+		fmt.Sprintf("db/queries/more.sql:1: query Close can't have this name: Repo has a method Close already (internal/store/store.go:%d), which hides it",
+			lineOf("func (r *Repo) Close()")),
 		"db/queries/more.sql:5: query Context can't have this name: sqlc calls a constant context, which is a package that the code imports",
 		"db/queries/more.sql:7: sqlc makes two things called Queries.WithTx: call one otherwise, or rename it in sqlc.yaml",
-		"db/schema/020_more.sql:1: Page is a name of package store already (internal/store/store.go:4): rename what is here, or say rename in sqlc.yaml",
+		"db/schema/020_more.sql:1: Page is a name of package store already (internal/store/derive.go:4): rename what is here, or say rename in sqlc.yaml",
+		fmt.Sprintf("db/schema/020_more.sql:3: Option is a name of package store already (internal/store/store.go:%d): rename what is here, or say rename in sqlc.yaml",
+			lineOf("Option = dbtx.Option")),
+		"internal/store/store.go:1: Stats is written by make generate, and by hand in the same package: take yours out",
 	}, got)
+	require.Equal(t, []string{"internal/store/types.go:1: make generate writes a file of this name, and this one is by hand: rename it"},
+		refused(t, map[string]string{"internal/store/types.go": "package store\n"}))
 }
 
 func TestInWords(t *testing.T) {

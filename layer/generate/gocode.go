@@ -21,7 +21,7 @@ type golang struct {
 	files     []*ast.File
 	names     map[string]token.Pos // of the package
 	methods   map[string]token.Pos // as Type.Method
-	aliases   map[string]string    // alias → name, of type X = other.Name
+	aliases   map[string]string    // alias → other.Name, of type X = other.Name
 	constants map[string]string    // query → the constant with its text
 	types     []string             // the exported ones, in order
 	values    []goValue            // exported constants, variables and functions, in order
@@ -111,7 +111,9 @@ func (g *golang) declare(decl ast.Decl) {
 			case *ast.TypeSpec:
 				g.add(g.names, s.Name.Name, s.Pos())
 				if sel, ok := s.Type.(*ast.SelectorExpr); ok && s.Assign.IsValid() {
-					g.aliases[s.Name.Name] = sel.Sel.Name
+					if of, ok := sel.X.(*ast.Ident); ok {
+						g.aliases[s.Name.Name] = of.Name + "." + sel.Sel.Name
+					}
 				}
 				if s.Name.IsExported() {
 					g.types = append(g.types, s.Name.Name)
@@ -258,7 +260,7 @@ func (g *golang) overrides(query string) bool {
 			if isSel {
 				name = sel.Sel.Name
 			} else if isIdent {
-				name = g.aliases[ident.Name]
+				_, name, _ = strings.Cut(g.aliases[ident.Name], ".")
 			}
 			if name == "Querier" || name == "Queries" {
 				for _, name := range fieldNames(field) {

@@ -327,15 +327,6 @@ func appendName(names []string, name string) []string {
 	return append(names, name)
 }
 
-var constraintKinds = map[pgquery.ConstrType]string{
-	pgquery.ConstrType_CONSTR_NOTNULL:   dbtx.NotNull,
-	pgquery.ConstrType_CONSTR_CHECK:     dbtx.Check,
-	pgquery.ConstrType_CONSTR_PRIMARY:   dbtx.PrimaryKey,
-	pgquery.ConstrType_CONSTR_UNIQUE:    dbtx.Unique,
-	pgquery.ConstrType_CONSTR_EXCLUSION: dbtx.Exclusion,
-	pgquery.ConstrType_CONSTR_FOREIGN:   dbtx.ForeignKey,
-}
-
 func (s *schema) tableElement(file *source, t *table, node *pgquery.Node, at place) []element {
 	if c := node.GetConstraint(); c != nil {
 		return s.addConstraint(file, t, c, "", at)
@@ -419,25 +410,12 @@ func (s *schema) sequence(t *table, col *column, node *pgquery.Node) string {
 	return name
 }
 
-// impliedSequence returns what PostgreSQL calls a column's sequence: it cuts the names of the table and the column where
-// the whole is too long, the longer one first, and takes the first number that makes it free.
+// impliedSequence returns what PostgreSQL calls a column's sequence.
 func (s *schema) impliedSequence(t *table, col *column) string {
 	bare := t.name[strings.LastIndexByte(t.name, '.')+1:]
 	of := t.name[:len(t.name)-len(bare)]
 	for n := 0; ; n++ {
-		rest := "_seq"
-		if n > 0 {
-			rest += strconv.Itoa(n)
-		}
-		x, y := len(bare), len(col.name)
-		for x+y+len("_")+len(rest) > dbtx.LongestName {
-			if x > y {
-				x--
-			} else {
-				y--
-			}
-		}
-		name := of + wholeRunes(bare[:x]) + "_" + wholeRunes(col.name[:y]) + rest
+		name := of + objectName(bare, col.name, numbered("seq", n))
 		taken := slices.ContainsFunc(s.tables, func(t *table) bool {
 			return t.name == name || slices.ContainsFunc(t.columns, func(c *column) bool { return c != col && c.sequence == name })
 		})
@@ -445,6 +423,44 @@ func (s *schema) impliedSequence(t *table, col *column) string {
 			return name
 		}
 	}
+}
+
+// objectName returns what PostgreSQL calls something of a table that has no name. It cuts the names of the table and of the
+// columns where the whole is too long, the longer one first.
+func objectName(table, columns, label string) string {
+	x, y, between := len(table), len(columns), ""
+	if columns != "" {
+		between = "_"
+	}
+	for x+len(between)+y+len("_")+len(label) > dbtx.LongestName {
+		if x > y {
+			x--
+		} else {
+			y--
+		}
+	}
+
+	return wholeRunes(table[:x]) + between + wholeRunes(columns[:y]) + "_" + label
+}
+
+// numbered returns a label with the number that PostgreSQL tries when the name without it is taken.
+func numbered(label string, n int) string {
+	if n == 0 {
+		return label
+	}
+
+	return label + strconv.Itoa(n)
+}
+
+// joined returns the names of columns as they stand in a name: PostgreSQL stops behind the one that is too long.
+func joined(columns []string) string {
+	for n := range columns {
+		if text := strings.Join(columns[:n+1], "_"); len(text) > dbtx.LongestName {
+			return text
+		}
+	}
+
+	return strings.Join(columns, "_")
 }
 
 // wholeRunes cuts off a part of a character at the end.
@@ -457,7 +473,7 @@ func wholeRunes(s string) string {
 }
 
 func (s *schema) addConstraint(file *source, t *table, c *pgquery.Constraint, column string, at place) []element {
-	kind := constraintKinds[c.GetContype()]
+	kind := ddl.ConstraintKinds[c.GetContype()]
 	if kind == "" {
 		return nil
 	}
@@ -500,7 +516,7 @@ func (s *schema) addConstraint(file *source, t *table, c *pgquery.Constraint, co
 	}
 	added.mentioned = added.columns
 	if added.name == "" && kind == dbtx.Check && column != "" {
-		added.name = s.free(bareName(t.name), column+"_check")
+		added.name = s.free(bareName(t.name), column, "check")
 	}
 	t.constraints = append(t.constraints, added)
 
@@ -539,11 +555,8 @@ func (s *schema) complete() {
 		}
 		for _, c := range t.constraints {
 			if c.name == "" {
-				c.name = s.free(bare, impliedName(c))
-			}
-			if len(c.name) > 63 {
-				s.problems.addf(c.at.file, c.at.line,
-					"the name of constraint %s has more than 63 bytes, which PostgreSQL cuts: give it a shorter one", c.name)
+				columns, label := impliedName(c)
+				c.name = s.free(bare, columns, label)
 			}
 		}
 		for _, col := range t.columns {
@@ -552,19 +565,16 @@ func (s *schema) complete() {
 			})
 			if col.notNull && !has && !t.view {
 				t.constraints = append(t.constraints, &constraint{
-					name: cut(bare + "_" + col.name + "_not_null"), kind: dbtx.NotNull, columns: []string{col.name}, at: t.at,
+					name: objectName(bare, col.name, "not_null"), kind: dbtx.NotNull, columns: []string{col.name}, at: t.at,
 				})
 			}
 		}
 	}
 }
 
-// cut returns as much of a name as PostgreSQL keeps.
-func cut(name string) string { return name[:min(len(name), 63)] }
-
 // impliedName returns what PostgreSQL puts behind the table's name for a constraint without one.
-func impliedName(c *constraint) string {
-	columns := strings.Join(c.columns, "_")
+func impliedName(c *constraint) (columns, label string) {
+	columns = joined(c.columns)
 	switch {
 	case c.index:
 		parts := make([]string, len(c.elements))
@@ -580,29 +590,29 @@ func impliedName(c *constraint) string {
 			parts[i] = part
 		}
 
-		return strings.Join(parts, "_") + "_idx"
+		return joined(parts), "idx"
 	case c.kind == dbtx.PrimaryKey:
-		return "pkey"
+		return "", "pkey"
 	case c.kind == dbtx.Unique:
-		return columns + "_key"
+		return columns, "key"
 	case c.kind == dbtx.ForeignKey:
-		return columns + "_fkey"
+		return columns, "fkey"
 	case c.kind == dbtx.Exclusion:
-		return columns + "_excl"
+		return columns, "excl"
 	case c.kind == dbtx.NotNull:
-		return columns + "_not_null"
+		return columns, "not_null"
 	case len(c.columns) == 1:
-		return columns + "_check"
+		return columns, "check"
 	default:
-		return "check"
+		return "", "check"
 	}
 }
 
 // free returns the first name that nothing has yet, as PostgreSQL looks for it.
-func (s *schema) free(table, rest string) string {
-	name := table + "_" + rest
+func (s *schema) free(table, columns, label string) string {
+	name := objectName(table, columns, label)
 	for n := 1; s.names[name]; n++ {
-		name = table + "_" + rest + strconv.Itoa(n)
+		name = objectName(table, columns, numbered(label, n))
 	}
 	s.names[name] = true
 

@@ -260,3 +260,30 @@ func TestSequences_AreThoseOfPostgreSQL(t *testing.T) {
 	require.Len(t, want, 15)
 	require.ElementsMatch(t, want, got)
 }
+
+func TestConstraints_HaveTheNamesThatPostgreSQLGivesThem(t *testing.T) {
+	t.Parallel()
+	table, column := strings.Repeat("t", 50), strings.Repeat("c", 50)
+	sql := "CREATE TABLE " + table + " (" + column + " integer UNIQUE CHECK (" + column + " > 0), é" + strings.Repeat("é", 30) + " integer UNIQUE, " +
+		"d integer, e integer, UNIQUE (" + column + ", e), UNIQUE (d, " + column + "), CHECK (d > " + column + "), CHECK (d < 9), CHECK (d < 8), CHECK (true), CHECK (d + " + column + " < 5), " +
+		"PRIMARY KEY (" + column + ", d), FOREIGN KEY (d) REFERENCES " + table + " (" + column + "), EXCLUDE USING btree (d WITH =));\n" +
+		"CREATE TABLE \"Mixed\" (\"Id\" integer PRIMARY KEY, \"theOther\" integer REFERENCES \"Mixed\" CHECK (\"theOther\" > 0));\n" +
+		"CREATE UNIQUE INDEX ON " + table + " (lower(d::text), " + column + ", (d + 1));"
+	conn := empty(t, sql)
+	var got []string
+	for _, table := range schemaOf(t, conn, sql).tables {
+		for _, c := range table.constraints {
+			if c.kind != dbtx.NotNull {
+				got = append(got, c.name)
+			}
+		}
+	}
+	rows, err := conn.Query(t.Context(), `SELECT conname::text FROM pg_constraint WHERE conrelid <> 0 AND contype <> 'n' AND connamespace = 'public'::regnamespace
+		UNION SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+		WHERE indisunique AND relnamespace = 'public'::regnamespace AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)`)
+	require.NoError(t, err)
+	want, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	require.Len(t, want, 17)
+	require.ElementsMatch(t, want, got)
+}

@@ -163,7 +163,7 @@ var notInNames = regexp.MustCompile(`\W+`)
 
 // indexName names an index as those of db/schema are.
 func indexName(table string, columns []string) string {
-	words := []string{table}
+	words := append(make([]string, 0, len(columns)+2), table)
 	for _, column := range columns {
 		words = append(words, strings.Trim(notInNames.ReplaceAllString(direction.ReplaceAllString(column, ""), "_"), "_"))
 	}

@@ -133,17 +133,6 @@ var clashes = map[string]bool{
 	"40P01": true, // deadlock_detected
 }
 
-// creations returns the names of the tables and indexes that the schema files create, and the table of each index.
-func creations(m *dbtx.Metadata) (names []string, tableOf map[string]string) {
-	tableOf = map[string]string{}
-	for _, s := range m.Schema {
-		names = append(names, s.Name)
-		tableOf[s.Name] = s.Table
-	}
-
-	return names, tableOf
-}
-
 // keysOf returns the keys of the objects that statements make.
 func keysOf(statements []dbtx.Statement) []string {
 	var keys []string
@@ -282,11 +271,18 @@ func create(ctx context.Context, db DB, statements []dbtx.Statement, keys []stri
 // createMissing runs the statements of the objects that are missing, and of their parts, and returns what they created.
 func createMissing(ctx context.Context, tx pgx.Tx, statements []dbtx.Statement, missing []string) (created []string, err error) {
 	made := map[string]bool{}
+	var last []dbtx.Statement
 	for _, s := range statements {
 		key := s.Key()
 		part := slices.ContainsFunc(s.Owners(), func(owner string) bool { return made[owner] })
 		switch {
 		case key != "" && !slices.Contains(missing, key), key == "" && len(s.Owners()) > 0 && !part:
+			continue
+		case s.Kind == dbtx.KindPartition && !made["relation "+s.Table]:
+			// A table that joins a parent which was there gets what it lacks of the parent's keys and indexes. The files may
+			// have them, too, so it joins when it has them.
+			last = append(last, s)
+
 			continue
 		case s.Kind == dbtx.KindTable && s.Table != "":
 			part = made["relation "+s.Table]
@@ -295,7 +291,7 @@ func createMissing(ctx context.Context, tx pgx.Tx, statements []dbtx.Statement, 
 			return nil, err
 		}
 		switch {
-		case s.Kind == dbtx.KindConstraint: // a key has an index of its name
+		case s.HasIndex():
 			made["relation "+s.Name] = true
 		case key != "":
 			made[key] = true
@@ -309,7 +305,7 @@ func createMissing(ctx context.Context, tx pgx.Tx, statements []dbtx.Statement, 
 		}
 	}
 
-	return created, nil
+	return created, apply(ctx, tx, last)
 }
 
 // apply runs the statements one by one: an engine that distributes tables, such as Citus, refuses several in one message.

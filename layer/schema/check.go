@@ -17,13 +17,14 @@ import (
 
 // Difference is one thing that is not as the schema files say.
 type Difference struct {
-	Kind  string `json:"kind"`  // table, column, constraint, index, trigger, rule, view, materialized view, sequence, …
-	Table string `json:"table"` // the table it is of; a table's own name
-	Name  string `json:"name"`
-	Want  string `json:"want"` // what the schema files say; empty: the thing is extra
-	Have  string `json:"have"` // what the database has; empty: the thing is missing
+	Kind  string `json:"kind"`  // table, partition, column, constraint, index, trigger, view, function, enum, comment on table, …
+	Table string `json:"table"` // the table, view or domain that it is of; a table's own name; of a partition, its parent
+	Name  string `json:"name"`  // of a function, in quotes where SQL needs them, with the types of its arguments
+	Want  string `json:"want"`  // what the schema files say; empty: the thing is extra
+	Have  string `json:"have"`  // what the database has; empty: the thing is missing
 
-	// Mend is the SQL that makes it as the schema files say: one or more statements, for a session of the same search_path.
+	// Mend is the SQL that makes it as the schema files say: one or more statements, for a session of the same search_path. It
+	// is empty where PostgreSQL has no statement that does.
 	Mend string `json:"mend"`
 	// LosesData says that Mend takes rows or values with it, or may: it drops a table or column, or changes a type.
 	LosesData bool `json:"loses_data"`
@@ -61,37 +62,66 @@ var ErrNoSchema = errors.New("can't make a schema to compare with")
 // Check compares the current schema with the schema files and returns what differs, none where nothing does. The order is one
 // in which the mending statements can be run; Check runs none.
 //
-// It builds the schema files as temporary tables, so that PostgreSQL itself reads the SQL, and compares the two catalogues, in
-// one transaction that is rolled back (in a transaction of the caller's, a savepoint). So it needs a server that can be
-// written to, and a role that may connect, use the schema and make temporary tables: ErrNoTemporaryTables otherwise. It
-// takes no lock that a reader or writer waits for, and leaves nothing but the rows that the rollback makes dead in
-// the catalogues, for autovacuum: about 500 for the five tables.
+// It builds the schema files, so that PostgreSQL itself reads the SQL, and compares the two catalogues, in one transaction
+// that is rolled back (in a transaction of the caller's, a savepoint). There are two ways:
+//
+//   - Files of tables, indexes, views, sequences, enums, domains and comments are built as temporary objects. The role needs to
+//     connect, to use the schema, and TEMPORARY on the database, which PostgreSQL gives to everybody: ErrNoTemporaryTables
+//     otherwise.
+//   - Files with more than that, or an extension that is missing, are built in a schema of their own. PostgreSQL looks for
+//     no function among temporary objects, and makes no trigger function, materialized view, unlogged table, composite type or
+//     range of use there. The role needs CREATE on the database in place of TEMPORARY: ErrNoSchema otherwise. A file that
+//     creates a function in an untrusted language needs the right to use that language, too.
+//
+// Either needs a server that can be written to. Check takes no lock that a reader or writer waits for. It runs nothing of
+// the files: a materialized view stays empty, functions are created and not called. It leaves nothing but the rows that
+// the rollback makes dead in the catalogues, for autovacuum: about 500 for five tables.
 //
 // Compared are
 //
 //   - tables: whether they are ordinary ones, logged, and without inheritance and row security;
-//   - columns: type, collation, NOT NULL, default, identity with its sequence's options, generation; not their order;
+//   - partitioned tables: what they are partitioned by; partitions: whether they are attached, and their bounds. Where the files
+//     give a table partitions with bounds, another one is extra. Where they give none, or a default one alone, a job makes
+//     the others, and they are not looked at;
+//   - columns: type, collation, NOT NULL, default, identity or serial with its sequence's options, generation; not their order;
 //   - constraints: definition, deferrable, validated, enforced, and whether the triggers that enforce them fire (ALTER
 //     TABLE … DISABLE TRIGGER); a NOT NULL is its column's, by whatever name;
-//   - indexes: definition, uniqueness, predicate, valid;
-//   - triggers, with whether they fire, and rules, and all views, tables and sequences in the schema: the schema files have none
-//     but its own. What an extension made is not looked at, nor any other schema.
+//   - indexes: definition, uniqueness, predicate, valid; those of partitions where the parent does not have them;
+//   - views and materialized views: query and options; not whether a materialized view is refreshed;
+//   - functions, procedures and aggregates: arguments with their names and defaults, result, language, body, volatility and
+//     all else of CREATE FUNCTION. The name of one has the types of its arguments, so one with other types is another;
+//   - enums: labels and their order; domains: type, default, NOT NULL, constraints; composite types and ranges; sequences: type
+//     and options;
+//   - triggers, with whether they fire, and rules;
+//   - comments on all of these;
+//   - extensions that the files create: whether they are there. Where one is missing that the session cannot create, nothing
+//     else can be compared, and nothing else is returned.
 //
-// An expression is compared by what PostgreSQL makes of it. PostgreSQL prints some in another way after a dump and a
-// restore: where the texts are different, it reads both sides again, and what is the same then is no difference. That
-// takes some more round trips, and waits for a table that is being altered, as a SELECT does.
+// What the files do not have is extra. What an extension made is not looked at, nor any other schema.
 //
-// Owners, privileges, comments, statistics and what only concerns storage are not compared. Neither are policies (row
-// security itself is), the bounds of partitions, the triggers of single partitions, and settings of the server, the
-// database or a role, such as session_replication_role.
+// An expression, a view's query and a function's parsed body (BEGIN ATOMIC) are compared by what PostgreSQL makes of them.
+// PostgreSQL prints some in another way after a dump and a restore: where the texts are different, it reads both sides
+// again, and what is the same then is no difference. That takes some more round trips. To print views and functions waits for a
+// table that is being altered, as a SELECT does.
+//
+// Owners, privileges, statistics and what only concerns storage are not compared. Neither are policies (row
+// security itself is), the columns and triggers of single partitions, operators, casts, collations, and settings of the
+// server, the database or a role, such as session_replication_role.
 //
 // A renamed column is a missing and an extra one, since nothing tells whether it is the same; a constraint or index that
 // only has another name is one difference, and renaming mends it. What belongs to a missing or extra table is not listed
-// beside it.
+// beside it, except for its triggers and the foreign keys that ALTER TABLE adds.
+//
+// Where no statement mends a difference, Mend is empty: an enum's label that is extra or in another place, the type of a
+// domain, a range, the order of a composite type's attributes. Those have to be made anew, with the columns that use them. To
+// alter a column, a view or a function, a mend drops the views, functions and triggers that need it, and makes them again: then
+// run the statements of Grants again. It fails where a column, a constraint or an index needs a function that has to be dropped.
 //
 // A mending statement can fail on the rows that are there, when they break the rule that it restores: a NOT NULL without
-// a value, a key that is there twice. A statement that replaces a generated column takes the indexes and constraints on
-// it along: check again. CREATE INDEX keeps writers out; outside a transaction CREATE INDEX CONCURRENTLY does not.
+// a value, a key that is there twice, a row of a default partition that a new one would take. A statement that replaces a
+// generated column takes the indexes and constraints on it along: check again. CREATE INDEX keeps writers out; outside a
+// transaction CREATE INDEX CONCURRENTLY does not. A view of SELECT * has the columns in the order of the table, which is no
+// difference of the table, but one of the view.
 func Check(ctx context.Context, db DB, m *dbtx.Metadata) ([]Difference, error) {
 	want, have, missing, err := catalogues(ctx, db, m)
 	if err != nil {
@@ -407,7 +437,7 @@ WITH here AS MATERIALIZED (
     FROM pg_catalog.pg_class AS c
     WHERE relnamespace = (SELECT oid FROM here) AND ($1::text[] IS NULL OR relname = ANY ($1))
 ), type AS ( -- those that no table has
-    SELECT t.*
+    SELECT t.oid, typname, typtype, typbasetype, typtypmod, typcollation, typrelid, typnotnull, typdefaultbin
     FROM pg_catalog.pg_type AS t
     WHERE typnamespace = (SELECT oid FROM here) AND ($1::text[] IS NULL OR typname = ANY ($1))
         AND (typtype IN ('d', 'e', 'r') OR typtype = 'c' AND typrelid IN (
@@ -415,7 +445,7 @@ WITH here AS MATERIALIZED (
         ))
 ), routine AS (
     SELECT
-        f.*, quote_ident(proname) || '(' || oidvectortypes(proargtypes) || ')' AS signature,
+        f.oid, proname, proargtypes, pronargdefaults, proparallel, quote_ident(proname) || '(' || oidvectortypes(proargtypes) || ')' AS signature,
         CASE prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END AS kind
     FROM pg_catalog.pg_proc AS f
     WHERE pronamespace = (SELECT oid FROM here) AND $1::text[] IS NULL AND NOT EXISTS ( -- a range makes some
@@ -423,7 +453,9 @@ WITH here AS MATERIALIZED (
         WHERE classid = 'pg_catalog.pg_proc'::regclass AND objid = f.oid AND deptype = 'i'
     )
 ), need AS ( -- what views, functions and triggers depend on
-    SELECT d.classid, d.objid, array_agg(DISTINCT coalesce(concat_ws('.', c.relname, attname), signature)) AS names
+    SELECT
+        d.classid, d.objid,
+        array_agg(DISTINCT CASE WHEN c.oid IS NULL THEN signature ELSE concat_ws('.', c.relname, attname) END) AS names
     FROM pg_catalog.pg_depend AS d
     LEFT JOIN pg_catalog.pg_type AS t ON d.refclassid = 'pg_catalog.pg_type'::regclass AND t.oid = d.refobjid
     LEFT JOIN relation AS c ON c.oid = CASE d.refclassid

@@ -25,6 +25,7 @@ const (
 	partitionIs
 	objectComes
 	partitionComes
+	functionComes // that nothing else needs: its body may name what comes behind it in the files
 	foreignKeyIs
 	indexIs
 	columnGoes
@@ -143,6 +144,12 @@ func (c *comparison) compareRelations() {
 			listed[w.Parent] = true
 		}
 	}
+	for _, w := range slices.Backward(c.want.relations) { // what a function needs that a table needs, the table needs
+		for i := range c.want.relations {
+			other := &c.want.relations[i]
+			other.Used = other.Used || w.Used && other.isFunction() && slices.Contains(w.Needs, other.Name)
+		}
+	}
 	owned := map[string]bool{} // sequences that are columns' own
 	for _, w := range c.want.parts {
 		owned[strings.Trim(w.Serial, `"`)] = true
@@ -211,9 +218,13 @@ func (c *comparison) comes(w object) int {
 		table, column, _ := strings.Cut(name, ".")
 		_, there := c.relations[table]
 
-		return !there || column != ""
+		return !strings.HasSuffix(name, ")") && (!there || column != "")
 	}):
 		return typeIs
+	case w.isFunction() && !w.Used && !slices.ContainsFunc(c.want.relations, func(o object) bool {
+		return slices.Contains(o.Needs, w.Name)
+	}):
+		return functionComes
 	default:
 		return objectComes
 	}
@@ -227,7 +238,7 @@ func (c *comparison) addApart(w object) {
 			continue
 		}
 		switch {
-		case o.Kind == "trigger":
+		case o.Kind == "trigger", o.Kind == "index" && c.indexedLater(w):
 			c.add(indexIs, o, o.definition(), "", false, o.create())
 		case o.Key != "" && slices.ContainsFunc(c.statements, func(st dbtx.Statement) bool {
 			return st.Kind == dbtx.KindConstraint && st.Table == w.Name && st.Name == o.Name
@@ -235,78 +246,6 @@ func (c *comparison) addApart(w object) {
 			c.add(foreignKeyIs, o, o.Def, "", false, o.create())
 		}
 	}
-}
-
-// creation returns the statements of the files that make a relation, a type or a function, with what belongs to it. Its
-// triggers and the foreign keys of ALTER TABLE are not among them: see addApart.
-func (c *comparison) creation(w object) []string {
-	var found []string
-	of := map[string]bool{w.Name: true} // it, its sequences and its indexes
-	for _, o := range c.want.parts {
-		if o.Table == w.Name && o.Serial != "" {
-			of[strings.Trim(o.Serial, `"`)] = true
-		}
-	}
-	for _, st := range c.statements {
-		switch st.Kind {
-		case dbtx.KindTable, dbtx.KindView, dbtx.KindMaterializedView, dbtx.KindSequence, dbtx.KindEnum, dbtx.KindDomain,
-			dbtx.KindType:
-			if !of[st.Name] || w.isFunction() {
-				continue
-			}
-			if c.changed[w.Name] { // the columns of SELECT * are in the order of the database's own table
-				st.SQL = w.view()
-			}
-		case dbtx.KindFunction, dbtx.KindProcedure, dbtx.KindAggregate:
-			if !w.isFunction() || st.Name != w.Signature {
-				continue
-			}
-		case dbtx.KindIndex:
-			if st.Table != w.Name {
-				continue
-			}
-			of[st.Name] = true
-		case dbtx.KindConstraint:
-			if st.Table != w.Name || slices.ContainsFunc(c.want.parts, func(o object) bool {
-				return o.Key != "" && o.Table == w.Name && o.Name == st.Name
-			}) {
-				continue
-			}
-		case dbtx.KindAlteration:
-			if !of[st.Table] || strings.Contains(strings.ToUpper(st.SQL), " TRIGGER ") {
-				continue
-			}
-		default:
-			continue
-		}
-		found = append(found, st.SQL+";")
-	}
-	if found == nil && w.isFunction() {
-		found = append(found, w.replace())
-	}
-	found = append(found, w.withComment()...)
-	for _, o := range c.want.parts {
-		if o.Table == w.Name && o.Kind != "trigger" {
-			found = append(found, o.withComment()...)
-		}
-	}
-
-	return []string{strings.Join(found, "\n\n")}
-}
-
-// replace is the statement that makes a function or gives it another body.
-func (o object) replace() string {
-	return "CREATE OR REPLACE " + strings.ToUpper(o.Kind) + " " + quote(o.Bare) + o.Def + ";"
-}
-
-// view is the statement that makes a view as the catalogue has it.
-func (o object) view() string {
-	options := ""
-	if o.Options != "" {
-		options = " WITH (" + o.Options + ")"
-	}
-
-	return "CREATE " + strings.ToUpper(o.Kind) + " " + quote(o.Name) + options + " " + o.Def
 }
 
 // compareRelation compares what both sides have as one kind of thing.
@@ -358,7 +297,7 @@ func (c *comparison) compareTable(w, h object) {
 		})
 		switch {
 		case !first:
-			mend = nil
+			mend = mend[:0]
 		case len(mend) == 0 && h.Partition: // of another parent
 			mend = append(mend, "ALTER TABLE "+h.Parents[0]+" DETACH PARTITION "+quote(h.Name)+";")
 		}
@@ -369,87 +308,6 @@ func (c *comparison) compareTable(w, h object) {
 		c.apart[w.Name] = h.Partition && !w.Partition
 		c.add(tableIs, w, w.describe(), h.describe(), false, mendTable(w, h)...)
 	}
-}
-
-// triggers returns the statements that make the triggers of a view again.
-func (c *comparison) triggers(w object) []string {
-	var statements []string
-	for _, o := range c.want.parts {
-		if o.Kind == "trigger" && o.Table == w.Name {
-			statements = append(statements, o.create())
-		}
-	}
-
-	return statements
-}
-
-// givingWay returns the statements that drop the views, functions and triggers that need something, and those that make
-// again which are as they should be. The others come back by their own differences. something is a relation, a function, or a
-// column of a table.
-func (c *comparison) givingWay(o object) (drop, create []string) {
-	gone := []string{o.Name}
-	if o.Kind == "column" {
-		gone = []string{o.Table + "." + o.Name}
-	}
-	needs := func(other object) bool {
-		return slices.ContainsFunc(other.Needs, func(name string) bool {
-			table, _, _ := strings.Cut(name, ".")
-
-			return slices.Contains(gone, name) || slices.Contains(gone, table)
-		})
-	}
-	goes := map[string]bool{}
-	for again := true; again; {
-		again = false
-		for _, h := range c.have.relations {
-			if !goes[h.Name] && h.Name != o.Name && (h.isView() || h.isFunction()) && needs(h) {
-				goes[h.Name], again = true, true
-				gone = append(gone, h.Name)
-			}
-		}
-	}
-	dropped := map[id]bool{}
-	for _, h := range c.have.parts {
-		if h.Kind == "trigger" && !goes[h.Table] && h.Table != o.Name && needs(h) {
-			dropped[h.id()] = true
-			drop = append(drop, h.drop())
-		}
-	}
-	for _, h := range slices.Backward(c.have.relations) {
-		if goes[h.Name] {
-			drop = append(drop, h.dropIfExists())
-		}
-	}
-	for _, w := range c.want.relations {
-		if goes[w.Name] && c.same[w.Name] && !c.changed[w.Name] {
-			create = append(append(create, c.creation(w)...), c.triggers(w)...)
-		}
-	}
-	for _, w := range c.want.parts {
-		if dropped[w.id()] && c.same[w.Table] {
-			create = append(create, w.create())
-		}
-	}
-
-	return drop, create
-}
-
-func (o object) dropIfExists() string {
-	name := quote(o.Name)
-	if o.isFunction() {
-		name = o.Name
-	}
-
-	return "DROP " + o.sqlKind() + " IF EXISTS " + name + ";"
-}
-
-// sqlKind is the word for the kind in DROP and COMMENT.
-func (o object) sqlKind() string {
-	if o.Kind == "enum" {
-		return "TYPE"
-	}
-
-	return strings.ToUpper(o.Kind)
 }
 
 // compareComment compares the comments on two objects. Where one side has no object, it is empty.
@@ -582,114 +440,6 @@ func mendTable(w, h object) []string {
 	}
 
 	return statements
-}
-
-// labels are those of an enum as SQL.
-func (o object) labels() string {
-	texts := make([]string, len(o.Labels))
-	for i, label := range o.Labels {
-		texts[i] = literal(label)
-	}
-
-	return "(" + strings.Join(texts, ", ") + ")"
-}
-
-// mendEnum adds the labels that are missing. PostgreSQL has no statement that removes or moves one: then there is no mend.
-// https://www.postgresql.org/docs/current/sql-altertype.html
-func mendEnum(w, h object) []string {
-	rest := h.Labels
-	var statements []string
-	for i, label := range w.Labels {
-		if len(rest) > 0 && rest[0] == label {
-			rest = rest[1:]
-
-			continue
-		}
-		place := ""
-		switch {
-		case i > 0:
-			place = " AFTER " + literal(w.Labels[i-1])
-		case len(h.Labels) > 0:
-			place = " BEFORE " + literal(h.Labels[0])
-		}
-		statements = append(statements, "ALTER TYPE "+quote(w.Name)+" ADD VALUE "+literal(label)+place+";")
-	}
-	if len(rest) > 0 {
-		return nil
-	}
-
-	return statements
-}
-
-// mendDomain alters what can be altered of a domain. No statement changes the type that it is of.
-func mendDomain(w, h object) []string {
-	if w.Def != h.Def {
-		return nil
-	}
-	alter := "ALTER DOMAIN " + quote(w.Name)
-	var statements []string
-	switch {
-	case w.Default != "" && w.Default != h.Default:
-		statements = append(statements, alter+" SET DEFAULT "+w.Default+";")
-	case w.Default != h.Default:
-		statements = append(statements, alter+" DROP DEFAULT;")
-	}
-	switch {
-	case w.NotNull && !h.NotNull:
-		statements = append(statements, alter+" SET NOT NULL;")
-	case h.NotNull && !w.NotNull:
-		statements = append(statements, alter+" DROP NOT NULL;")
-	}
-
-	return statements
-}
-
-func (o object) attributes() string {
-	if o.Def != "" {
-		return o.Def
-	}
-	texts := make([]string, len(o.Attributes))
-	for i, a := range o.Attributes {
-		texts[i] = quote(a[0]) + " " + a[1]
-	}
-
-	return "(" + strings.Join(texts, ", ") + ")"
-}
-
-// mendType alters the attributes of a composite type, where that leads to their order. Nothing alters a range.
-func mendType(w, h object) (statements []string, losesData bool) {
-	if w.Def != "" || h.Def != "" {
-		return nil, false
-	}
-	alter := "ALTER TYPE " + quote(w.Name)
-	var names []string
-	types := map[string]string{}
-	for _, a := range w.Attributes {
-		types[a[0]] = a[1]
-	}
-	for _, a := range h.Attributes {
-		typ, stays := types[a[0]]
-		switch {
-		case !stays:
-			statements, losesData = append(statements, alter+" DROP ATTRIBUTE "+quote(a[0])+";"), true
-		case typ != a[1]:
-			statements, losesData = append(statements, alter+" ALTER ATTRIBUTE "+quote(a[0])+" TYPE "+typ+";"), true
-		}
-		if stays {
-			names = append(names, a[0])
-		}
-	}
-	for i, a := range w.Attributes {
-		switch {
-		case i >= len(names):
-			names = append(names, a[0])
-			statements = append(statements, alter+" ADD ATTRIBUTE "+quote(a[0])+" "+a[1]+";")
-		case names[i] != a[0]:
-			return nil, false
-		}
-	}
-
-	return statements, losesData
 }
 
 func (c *comparison) comparePart(w object) {
@@ -940,8 +690,11 @@ func mendColumn(w, h object) (statements []string, losesData bool) {
 		if w.Collation != "" {
 			change += " COLLATE " + w.Collation
 		}
-		if w.Category != h.Category { // no assignment would do it
+		switch { // where no assignment would do it
+		case w.Category != h.Category || w.Category == "A":
 			change += " USING " + name + "::" + w.Def
+		case w.Def != h.Def && slices.Contains([]string{"C", "E", "R"}, w.Category): // composite types, enums, ranges
+			change += " USING " + name + "::text::" + w.Def
 		}
 		statements = append(statements, change+";")
 	}

@@ -1,12 +1,14 @@
 package schema_test
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"musicstore/layer/dbtest"
 	"musicstore/layer/dbtx"
+	"musicstore/layer/ddl"
 	"musicstore/layer/schema"
 
 	"github.com/jackc/pgx/v5"
@@ -83,7 +85,12 @@ var kindsMade = []string{
 // kinds returns what is known of kindsSQL, for the server of the database.
 func kinds(t *testing.T, db *pgx.Conn) *dbtx.Metadata {
 	t.Helper()
-	sql := kindsSQL
+
+	return known(t, db, kindsSQL)
+}
+
+func known(t *testing.T, db *pgx.Conn, sql string) *dbtx.Metadata {
+	t.Helper()
 	if db.PgConn().ParameterStatus("server_version") < "15" {
 		sql = strings.Replace(sql, "NULLS NOT DISTINCT", "", 1)
 	}
@@ -96,7 +103,7 @@ func everything(t *testing.T, db schema.DB) []string {
 	t.Helper()
 
 	return append(catalogue(t, db), list(t, db, `
-SELECT format('function %s %s %s %s', p.oid, p.oid::regprocedure, prosrc, prosqlbody) FROM pg_proc AS p WHERE pronamespace = current_schema()::regnamespace
+SELECT format('function %s %s %s %s', p.oid, p.oid::regprocedure, prosrc, pg_get_function_sqlbody(p.oid)) FROM pg_proc AS p WHERE pronamespace = current_schema()::regnamespace
 UNION ALL SELECT format('type %s %s %s', oid, typname, (SELECT array_agg(enumlabel ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = t.oid))
 FROM pg_type AS t WHERE typnamespace = current_schema()::regnamespace
 UNION ALL SELECT format('trigger %s %s', oid, pg_get_triggerdef(oid)) FROM pg_trigger WHERE NOT tgisinternal
@@ -107,7 +114,7 @@ UNION ALL SELECT format('partition %s of %s %s', inhrelid::regclass, inhparent::
 ORDER BY 1`)...)
 }
 
-func TestBootstrap_MakesEveryKindOnce(t *testing.T) {
+func TestBootstrap_MakesEveryKindOnceAndLeavesWhatIsThere(t *testing.T) {
 	t.Parallel()
 	url := dbtest.EmptyURL(t)
 	sent := &counter{}
@@ -126,75 +133,83 @@ func TestBootstrap_MakesEveryKindOnce(t *testing.T) {
 	require.Len(t, sent.take(), 1)
 	require.Equal(t, before, everything(t, db))
 
-	t.Run("AndMakesAgainWhatWasDropped", func(t *testing.T) {
-		for drop, want := range map[string][]string{
-			"DROP EXTENSION btree_gist CASCADE":                 {"extension btree_gist"},
-			`DROP TYPE "Pair" CASCADE`:                          {"type Pair"},
-			"DROP TYPE span":                                    {"type span"},
-			"DROP DOMAIN share CASCADE":                         {"domain share"},
-			"DROP SEQUENCE numbers CASCADE":                     {"sequence numbers"},
-			"DROP FUNCTION twice(integer)":                      {"function twice(int4)"},
-			"DROP FUNCTION feels(mood, text[])":                 {"function feels(mood, text[])"},
-			"DROP FUNCTION shout() CASCADE":                     {"function shout()"},
-			"DROP PROCEDURE tidy(integer)":                      {"procedure tidy(int4)"},
-			"DROP AGGREGATE product(integer)":                   {"aggregate product(int4)"},
-			"DROP VIEW loud":                                    {"view loud"},
-			"DROP MATERIALIZED VIEW counts":                     {"materialized view counts"},
-			"DROP INDEX counts_key":                             {"counts_key"},
-			"DROP INDEX rooms_lower_key":                        {"rooms_lower_key"},
-			"DROP TABLE logs":                                   {"logs", "logs_2027"},
-			"DROP TABLE logs_2026, logs_2027":                   {"logs_2026", "logs_2027"},
-			`DROP TABLE rooms CASCADE`:                          {"sequence numbers", "rooms", "view loud", "materialized view counts"},
-			`DROP TABLE rooms, "Bookings" CASCADE`:              {"sequence numbers", "rooms", "Bookings", "view loud", "materialized view counts"},
-			"DROP TRIGGER shouts ON rooms":                      nil, // what belongs to a table that is there is left alone
-			"ALTER TABLE rooms DROP CONSTRAINT rooms_head_fkey": nil,
-			"COMMENT ON TABLE rooms IS NULL":                    nil,
-		} {
-			tx, err := db.Begin(t.Context())
-			require.NoError(t, err)
-			run(t, tx, drop)
-			without := numberless(everything(t, tx))
-			created, err := schema.Bootstrap(t.Context(), tx, m)
-			require.NoError(t, err, drop)
-			require.Equal(t, want, created, drop)
-			require.Subset(t, numberless(everything(t, tx)), without, "%s: nothing else was touched", drop)
-			if strings.HasPrefix(drop, "DROP TABLE rooms, ") || !strings.Contains(drop, "CASCADE") && want != nil {
-				require.ElementsMatch(t, numberless(before), numberless(everything(t, tx)), "%s: with all that belongs to it", drop)
-			}
-			created, err = schema.Bootstrap(t.Context(), tx, m)
-			require.NoError(t, err, drop)
-			require.Empty(t, created, drop)
-			require.NoError(t, tx.Rollback(t.Context()))
-		}
-	})
-	t.Run("AndLeavesAloneWhatIsDifferent", func(t *testing.T) {
-		for _, change := range []string{
-			"ALTER TYPE mood RENAME VALUE 'loud' TO 'noisy'",
-			`ALTER TYPE "Pair" ADD ATTRIBUTE c text`,
-			"ALTER DOMAIN share DROP CONSTRAINT share_check",
-			"CREATE OR REPLACE FUNCTION twice(n integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN 3 * n",
-			"CREATE OR REPLACE VIEW loud AS SELECT id, name FROM rooms",
-			"ALTER SEQUENCE numbers INCREMENT BY 5",
-			"ALTER TABLE rooms DISABLE TRIGGER shouts",
-			"COMMENT ON TABLE rooms IS 'other words'",
-			"ALTER TABLE logs DETACH PARTITION logs_2026",
-			"ALTER TABLE rooms DROP CONSTRAINT rooms_name_key",
-			"ALTER TABLE rooms ADD COLUMN more text",
-			"DROP MATERIALIZED VIEW counts; CREATE TABLE counts (feeling mood)",
-			"CREATE UNIQUE INDEX counts_key ON counts (feeling)",
-		} {
-			run(t, db, change)
-		}
-		before := everything(t, db)
-		created, err := schema.Bootstrap(t.Context(), db, m)
+	makesAgain(t, db, m, before)
+	leavesAlone(t, db, m)
+}
+
+// makesAgain drops something of each kind and looks at what Bootstrap makes of it.
+func makesAgain(t *testing.T, db *pgx.Conn, m *dbtx.Metadata, before []string) {
+	t.Helper()
+	for drop, want := range map[string][]string{
+		"DROP EXTENSION btree_gist CASCADE":                 {"extension btree_gist"},
+		`DROP TYPE "Pair" CASCADE`:                          {"type Pair"},
+		"DROP TYPE span":                                    {"type span"},
+		"DROP DOMAIN share CASCADE":                         {"domain share"},
+		"DROP SEQUENCE numbers CASCADE":                     {"sequence numbers"},
+		"DROP FUNCTION twice(integer)":                      {"function twice(int4)"},
+		"DROP FUNCTION feels(mood, text[])":                 {"function feels(mood, text[])"},
+		"DROP FUNCTION shout() CASCADE":                     {"function shout()"},
+		"DROP PROCEDURE tidy(integer)":                      {"procedure tidy(int4)"},
+		"DROP AGGREGATE product(integer)":                   {"aggregate product(int4)"},
+		"DROP VIEW loud":                                    {"view loud"},
+		"DROP MATERIALIZED VIEW counts":                     {"materialized view counts"},
+		"DROP INDEX counts_key":                             {"counts_key"},
+		"DROP INDEX rooms_lower_key":                        {"rooms_lower_key"},
+		"DROP TABLE logs":                                   {"logs", "logs_2027"},
+		"DROP TABLE logs_2026, logs_2027":                   {"logs_2026", "logs_2027"},
+		`DROP TABLE rooms CASCADE`:                          {"sequence numbers", "rooms", "view loud", "materialized view counts"},
+		`DROP TABLE rooms, "Bookings" CASCADE`:              {"sequence numbers", "rooms", "Bookings", "view loud", "materialized view counts"},
+		"DROP TRIGGER shouts ON rooms":                      nil, // what belongs to a table that is there is left alone
+		"ALTER TABLE rooms DROP CONSTRAINT rooms_head_fkey": nil,
+		"COMMENT ON TABLE rooms IS NULL":                    nil,
+	} {
+		tx, err := db.Begin(t.Context())
 		require.NoError(t, err)
-		require.Empty(t, created)
-		run(t, db, "DROP PROCEDURE tidy(integer)")
-		created, err = schema.Bootstrap(t.Context(), db, m)
-		require.NoError(t, err)
-		require.Equal(t, []string{"procedure tidy(int4)"}, created)
-		require.ElementsMatch(t, numberless(before), numberless(everything(t, db)))
-	})
+		run(t, tx, drop)
+		without := numberless(everything(t, tx))
+		created, err := schema.Bootstrap(t.Context(), tx, m)
+		require.NoError(t, err, drop)
+		require.Equal(t, want, created, drop)
+		require.Subset(t, numberless(everything(t, tx)), without, "%s: nothing else was touched", drop)
+		if strings.HasPrefix(drop, "DROP TABLE rooms, ") || !strings.Contains(drop, "CASCADE") && want != nil {
+			require.ElementsMatch(t, numberless(before), numberless(everything(t, tx)), "%s: with all that belongs to it", drop)
+		}
+		created, err = schema.Bootstrap(t.Context(), tx, m)
+		require.NoError(t, err, drop)
+		require.Empty(t, created, drop)
+		require.NoError(t, tx.Rollback(t.Context()))
+	}
+}
+
+// leavesAlone changes something of each kind, and looks that Bootstrap changes none of it.
+func leavesAlone(t *testing.T, db *pgx.Conn, m *dbtx.Metadata) {
+	t.Helper()
+	for _, change := range []string{
+		"ALTER TYPE mood RENAME VALUE 'loud' TO 'noisy'",
+		`ALTER TYPE "Pair" ADD ATTRIBUTE c text`,
+		"ALTER DOMAIN share DROP CONSTRAINT share_check",
+		"CREATE OR REPLACE FUNCTION twice(n integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN 3 * n",
+		"CREATE OR REPLACE VIEW loud AS SELECT id, name FROM rooms",
+		"ALTER SEQUENCE numbers INCREMENT BY 5",
+		"ALTER TABLE rooms DISABLE TRIGGER shouts",
+		"COMMENT ON TABLE rooms IS 'other words'",
+		"ALTER TABLE logs DETACH PARTITION logs_2026",
+		"ALTER TABLE rooms DROP CONSTRAINT rooms_name_key",
+		"ALTER TABLE rooms ADD COLUMN more text",
+		"DROP MATERIALIZED VIEW counts; CREATE TABLE counts (feeling mood)",
+		"CREATE UNIQUE INDEX counts_key ON counts (feeling)",
+	} {
+		run(t, db, change)
+	}
+	before := everything(t, db)
+	created, err := schema.Bootstrap(t.Context(), db, m)
+	require.NoError(t, err)
+	require.Empty(t, created)
+	run(t, db, "DROP PROCEDURE tidy(integer)")
+	created, err = schema.Bootstrap(t.Context(), db, m)
+	require.NoError(t, err)
+	require.Equal(t, []string{"procedure tidy(int4)"}, created)
+	require.ElementsMatch(t, numberless(before), numberless(everything(t, db)))
 }
 
 // numberless returns lines without the numbers of objects, which are others after an object is made again.
@@ -262,4 +277,62 @@ func TestBootstrap_OfEveryKindByManyAtOnce(t *testing.T) {
 		db.Close()
 	}
 	require.Positive(t, failed, "the test above proves nothing when this passes")
+}
+
+// testdata/dump.sql is what pg_dump of PostgreSQL 15 writes of kindsSQL, with --schema-only and --no-privileges.
+func TestBootstrap_OfADumpIsTheSame(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("testdata/dump.sql")
+	require.NoError(t, err)
+	parsed, err := ddl.Read("dump.sql", string(text))
+	require.NoError(t, err)
+	require.Empty(t, ddl.Problems([]*ddl.File{parsed}))
+
+	want, db := connect(t, dbtest.EmptyURL(t)), connect(t, dbtest.EmptyURL(t))
+	m := known(t, db, string(text))
+	_, err = schema.Bootstrap(t.Context(), want, kinds(t, want))
+	require.NoError(t, err)
+	created, err := schema.Bootstrap(t.Context(), db, m)
+	require.NoError(t, err)
+	require.ElementsMatch(t, append([]string{"logs_2026"}, kindsMade...), created, "a dump attaches each partition")
+	lines := func(db schema.DB) []string { // PostgreSQL 18 names the NOT NULLs of a partition in another way
+		return slices.Sorted(slices.Values(slices.DeleteFunc(numberless(everything(t, db)), func(line string) bool {
+			return strings.Contains(line, "_not_null ")
+		})))
+	}
+	require.Equal(t, lines(want), lines(db))
+	created, err = schema.Bootstrap(t.Context(), db, m)
+	require.NoError(t, err)
+	require.Empty(t, created)
+
+	run(t, db, "ALTER TABLE logs ADD CONSTRAINT logs_pkey PRIMARY KEY (at); DROP TABLE logs_2026, logs_2027")
+	created, err = schema.Bootstrap(t.Context(), db, m)
+	require.NoError(t, err, "though the parent has its indexes")
+	require.Equal(t, []string{"logs_2026", "logs_2027"}, created)
+	require.Len(t, list(t, db, "SELECT inhrelid::regclass::text FROM pg_inherits"), 6)
+}
+
+func TestBootstrap_TakesNothingThatIsThereForNew(t *testing.T) {
+	t.Parallel()
+	db := connect(t, dbtest.EmptyURL(t))
+	run(t, db, "CREATE TABLE rooms (id bigint)")
+	m := of(t, []file{{Name: "rooms.sql", SQL: `
+CREATE TABLE rooms (id bigint);
+CREATE TABLE beds (id bigint);
+ALTER TABLE beds ADD CONSTRAINT rooms CHECK (id > 0); -- a constraint may have the name of a table
+ALTER TABLE rooms ALTER COLUMN id SET DEFAULT 1;
+ALTER TABLE rooms ADD CONSTRAINT rooms_check CHECK (id > 0);
+CREATE INDEX ON rooms (id); -- without a name, nothing tells whether it is there
+COMMENT ON TABLE rooms IS 'words';`}})
+	before := everything(t, db)
+	created, err := schema.Bootstrap(t.Context(), db, m)
+	require.NoError(t, err)
+	require.Equal(t, []string{"beds"}, created)
+	require.Subset(t, everything(t, db), before)
+	require.Empty(t, list(t, db, "SELECT conname::text FROM pg_constraint WHERE conrelid = 'rooms'::regclass "+
+		"UNION ALL SELECT indexdef FROM pg_indexes WHERE tablename = 'rooms' "+
+		"UNION ALL SELECT description FROM pg_description WHERE objoid = 'rooms'::regclass"))
+	created, err = schema.Bootstrap(t.Context(), db, m)
+	require.NoError(t, err)
+	require.Empty(t, created)
 }

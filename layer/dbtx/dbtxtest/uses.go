@@ -1,4 +1,5 @@
-// Package dbtxtest asks PostgreSQL what queries do, for tests of what `make generate` has found out.
+// Package dbtxtest has what tests of stores share: it calls every generated query, asks PostgreSQL what queries do, and has the helpers
+// of tests of races and faults.
 package dbtxtest
 
 import (

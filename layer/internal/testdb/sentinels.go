@@ -70,14 +70,14 @@ const (
 	ErrInvitationTokenHashMissing  = Constraint("invitations_token_hash_not_null")        // invitation token_hash is missing
 	ErrInvitationCreatedAtMissing  = Constraint("invitations_created_at_not_null")        // invitation created_at is missing
 	ErrInvitationExpiresAtMissing  = Constraint("invitations_expires_at_not_null")        // invitation expires_at is missing
-	ErrResetIDTaken                = Constraint("invitations_pkey")                       // reset id already taken
-	ErrResetTokenTaken             = Constraint("invitations_token_hash_key")             // reset token already taken
-	ErrResetReaderUnknown          = Constraint("invitations_reader_id_fkey")             // reader of the reset does not exist
-	ErrResetIDInvalid              = Constraint("invitations_id_check")                   // id must be 32 lower-case hexadecimal characters
-	ErrResetTokenHashInvalid       = Constraint("invitations_token_hash_check")           // token_hash must be a SHA-256
-	ErrResetTimeInvalid            = Constraint("invitations_created_at_check")           // created_at must be of the years 1 to 9999
-	ErrResetExpiryInvalid          = Constraint("invitations_expires_at_check")           // expires_at must be after created_at, and before the year 10000
-	ErrResetUsedAtInvalid          = Constraint("invitations_used_at_check")              // used_at must be from created_at until before expires_at
-	ErrResetUsedIPInvalid          = Constraint("invitations_used_ip_check")              // used_ip must go with used_at
-	ErrResetOpen                   = Constraint("invitations_reader_id_key")              // reader has an open reset already
+	ErrInvitationIDTaken           = Constraint("invitations_pkey")                       // invitation id already taken
+	ErrInvitationTokenTaken        = Constraint("invitations_token_hash_key")             // invitation token already taken
+	ErrInvitationReaderUnknown     = Constraint("invitations_reader_id_fkey")             // reader of the invitation does not exist
+	ErrInvitationIDInvalid         = Constraint("invitations_id_check")                   // id must be 32 lower-case hexadecimal characters
+	ErrInvitationTokenHashInvalid  = Constraint("invitations_token_hash_check")           // token_hash must be a SHA-256
+	ErrInvitationTimeInvalid       = Constraint("invitations_created_at_check")           // created_at must be of the years 1 to 9999
+	ErrInvitationExpiryInvalid     = Constraint("invitations_expires_at_check")           // expires_at must be after created_at, and before the year 10000
+	ErrInvitationUsedAtInvalid     = Constraint("invitations_used_at_check")              // used_at must be from created_at until before expires_at
+	ErrInvitationUsedIPInvalid     = Constraint("invitations_used_ip_check")              // used_ip must go with used_at
+	ErrInvitationOpen              = Constraint("invitations_reader_id_key")              // reader has an open invitation already
 )

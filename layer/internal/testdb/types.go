@@ -6,45 +6,26 @@ import "musicstore/layer/internal/testdb/dbgen"
 
 // The rows, parameters and results of the generated queries.
 type (
-	Article                         = dbgen.Article
-	Invitation                      = dbgen.Invitation
-	Paper                           = dbgen.Paper
-	Reader                          = dbgen.Reader
-	Sale                            = dbgen.Sale
-	AddArticleParams                = dbgen.AddArticleParams
-	DeleteArticleRow                = dbgen.DeleteArticleRow
-	ListFirstArticlesOfPapersParams = dbgen.ListFirstArticlesOfPapersParams
-	LoadArticlesParams              = dbgen.LoadArticlesParams
-	MoveArticleParams               = dbgen.MoveArticleParams
-	MoveArticleRow                  = dbgen.MoveArticleRow
-	CreateInvitationParams          = dbgen.CreateInvitationParams
-	DeleteExpiredInvitationsParams  = dbgen.DeleteExpiredInvitationsParams
-	GetInvitationParams             = dbgen.GetInvitationParams
-	HasRecentInvitationParams       = dbgen.HasRecentInvitationParams
-	RedeemInvitationParams          = dbgen.RedeemInvitationParams
-	CreatePaperParams               = dbgen.CreatePaperParams
-	CreatePaperRow                  = dbgen.CreatePaperRow
-	CreatePapersParams              = dbgen.CreatePapersParams
-	ListPapersParams                = dbgen.ListPapersParams
-	ListPublishedPapersParams       = dbgen.ListPublishedPapersParams
-	UpdatePaperParams               = dbgen.UpdatePaperParams
-	// Deprecated: use NewReader.
-	CreateReaderParams    = dbgen.CreateReaderParams
-	DailyNewReadersParams = dbgen.DailyNewReadersParams
-	// Deprecated: use DayReaders.
-	DailyNewReadersRow    = dbgen.DailyNewReadersRow
-	ListReadersParams     = dbgen.ListReadersParams
-	SetPasswordHashParams = dbgen.SetPasswordHashParams
-	DailySalesParams      = dbgen.DailySalesParams
-	// Deprecated: use DaySales.
-	DailySalesRow         = dbgen.DailySalesRow
-	ListBestSellersParams = dbgen.ListBestSellersParams
-	// Deprecated: use BestSeller.
-	ListBestSellersRow = dbgen.ListBestSellersRow
-	ListSalesParams    = dbgen.ListSalesParams
-	// Deprecated: use NewSale.
-	RecordSaleParams    = dbgen.RecordSaleParams
-	SearchCatalogParams = dbgen.SearchCatalogParams
-	// Deprecated: use CatalogHit.
-	SearchCatalogRow = dbgen.SearchCatalogRow
+	Article                   = dbgen.Article
+	Invitation                = dbgen.Invitation
+	Paper                     = dbgen.Paper
+	Reader                    = dbgen.Reader
+	Sale                      = dbgen.Sale
+	LoadArticlesParams        = dbgen.LoadArticlesParams
+	CreateInvitationParams    = dbgen.CreateInvitationParams
+	RedeemInvitationParams    = dbgen.RedeemInvitationParams
+	AddPaperParams            = dbgen.AddPaperParams
+	CreatePaperParams         = dbgen.CreatePaperParams
+	UpdatePaperParams         = dbgen.UpdatePaperParams
+	CreateReaderParams        = dbgen.CreateReaderParams
+	SetPasswordHashParams     = dbgen.SetPasswordHashParams
+	CountSalesRow             = dbgen.CountSalesRow
+	RecordSaleParams          = dbgen.RecordSaleParams
+	RenameArticleBatchResults = dbgen.RenameArticleBatchResults
+	RenameArticleParams       = dbgen.RenameArticleParams
+)
+
+// What the generated queries return and offer.
+var (
+	ErrBatchAlreadyClosed = dbgen.ErrBatchAlreadyClosed
 )

@@ -42,8 +42,7 @@ func (r iteratorForLoadArticles) Err() error {
 	return nil
 }
 
-// LoadArticles adds any number of articles to existing papers by COPY, all of them or none, and returns how many. The caller numbers
-// the articles of each paper, from 1 and without gaps.
+// LoadArticles adds any number of articles by COPY, all of them or none, and returns how many.
 func (q *Queries) LoadArticles(ctx context.Context, arg []LoadArticlesParams) (int64, error) {
 	return q.db.CopyFrom(ctx, []string{"articles"}, []string{"paper_id", "name", "length_seconds", "audio_url", "video_url", "display_order"}, &iteratorForLoadArticles{rows: arg})
 }

@@ -14,66 +14,30 @@ import (
 
 const createInvitation = `-- name: CreateInvitation :one
 INSERT INTO invitations (id, reader_id, token_hash, created_at, expires_at)
-SELECT
-    $1, $2, $3, made.created_at,
-    coalesce($4::timestamptz, made.created_at + make_interval(secs => $5::float8))
-FROM (
-    SELECT coalesce($6::timestamptz, $7::timestamptz, statement_timestamp()) AS created_at
-) AS made
-WHERE NOT EXISTS (
-    SELECT
-    FROM invitations AS used
-    WHERE used.reader_id = $2
-        AND used.used_at IS NOT NULL
-        AND abs(extract(epoch FROM used.created_at - coalesce($7::timestamptz, statement_timestamp())))
-            < $8::float8
-)
-ON CONFLICT (reader_id) WHERE used_at IS NULL DO UPDATE
-SET
-    id = EXCLUDED.id,
-    token_hash = EXCLUDED.token_hash,
-    created_at = CASE
-        WHEN invitations.token_hash = EXCLUDED.token_hash THEN invitations.created_at
-        ELSE EXCLUDED.created_at
-    END,
-    expires_at = CASE
-        WHEN invitations.token_hash = EXCLUDED.token_hash THEN invitations.expires_at
-        ELSE EXCLUDED.expires_at
-    END
-WHERE invitations.token_hash = EXCLUDED.token_hash
-    OR abs(extract(epoch FROM invitations.created_at - coalesce($7::timestamptz, statement_timestamp())))
-        >= $8::float8
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (id) DO UPDATE
+SET id = EXCLUDED.id
+WHERE (invitations.reader_id, invitations.token_hash) = (EXCLUDED.reader_id, EXCLUDED.token_hash)
 RETURNING id, reader_id, token_hash, created_at, expires_at, used_at, used_ip
 `
 
 type CreateInvitationParams struct {
-	ID              string         `json:"id"`
-	ReaderID        string         `json:"reader_id"`
-	TokenHash       private.Digest `json:"token_hash"`
-	ExpiresAt       *time.Time     `json:"expires_at"`
-	LifetimeSeconds float64        `json:"lifetime_seconds"`
-	CreatedAt       *time.Time     `json:"created_at"`
-	Now             *time.Time     `json:"now"`
-	IntervalSeconds float64        `json:"interval_seconds"`
+	ID        string         `json:"id"`
+	ReaderID  string         `json:"reader_id"`
+	TokenHash private.Digest `json:"token_hash"`
+	CreatedAt time.Time      `json:"created_at"`
+	ExpiresAt time.Time      `json:"expires_at"`
 }
 
-// CreateInvitation inserts a reset and returns it. The new reset replaces the reader's open one, if there is one. When the
-// same reset is sent again with the same token, it is returned with its stored times.
-//
-// No row when the reader has a reset, open or used, that was created less than the interval before or after now. Both sides
-// count, so that a creation time far in the future does not block the reader until then.
-//
-// The present time is the database's, unless the caller gives one. The clocks of its clients may differ.
+// CreateInvitation inserts an invitation and returns it. When the same invitation is sent again with the same id, it returns
+// the stored one. No row when the id belongs to another invitation.
 func (q *Queries) CreateInvitation(ctx context.Context, arg CreateInvitationParams) (Invitation, error) {
 	row := q.db.QueryRow(ctx, createInvitation,
 		arg.ID,
 		arg.ReaderID,
 		arg.TokenHash,
-		arg.ExpiresAt,
-		arg.LifetimeSeconds,
 		arg.CreatedAt,
-		arg.Now,
-		arg.IntervalSeconds,
+		arg.ExpiresAt,
 	)
 	var i Invitation
 	err := row.Scan(
@@ -90,18 +54,12 @@ func (q *Queries) CreateInvitation(ctx context.Context, arg CreateInvitationPara
 
 const deleteExpiredInvitations = `-- name: DeleteExpiredInvitations :execrows
 DELETE FROM invitations
-WHERE expires_at < least($1::timestamptz, coalesce($2::timestamptz, statement_timestamp()))
+WHERE expires_at < $1
 `
 
-type DeleteExpiredInvitationsParams struct {
-	ExpiredBefore time.Time  `json:"expired_before"`
-	Now           *time.Time `json:"now"`
-}
-
-// DeleteExpiredInvitations deletes the resets, used or not, that expired before the given time, and returns how many. It
-// deletes no reset that is still valid. The present time is the database's, unless the caller gives one.
-func (q *Queries) DeleteExpiredInvitations(ctx context.Context, arg DeleteExpiredInvitationsParams) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteExpiredInvitations, arg.ExpiredBefore, arg.Now)
+// DeleteExpiredInvitations deletes the invitations that expired before a time, and returns how many.
+func (q *Queries) DeleteExpiredInvitations(ctx context.Context, expiredBefore time.Time) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteExpiredInvitations, expiredBefore)
 	if err != nil {
 		return 0, err
 	}
@@ -112,19 +70,11 @@ const getInvitation = `-- name: GetInvitation :one
 SELECT id, reader_id, token_hash, created_at, expires_at, used_at, used_ip
 FROM invitations
 WHERE token_hash = $1
-    AND used_at IS NULL
-    AND expires_at > coalesce($2::timestamptz, statement_timestamp())
 `
 
-type GetInvitationParams struct {
-	TokenHash private.Digest `json:"token_hash"`
-	Now       *time.Time     `json:"now"`
-}
-
-// GetInvitation returns the open reset with this digest of a token; no row when the token is unknown, used, expired or
-// superseded. The present time is the database's, unless the caller gives one.
-func (q *Queries) GetInvitation(ctx context.Context, arg GetInvitationParams) (Invitation, error) {
-	row := q.db.QueryRow(ctx, getInvitation, arg.TokenHash, arg.Now)
+// GetInvitation returns the invitation with this digest of a token; no row when there is none.
+func (q *Queries) GetInvitation(ctx context.Context, tokenHash private.Digest) (Invitation, error) {
+	row := q.db.QueryRow(ctx, getInvitation, tokenHash)
 	var i Invitation
 	err := row.Scan(
 		&i.ID,
@@ -138,86 +88,42 @@ func (q *Queries) GetInvitation(ctx context.Context, arg GetInvitationParams) (I
 	return i, err
 }
 
-const hasRecentInvitation = `-- name: HasRecentInvitation :one
-SELECT EXISTS (
-    SELECT
-    FROM invitations
-    WHERE reader_id = $1
-        AND abs(extract(epoch FROM created_at - coalesce($2::timestamptz, statement_timestamp())))
-            < $3::float8
-)
+const hasInvitation = `-- name: HasInvitation :one
+SELECT EXISTS (SELECT FROM invitations WHERE reader_id = $1 AND used_at IS NULL)
 `
 
-type HasRecentInvitationParams struct {
-	ReaderID        string     `json:"reader_id"`
-	Now             *time.Time `json:"now"`
-	IntervalSeconds float64    `json:"interval_seconds"`
-}
-
-// HasRecentInvitation reports whether the reader has a reset, open or used, that was created less than the interval before or
-// after now.
-func (q *Queries) HasRecentInvitation(ctx context.Context, arg HasRecentInvitationParams) (bool, error) {
-	row := q.db.QueryRow(ctx, hasRecentInvitation, arg.ReaderID, arg.Now, arg.IntervalSeconds)
+// HasInvitation says whether the reader has an open invitation.
+func (q *Queries) HasInvitation(ctx context.Context, readerID string) (bool, error) {
+	row := q.db.QueryRow(ctx, hasInvitation, readerID)
 	var exists bool
 	err := row.Scan(&exists)
 	return exists, err
 }
 
 const redeemInvitation = `-- name: RedeemInvitation :one
-WITH redeemed AS (
-    UPDATE invitations
-    SET
-        used_at = greatest(created_at, coalesce($1::timestamptz, statement_timestamp())),
-        used_ip = $2
-    WHERE token_hash = $3
-        AND used_at IS NULL
-        AND expires_at > coalesce($1::timestamptz, statement_timestamp())
-    RETURNING reader_id
-), readers AS ( /* named like the table, so that sqlc gives it the table's Go types */
-    UPDATE readers
-    SET password_hash = $4
-    FROM redeemed
-    WHERE readers.id = redeemed.reader_id
-    RETURNING readers.id, readers.email, readers.email_key, readers.password_hash, readers.created_at, readers.email_confirmed, readers.is_super_user
-)
-SELECT id, email, email_key, password_hash, created_at, email_confirmed, is_super_user
-FROM readers
-WHERE (
-    SELECT CASE
-        WHEN EXISTS (SELECT FROM readers) OR NOT EXISTS (SELECT FROM redeemed) THEN true
-        ELSE current_setting('dbtx.rows_not_kept')::boolean
-    END
-)
+UPDATE invitations
+SET used_at = created_at, used_ip = $1
+WHERE token_hash = $2 AND used_at IS NULL
+RETURNING id, reader_id, token_hash, created_at, expires_at, used_at, used_ip
 `
 
 type RedeemInvitationParams struct {
-	Now          *time.Time           `json:"now"`
-	UsedIP       *private.IP          `json:"used_ip"`
-	TokenHash    private.Digest       `json:"token_hash"`
-	PasswordHash private.PasswordHash `json:"password_hash"`
+	UsedIP    *private.IP    `json:"used_ip"`
+	TokenHash private.Digest `json:"token_hash"`
 }
 
-// RedeemInvitation marks the open reset with this digest of a token as used, sets the reader's password, and returns the
-// reader; no row when the token is unknown, used, expired or superseded.
-//
-// The present time is the database's, unless the caller gives one. The time of use is never before the time of creation, even if
-// a clock says so. If a trigger drops the new password, the statement fails and nothing is kept (see SetPasswordHash).
-func (q *Queries) RedeemInvitation(ctx context.Context, arg RedeemInvitationParams) (Reader, error) {
-	row := q.db.QueryRow(ctx, redeemInvitation,
-		arg.Now,
-		arg.UsedIP,
-		arg.TokenHash,
-		arg.PasswordHash,
-	)
-	var i Reader
+// RedeemInvitation marks an open invitation as used now, and returns it; no row when there is none.
+func (q *Queries) RedeemInvitation(ctx context.Context, arg RedeemInvitationParams) (Invitation, error) {
+	row := q.db.QueryRow(ctx, redeemInvitation, arg.UsedIP, arg.TokenHash)
+	var i Invitation
 	err := row.Scan(
 		&i.ID,
-		&i.Email,
-		&i.EmailKey,
-		&i.PasswordHash,
+		&i.ReaderID,
+		&i.TokenHash,
 		&i.CreatedAt,
-		&i.EmailConfirmed,
-		&i.IsSuperUser,
+		&i.ExpiresAt,
+		&i.UsedAt,
+		&i.UsedIP,
 	)
 	return i, err
 }

@@ -9,100 +9,24 @@ import (
 	"context"
 )
 
-const createPaper = `-- name: CreatePaper :one
-WITH paper AS (
-    INSERT INTO papers (name, url, year, price_cents, image_url, has_preview, is_published)
-    VALUES ($5, $6, $7, $8, $9, $10, $11)
-    RETURNING id, name, url, year, price_cents, image_url, has_preview, is_published
-), listed AS (
-    SELECT
-        t.display_order::integer AS display_order,
-        t.name,
-        ($2::integer[])[t.display_order] AS length_seconds,
-        nullif(($3::text[])[t.display_order], '') AS audio_url,
-        nullif(($4::text[])[t.display_order], '') AS video_url
-    FROM unnest($1::text[]) WITH ORDINALITY AS t (name, display_order) /* generate_series would be planned at each call */
-), inserted AS (
-    INSERT INTO articles (paper_id, name, length_seconds, audio_url, video_url, display_order)
-    SELECT paper.id, listed.name, listed.length_seconds, listed.audio_url, listed.video_url, listed.display_order
-    FROM paper
-    CROSS JOIN listed
-    ORDER BY listed.display_order
-    RETURNING id, paper_id, name, length_seconds, audio_url, video_url, display_order
-), stored AS (
-    SELECT
-        coalesce(array_agg(t.id), '{}') AS ids,
-        array_agg(t.name) AS names,
-        array_agg(t.length_seconds) AS lengths,
-        array_agg(coalesce(t.audio_url, '')) AS audio_urls,
-        array_agg(coalesce(t.video_url, '')) AS video_urls,
-        array_agg(t.display_order) AS display_orders
-    FROM (
-        SELECT inserted.id, inserted.paper_id, inserted.name, inserted.length_seconds, inserted.audio_url, inserted.video_url, inserted.display_order
-        FROM inserted
-        WHERE inserted.paper_id = (SELECT paper.id FROM paper)
-        ORDER BY inserted.display_order
-    ) AS t
-)
-SELECT
-    CASE
-        WHEN cardinality(stored.ids) = coalesce(cardinality($1::text[]), 0) THEN paper.id
-        ELSE current_setting('dbtx.rows_not_kept')::bigint
-    END::bigint AS id,
-    paper.name, paper.url, paper.year, paper.price_cents, paper.image_url, paper.has_preview, paper.is_published,
-    stored.ids::bigint[] AS article_ids,
-    nullif(stored.names::text[], $1::text[])::text[] AS article_names, /* cast, because a column may have a wider type */
-    nullif(stored.lengths::integer[], $2::integer[])::integer[] AS article_lengths,
-    nullif(stored.audio_urls::text[], $3::text[])::text[] AS article_audio_urls,
-    nullif(stored.video_urls::text[], $4::text[])::text[] AS article_video_urls,
-    nullif(stored.display_orders::integer[], (SELECT array_agg(listed.display_order) FROM listed))::integer[] AS display_orders
-FROM paper
-CROSS JOIN stored
+const addPaper = `-- name: AddPaper :exec
+INSERT INTO papers (name, url, year, price_cents, image_url, has_preview, is_published)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 `
 
-type CreatePaperParams struct {
-	ArticleNames     []string `json:"article_names"`
-	ArticleLengths   []int32  `json:"article_lengths"`
-	ArticleAudioURLs []string `json:"article_audio_urls"`
-	ArticleVideoURLs []string `json:"article_video_urls"`
-	Name             string   `json:"name"`
-	URL              string   `json:"url"`
-	Year             int32    `json:"year"`
-	PriceCents       int64    `json:"price_cents"`
-	ImageURL         *string  `json:"image_url"`
-	HasPreview       bool     `json:"has_preview"`
-	IsPublished      bool     `json:"is_published"`
+type AddPaperParams struct {
+	Name        string  `json:"name"`
+	URL         string  `json:"url"`
+	Year        int32   `json:"year"`
+	PriceCents  int64   `json:"price_cents"`
+	ImageURL    *string `json:"image_url"`
+	HasPreview  bool    `json:"has_preview"`
+	IsPublished bool    `json:"is_published"`
 }
 
-type CreatePaperRow struct {
-	ID               int64    `json:"id"`
-	Name             string   `json:"name"`
-	URL              string   `json:"url"`
-	Year             int32    `json:"year"`
-	PriceCents       int64    `json:"price_cents"`
-	ImageURL         *string  `json:"image_url"`
-	HasPreview       bool     `json:"has_preview"`
-	IsPublished      bool     `json:"is_published"`
-	ArticleIDs       []int64  `json:"article_ids"`
-	ArticleNames     []string `json:"article_names"`
-	ArticleLengths   []int32  `json:"article_lengths"`
-	ArticleAudioURLs []string `json:"article_audio_urls"`
-	ArticleVideoURLs []string `json:"article_video_urls"`
-	DisplayOrders    []int32  `json:"display_orders"`
-}
-
-// CreatePaper inserts a paper with its articles, in the order given. It returns the paper as stored, and the ids of its articles.
-// A column of the articles is NULL in the result when it was stored as given. It is returned when a trigger changed it. An empty
-// URL of an article means that it has none.
-//
-// No row when a trigger drops the paper. If a trigger drops an article, the statement fails and nothing is kept (see
-// SetPasswordHash).
-func (q *Queries) CreatePaper(ctx context.Context, arg CreatePaperParams) (CreatePaperRow, error) {
-	row := q.db.QueryRow(ctx, createPaper,
-		arg.ArticleNames,
-		arg.ArticleLengths,
-		arg.ArticleAudioURLs,
-		arg.ArticleVideoURLs,
+// AddPaper inserts a paper and returns nothing.
+func (q *Queries) AddPaper(ctx context.Context, arg AddPaperParams) error {
+	_, err := q.db.Exec(ctx, addPaper,
 		arg.Name,
 		arg.URL,
 		arg.Year,
@@ -111,7 +35,37 @@ func (q *Queries) CreatePaper(ctx context.Context, arg CreatePaperParams) (Creat
 		arg.HasPreview,
 		arg.IsPublished,
 	)
-	var i CreatePaperRow
+	return err
+}
+
+const createPaper = `-- name: CreatePaper :one
+INSERT INTO papers (name, url, year, price_cents, image_url, has_preview, is_published)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+RETURNING id, name, url, year, price_cents, image_url, has_preview, is_published
+`
+
+type CreatePaperParams struct {
+	Name        string  `json:"name"`
+	URL         string  `json:"url"`
+	Year        int32   `json:"year"`
+	PriceCents  int64   `json:"price_cents"`
+	ImageURL    *string `json:"image_url"`
+	HasPreview  bool    `json:"has_preview"`
+	IsPublished bool    `json:"is_published"`
+}
+
+// CreatePaper inserts a paper and returns it.
+func (q *Queries) CreatePaper(ctx context.Context, arg CreatePaperParams) (Paper, error) {
+	row := q.db.QueryRow(ctx, createPaper,
+		arg.Name,
+		arg.URL,
+		arg.Year,
+		arg.PriceCents,
+		arg.ImageURL,
+		arg.HasPreview,
+		arg.IsPublished,
+	)
+	var i Paper
 	err := row.Scan(
 		&i.ID,
 		&i.Name,
@@ -121,101 +75,8 @@ func (q *Queries) CreatePaper(ctx context.Context, arg CreatePaperParams) (Creat
 		&i.ImageURL,
 		&i.HasPreview,
 		&i.IsPublished,
-		&i.ArticleIDs,
-		&i.ArticleNames,
-		&i.ArticleLengths,
-		&i.ArticleAudioURLs,
-		&i.ArticleVideoURLs,
-		&i.DisplayOrders,
 	)
 	return i, err
-}
-
-const createPapers = `-- name: CreatePapers :exec
-WITH listed AS (
-    SELECT
-        generate_series(1, cardinality($1::text[])) AS number,
-        unnest($1::text[]) AS name,
-        unnest($3::text[]) AS url,
-        unnest($4::integer[]) AS year,
-        unnest($5::bigint[]) AS price_cents,
-        nullif(unnest($6::text[]), '') AS image_url,
-        unnest($7::boolean[]) AS has_preview,
-        unnest($8::boolean[]) AS is_published
-), inserted AS (
-    INSERT INTO papers (name, url, year, price_cents, image_url, has_preview, is_published)
-    SELECT
-        listed.name, listed.url, listed.year, listed.price_cents, listed.image_url, listed.has_preview,
-        listed.is_published
-    FROM listed
-    ORDER BY listed.number
-    RETURNING id, url
-), listed_articles AS (
-    SELECT
-        unnest($9::integer[]) AS number,
-        unnest($10::integer[]) AS display_order,
-        unnest($2::text[]) AS name,
-        unnest($11::integer[]) AS length_seconds,
-        nullif(unnest($12::text[]), '') AS audio_url,
-        nullif(unnest($13::text[]), '') AS video_url
-), inserted_articles AS (
-    INSERT INTO articles (paper_id, name, length_seconds, audio_url, video_url, display_order)
-    SELECT
-        inserted.id, listed_articles.name, listed_articles.length_seconds, listed_articles.audio_url, listed_articles.video_url,
-        listed_articles.display_order
-    FROM listed_articles
-    JOIN listed ON listed.number = listed_articles.number
-    JOIN inserted ON inserted.url = listed.url
-    ORDER BY listed_articles.number, listed_articles.display_order
-    RETURNING id
-)
-SELECT
-    CASE
-        WHEN (SELECT count(*) FROM inserted) = cardinality($1::text[])
-            AND (SELECT count(*) FROM inserted_articles) = coalesce(cardinality($2::text[]), 0)
-            THEN true
-        ELSE current_setting('dbtx.rows_not_kept')::boolean
-    END::boolean
-`
-
-type CreatePapersParams struct {
-	Names            []string `json:"names"`
-	ArticleNames     []string `json:"article_names"`
-	URLs             []string `json:"urls"`
-	Years            []int32  `json:"years"`
-	PricesCents      []int64  `json:"prices_cents"`
-	ImageURLs        []string `json:"image_urls"`
-	HavePreview      []bool   `json:"have_preview"`
-	ArePublished     []bool   `json:"are_published"`
-	ArticlePapers    []int32  `json:"article_papers"`
-	ArticleOrders    []int32  `json:"article_orders"`
-	ArticleLengths   []int32  `json:"article_lengths"`
-	ArticleAudioURLs []string `json:"article_audio_urls"`
-	ArticleVideoURLs []string `json:"article_video_urls"`
-}
-
-// CreatePapers inserts papers with their articles, all in the order given. article_papers has the number of each article's paper; the
-// first paper is 1. article_orders has each article's position in its paper. An empty image URL or article URL means that there is none.
-//
-// If a trigger drops a row, the statement fails and nothing is kept (see SetPasswordHash). The same happens if a trigger changes
-// the URL of a paper, because the statement finds the paper of an article by that URL.
-func (q *Queries) CreatePapers(ctx context.Context, arg CreatePapersParams) error {
-	_, err := q.db.Exec(ctx, createPapers,
-		arg.Names,
-		arg.ArticleNames,
-		arg.URLs,
-		arg.Years,
-		arg.PricesCents,
-		arg.ImageURLs,
-		arg.HavePreview,
-		arg.ArePublished,
-		arg.ArticlePapers,
-		arg.ArticleOrders,
-		arg.ArticleLengths,
-		arg.ArticleAudioURLs,
-		arg.ArticleVideoURLs,
-	)
-	return err
 }
 
 const deletePaper = `-- name: DeletePaper :one
@@ -224,8 +85,8 @@ WHERE id = $1
 RETURNING id, name, url, year, price_cents, image_url, has_preview, is_published
 `
 
-// DeletePaper deletes the paper and its articles, and returns it; no row when there is none. A paper that somebody
-// bought cannot be deleted.
+// DeletePaper deletes the paper and its articles, and returns it; no row when there is none. A paper with sales cannot be
+// deleted.
 func (q *Queries) DeletePaper(ctx context.Context, id int64) (Paper, error) {
 	row := q.db.QueryRow(ctx, deletePaper, id)
 	var i Paper
@@ -248,7 +109,7 @@ FROM papers
 WHERE id = $1
 `
 
-// GetPaper returns the paper with this id, without its articles; no row when there is none.
+// GetPaper returns the paper with this id; no row when there is none.
 func (q *Queries) GetPaper(ctx context.Context, id int64) (Paper, error) {
 	row := q.db.QueryRow(ctx, getPaper, id)
 	var i Paper
@@ -271,7 +132,7 @@ FROM papers
 WHERE url = $1
 `
 
-// GetPaperByURL returns the paper at this URL, without its articles; no row when there is none.
+// GetPaperByURL returns the paper at this URL; no row when there is none.
 func (q *Queries) GetPaperByURL(ctx context.Context, url string) (Paper, error) {
 	row := q.db.QueryRow(ctx, getPaperByURL, url)
 	var i Paper
@@ -291,65 +152,13 @@ func (q *Queries) GetPaperByURL(ctx context.Context, url string) (Paper, error) 
 const listPapers = `-- name: ListPapers :many
 SELECT id, name, url, year, price_cents, image_url, has_preview, is_published
 FROM papers
-WHERE id > $1
 ORDER BY id
-LIMIT $2
+LIMIT $1
 `
 
-type ListPapersParams struct {
-	AfterID  int64 `json:"after_id"`
-	PageSize int32 `json:"page_size"`
-}
-
-// ListPapers returns up to page_size papers in the order of their ids, published or not, without their articles. It begins after
-// the given id.
-func (q *Queries) ListPapers(ctx context.Context, arg ListPapersParams) ([]Paper, error) {
-	rows, err := q.db.Query(ctx, listPapers, arg.AfterID, arg.PageSize)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Paper{}
-	for rows.Next() {
-		var i Paper
-		if err := rows.Scan(
-			&i.ID,
-			&i.Name,
-			&i.URL,
-			&i.Year,
-			&i.PriceCents,
-			&i.ImageURL,
-			&i.HasPreview,
-			&i.IsPublished,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listPublishedPapers = `-- name: ListPublishedPapers :many
-SELECT id, name, url, year, price_cents, image_url, has_preview, is_published
-FROM papers
-WHERE is_published AND (year, id) < ($1::integer, $2::bigint)
-ORDER BY year DESC, id DESC
-LIMIT $3
-`
-
-type ListPublishedPapersParams struct {
-	BeforeYear int32 `json:"before_year"`
-	BeforeID   int64 `json:"before_id"`
-	PageSize   int32 `json:"page_size"`
-}
-
-// ListPublishedPapers returns up to page_size published papers without their articles, the newest year and the highest id first. It
-// begins after the paper with the given year and id.
-func (q *Queries) ListPublishedPapers(ctx context.Context, arg ListPublishedPapersParams) ([]Paper, error) {
-	rows, err := q.db.Query(ctx, listPublishedPapers, arg.BeforeYear, arg.BeforeID, arg.PageSize)
+// ListPapers returns the first page_size papers, in the order of their ids.
+func (q *Queries) ListPapers(ctx context.Context, pageSize int32) ([]Paper, error) {
+	rows, err := q.db.Query(ctx, listPapers, pageSize)
 	if err != nil {
 		return nil, err
 	}
@@ -384,8 +193,7 @@ WHERE id = $1
 FOR NO KEY UPDATE
 `
 
-// LockPaper locks the paper until the transaction ends, so that only one caller at a time renumbers its articles; no row when there
-// is none.
+// LockPaper locks the paper until the transaction ends; no row when there is none.
 func (q *Queries) LockPaper(ctx context.Context, id int64) (int64, error) {
 	row := q.db.QueryRow(ctx, lockPaper, id)
 	var id_2 int64
@@ -466,7 +274,7 @@ type UpdatePaperParams struct {
 	ID          int64   `json:"id"`
 }
 
-// UpdatePaper replaces all columns of the paper except its id, and returns it; no row when there is none. It leaves the articles.
+// UpdatePaper replaces all columns of the paper except its id, and returns it; no row when there is none.
 func (q *Queries) UpdatePaper(ctx context.Context, arg UpdatePaperParams) (Paper, error) {
 	row := q.db.QueryRow(ctx, updatePaper,
 		arg.Name,

@@ -6,149 +6,76 @@ package dbgen
 
 import (
 	"context"
+	"time"
 
 	"musicstore/layer/private"
 )
 
 type Querier interface {
-	// AddArticle makes room at a position of a locked paper, puts an article there, and returns it. Position 0 is the end.
-	// No row when the position is beyond the end.
-	AddArticle(ctx context.Context, arg AddArticleParams) (Article, error)
+	// AddPaper inserts a paper and returns nothing.
+	AddPaper(ctx context.Context, arg AddPaperParams) error
 	// ConfirmEmail marks the reader's address as confirmed, and returns the reader; no row when there is none.
 	ConfirmEmail(ctx context.Context, id string) (Reader, error)
-	// CreateInvitation inserts a reset and returns it. The new reset replaces the reader's open one, if there is one. When the
-	// same reset is sent again with the same token, it is returned with its stored times.
-	//
-	// No row when the reader has a reset, open or used, that was created less than the interval before or after now. Both sides
-	// count, so that a creation time far in the future does not block the reader until then.
-	//
-	// The present time is the database's, unless the caller gives one. The clocks of its clients may differ.
+	// CountSales counts the sales before each of these times, in the order of the times.
+	CountSales(ctx context.Context, times []time.Time) ([]CountSalesRow, error)
+	// CreateInvitation inserts an invitation and returns it. When the same invitation is sent again with the same id, it returns
+	// the stored one. No row when the id belongs to another invitation.
 	CreateInvitation(ctx context.Context, arg CreateInvitationParams) (Invitation, error)
-	// CreatePaper inserts a paper with its articles, in the order given. It returns the paper as stored, and the ids of its articles.
-	// A column of the articles is NULL in the result when it was stored as given. It is returned when a trigger changed it. An empty
-	// URL of an article means that it has none.
-	//
-	// No row when a trigger drops the paper. If a trigger drops an article, the statement fails and nothing is kept (see
-	// SetPasswordHash).
-	CreatePaper(ctx context.Context, arg CreatePaperParams) (CreatePaperRow, error)
-	// CreatePapers inserts papers with their articles, all in the order given. article_papers has the number of each article's paper; the
-	// first paper is 1. article_orders has each article's position in its paper. An empty image URL or article URL means that there is none.
-	//
-	// If a trigger drops a row, the statement fails and nothing is kept (see SetPasswordHash). The same happens if a trigger changes
-	// the URL of a paper, because the statement finds the paper of an article by that URL.
-	CreatePapers(ctx context.Context, arg CreatePapersParams) error
+	// CreatePaper inserts a paper and returns it.
+	CreatePaper(ctx context.Context, arg CreatePaperParams) (Paper, error)
 	// CreateReader inserts a reader and returns it. When the same reader is sent again with the same id, it returns the stored
-	// one, so that a write whose reply was lost can be sent again. No row when the id belongs to another reader.
+	// one. No row when the id belongs to another reader.
 	CreateReader(ctx context.Context, arg CreateReaderParams) (Reader, error)
-	// DailyNewReaders counts the readers of each day. Day n lasts from starts[n] until just before ends[n]. It returns one row for
-	// each day, in order. The count of a day without readers is 0.
-	DailyNewReaders(ctx context.Context, arg DailyNewReadersParams) ([]DailyNewReadersRow, error)
-	// DailySales counts the sales of each day, and adds up what was paid. Day n lasts from starts[n] until just before ends[n]. It
-	// returns one row for each day, in order. A day without sales has zeros.
-	DailySales(ctx context.Context, arg DailySalesParams) ([]DailySalesRow, error)
-	// DeleteArticle deletes an article of a locked paper and closes the gap. It returns the article, how many articles were behind it, and how
-	// many of those were moved; no row when there is no such article.
-	DeleteArticle(ctx context.Context, id int64) (DeleteArticleRow, error)
-	// DeleteExpiredInvitations deletes the resets, used or not, that expired before the given time, and returns how many. It
-	// deletes no reset that is still valid. The present time is the database's, unless the caller gives one.
-	DeleteExpiredInvitations(ctx context.Context, arg DeleteExpiredInvitationsParams) (int64, error)
-	// DeletePaper deletes the paper and its articles, and returns it; no row when there is none. A paper that somebody
-	// bought cannot be deleted.
+	// DeleteExpiredInvitations deletes the invitations that expired before a time, and returns how many.
+	DeleteExpiredInvitations(ctx context.Context, expiredBefore time.Time) (int64, error)
+	// DeletePaper deletes the paper and its articles, and returns it; no row when there is none. A paper with sales cannot be
+	// deleted.
 	DeletePaper(ctx context.Context, id int64) (Paper, error)
-	// DeleteReader deletes the reader and its resets, and returns it; no row when there is none. A reader with
-	// sales cannot be deleted.
+	// DeleteReader deletes the reader and its invitations, and returns it; no row when there is none. A reader with sales cannot
+	// be deleted.
 	DeleteReader(ctx context.Context, id string) (Reader, error)
 	// GetArticle returns the article with this id; no row when there is none.
 	GetArticle(ctx context.Context, id int64) (Article, error)
-	// GetInvitation returns the open reset with this digest of a token; no row when the token is unknown, used, expired or
-	// superseded. The present time is the database's, unless the caller gives one.
-	GetInvitation(ctx context.Context, arg GetInvitationParams) (Invitation, error)
-	// GetPaper returns the paper with this id, without its articles; no row when there is none.
+	// GetInvitation returns the invitation with this digest of a token; no row when there is none.
+	GetInvitation(ctx context.Context, tokenHash private.Digest) (Invitation, error)
+	// GetPaper returns the paper with this id; no row when there is none.
 	GetPaper(ctx context.Context, id int64) (Paper, error)
-	// GetPaperByURL returns the paper at this URL, without its articles; no row when there is none.
+	// GetPaperByURL returns the paper at this URL; no row when there is none.
 	GetPaperByURL(ctx context.Context, url string) (Paper, error)
 	// GetReader returns the reader with this id; no row when there is none.
 	GetReader(ctx context.Context, id string) (Reader, error)
-	// GetReaderByEmail returns the reader that an address belongs to. It compares the key made from the address. No row when there
-	// is none.
+	// GetReaderByEmail returns the reader with this key of an address; no row when there is none.
 	GetReaderByEmail(ctx context.Context, emailKey private.Email) (Reader, error)
 	// GetSale returns the sale with this id; no row when there is none.
 	GetSale(ctx context.Context, id int64) (Sale, error)
-	// GetSaleByPaymentRef returns the sale with this payment reference; no row when there is none.
-	GetSaleByPaymentRef(ctx context.Context, paymentRef string) (Sale, error)
-	// GrantSuperUser makes the reader a super user, and returns it; no row when there is none.
-	GrantSuperUser(ctx context.Context, id string) (Reader, error)
-	// HasRecentInvitation reports whether the reader has a reset, open or used, that was created less than the interval before or
-	// after now.
-	HasRecentInvitation(ctx context.Context, arg HasRecentInvitationParams) (bool, error)
-	// ListArticlesOfPaper returns the articles of this paper, in display order.
-	ListArticlesOfPaper(ctx context.Context, paperID int64) ([]Article, error)
+	// HasInvitation says whether the reader has an open invitation.
+	HasInvitation(ctx context.Context, readerID string) (bool, error)
 	// ListArticlesOfPapers returns the articles of all these papers, paper by paper, in display order.
 	ListArticlesOfPapers(ctx context.Context, paperIds []int64) ([]Article, error)
-	// ListBestSellers returns up to page_size papers that were bought at or after the time since and before the time until. Each has
-	// its number of sales and what was paid. The order is: the most sales, the most paid, the lowest id of a paper.
-	ListBestSellers(ctx context.Context, arg ListBestSellersParams) ([]ListBestSellersRow, error)
-	// ListFirstArticlesOfPapers returns up to page_size articles of these papers, paper by paper, in display order.
-	ListFirstArticlesOfPapers(ctx context.Context, arg ListFirstArticlesOfPapersParams) ([]Article, error)
-	// ListPapers returns up to page_size papers in the order of their ids, published or not, without their articles. It begins after
-	// the given id.
-	ListPapers(ctx context.Context, arg ListPapersParams) ([]Paper, error)
-	// ListPublishedPapers returns up to page_size published papers without their articles, the newest year and the highest id first. It
-	// begins after the paper with the given year and id.
-	ListPublishedPapers(ctx context.Context, arg ListPublishedPapersParams) ([]Paper, error)
-	// ListReaders returns up to page_size readers in the order of their sign-up. It begins after the reader with the given time
-	// and id. With the zero time and the empty id it begins at the first reader.
-	ListReaders(ctx context.Context, arg ListReadersParams) ([]Reader, error)
-	// ListSaledPaperIDs returns the ids of the papers that a reader has bought, each once, in order.
-	ListSaledPaperIDs(ctx context.Context, readerID string) ([]int64, error)
-	// ListSales returns up to page_size sales of a reader, newest first. It begins after the sale with the given time
-	// and id.
-	ListSales(ctx context.Context, arg ListSalesParams) ([]Sale, error)
-	// LoadArticles adds any number of articles to existing papers by COPY, all of them or none, and returns how many. The caller numbers
-	// the articles of each paper, from 1 and without gaps.
+	// ListPaperIDsOfReader returns the ids of the papers that a reader has bought, each once, in order.
+	ListPaperIDsOfReader(ctx context.Context, readerID string) ([]int64, error)
+	// ListPapers returns the first page_size papers, in the order of their ids.
+	ListPapers(ctx context.Context, pageSize int32) ([]Paper, error)
+	// ListReaders returns the first page_size readers, in the order of their sign-up.
+	ListReaders(ctx context.Context, pageSize int32) ([]Reader, error)
+	// LoadArticles adds any number of articles by COPY, all of them or none, and returns how many.
 	LoadArticles(ctx context.Context, arg []LoadArticlesParams) (int64, error)
-	// LockPaper locks the paper until the transaction ends, so that only one caller at a time renumbers its articles; no row when there
-	// is none.
+	// LockPaper locks the paper until the transaction ends; no row when there is none.
 	LockPaper(ctx context.Context, id int64) (int64, error)
-	// MoveArticle gives an article of a locked paper another position, shifts the articles in between, and returns the article. No row when
-	// the position is beyond the end.
-	MoveArticle(ctx context.Context, arg MoveArticleParams) (MoveArticleRow, error)
 	// PublishPaper puts the paper on sale, and returns it; no row when there is none.
 	PublishPaper(ctx context.Context, id int64) (Paper, error)
 	// RecordSale inserts a sale and returns it. When the payment reference is stored already, it returns the stored sale;
 	// no row when that one has another reader, paper or amount.
 	RecordSale(ctx context.Context, arg RecordSaleParams) (Sale, error)
-	// RedeemInvitation marks the open reset with this digest of a token as used, sets the reader's password, and returns the
-	// reader; no row when the token is unknown, used, expired or superseded.
-	//
-	// The present time is the database's, unless the caller gives one. The time of use is never before the time of creation, even if
-	// a clock says so. If a trigger drops the new password, the statement fails and nothing is kept (see SetPasswordHash).
-	RedeemInvitation(ctx context.Context, arg RedeemInvitationParams) (Reader, error)
-	// RevokeSuperUser makes the reader an ordinary one, and returns it; no row when there is none.
-	RevokeSuperUser(ctx context.Context, id string) (Reader, error)
-	// SearchCatalog returns up to page_size papers and articles whose names have all words of the text. The last word may be the
-	// beginning of a word. The paper must be within the bounds of year and price. The page begins after the given place in the
-	// order. No row when the text has no words.
-	//
-	// The parameter sort is one of these. Kind and id break ties.
-	//
-	//   - year: the newest first
-	//   - price: the lowest price first
-	//   - name: by the folded name
-	//   - relevance: the shortest name first
-	//
-	// The text is folded as the indexes fold the names.
-	SearchCatalog(ctx context.Context, arg SearchCatalogParams) ([]SearchCatalogRow, error)
-	// SetPasswordHash replaces the reader's password, ends its open reset, and returns the reader; no row when there is none.
-	//
-	// It changes the reset first and the reader second, as RedeemInvitation does. So the two never deadlock.
-	//
-	// If a trigger drops the row, the query reads a setting that does not exist, dbtx.rows_not_kept. The statement then fails,
-	// and nothing is kept. The check is for a reader whose reset was ended: without one, a missing row means no such reader.
+	// RedeemInvitation marks an open invitation as used now, and returns it; no row when there is none.
+	RedeemInvitation(ctx context.Context, arg RedeemInvitationParams) (Invitation, error)
+	// RenameArticle gives an article another name.
+	RenameArticle(ctx context.Context, arg []RenameArticleParams) *RenameArticleBatchResults
+	// SetPasswordHash replaces the reader's password, and returns the reader; no row when there is none.
 	SetPasswordHash(ctx context.Context, arg SetPasswordHashParams) (Reader, error)
 	// UnpublishPaper takes the paper off sale, and returns it; no row when there is none.
 	UnpublishPaper(ctx context.Context, id int64) (Paper, error)
-	// UpdatePaper replaces all columns of the paper except its id, and returns it; no row when there is none. It leaves the articles.
+	// UpdatePaper replaces all columns of the paper except its id, and returns it; no row when there is none.
 	UpdatePaper(ctx context.Context, arg UpdatePaperParams) (Paper, error)
 }
 

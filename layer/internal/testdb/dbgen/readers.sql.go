@@ -56,7 +56,7 @@ type CreateReaderParams struct {
 }
 
 // CreateReader inserts a reader and returns it. When the same reader is sent again with the same id, it returns the stored
-// one, so that a write whose reply was lost can be sent again. No row when the id belongs to another reader.
+// one. No row when the id belongs to another reader.
 func (q *Queries) CreateReader(ctx context.Context, arg CreateReaderParams) (Reader, error) {
 	row := q.db.QueryRow(ctx, createReader,
 		arg.ID,
@@ -80,60 +80,14 @@ func (q *Queries) CreateReader(ctx context.Context, arg CreateReaderParams) (Rea
 	return i, err
 }
 
-const dailyNewReaders = `-- name: DailyNewReaders :many
-SELECT
-    d.day_start::timestamptz AS day,
-    (
-        SELECT count(*)
-        FROM readers
-        WHERE created_at >= d.day_start AND created_at < d.day_end
-    )::bigint AS readers
-FROM ( /* the inner SELECTs hide the number of days from the planner: one plan serves all reports */
-    SELECT unnest((SELECT $1::timestamptz[])) AS day_start, unnest((SELECT $2::timestamptz[])) AS day_end
-) AS d
-ORDER BY d.day_start
-`
-
-type DailyNewReadersParams struct {
-	Starts []time.Time `json:"starts"`
-	Ends   []time.Time `json:"ends"`
-}
-
-type DailyNewReadersRow struct {
-	Day     time.Time `json:"day"`
-	Readers int64     `json:"readers"`
-}
-
-// DailyNewReaders counts the readers of each day. Day n lasts from starts[n] until just before ends[n]. It returns one row for
-// each day, in order. The count of a day without readers is 0.
-func (q *Queries) DailyNewReaders(ctx context.Context, arg DailyNewReadersParams) ([]DailyNewReadersRow, error) {
-	rows, err := q.db.Query(ctx, dailyNewReaders, arg.Starts, arg.Ends)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []DailyNewReadersRow{}
-	for rows.Next() {
-		var i DailyNewReadersRow
-		if err := rows.Scan(&i.Day, &i.Readers); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const deleteReader = `-- name: DeleteReader :one
 DELETE FROM readers
 WHERE id = $1
 RETURNING id, email, email_key, password_hash, created_at, email_confirmed, is_super_user
 `
 
-// DeleteReader deletes the reader and its resets, and returns it; no row when there is none. A reader with
-// sales cannot be deleted.
+// DeleteReader deletes the reader and its invitations, and returns it; no row when there is none. A reader with sales cannot
+// be deleted.
 func (q *Queries) DeleteReader(ctx context.Context, id string) (Reader, error) {
 	row := q.db.QueryRow(ctx, deleteReader, id)
 	var i Reader
@@ -177,33 +131,9 @@ FROM readers
 WHERE email_key = $1
 `
 
-// GetReaderByEmail returns the reader that an address belongs to. It compares the key made from the address. No row when there
-// is none.
+// GetReaderByEmail returns the reader with this key of an address; no row when there is none.
 func (q *Queries) GetReaderByEmail(ctx context.Context, emailKey private.Email) (Reader, error) {
 	row := q.db.QueryRow(ctx, getReaderByEmail, emailKey)
-	var i Reader
-	err := row.Scan(
-		&i.ID,
-		&i.Email,
-		&i.EmailKey,
-		&i.PasswordHash,
-		&i.CreatedAt,
-		&i.EmailConfirmed,
-		&i.IsSuperUser,
-	)
-	return i, err
-}
-
-const grantSuperUser = `-- name: GrantSuperUser :one
-UPDATE readers
-SET is_super_user = true
-WHERE id = $1
-RETURNING id, email, email_key, password_hash, created_at, email_confirmed, is_super_user
-`
-
-// GrantSuperUser makes the reader a super user, and returns it; no row when there is none.
-func (q *Queries) GrantSuperUser(ctx context.Context, id string) (Reader, error) {
-	row := q.db.QueryRow(ctx, grantSuperUser, id)
 	var i Reader
 	err := row.Scan(
 		&i.ID,
@@ -220,21 +150,13 @@ func (q *Queries) GrantSuperUser(ctx context.Context, id string) (Reader, error)
 const listReaders = `-- name: ListReaders :many
 SELECT id, email, email_key, password_hash, created_at, email_confirmed, is_super_user
 FROM readers
-WHERE (created_at, id) > ($1::timestamptz, $2::text)
 ORDER BY created_at, id
-LIMIT $3
+LIMIT $1
 `
 
-type ListReadersParams struct {
-	AfterCreatedAt time.Time `json:"after_created_at"`
-	AfterID        string    `json:"after_id"`
-	PageSize       int32     `json:"page_size"`
-}
-
-// ListReaders returns up to page_size readers in the order of their sign-up. It begins after the reader with the given time
-// and id. With the zero time and the empty id it begins at the first reader.
-func (q *Queries) ListReaders(ctx context.Context, arg ListReadersParams) ([]Reader, error) {
-	rows, err := q.db.Query(ctx, listReaders, arg.AfterCreatedAt, arg.AfterID, arg.PageSize)
+// ListReaders returns the first page_size readers, in the order of their sign-up.
+func (q *Queries) ListReaders(ctx context.Context, pageSize int32) ([]Reader, error) {
+	rows, err := q.db.Query(ctx, listReaders, pageSize)
 	if err != nil {
 		return nil, err
 	}
@@ -261,63 +183,21 @@ func (q *Queries) ListReaders(ctx context.Context, arg ListReadersParams) ([]Rea
 	return items, nil
 }
 
-const revokeSuperUser = `-- name: RevokeSuperUser :one
+const setPasswordHash = `-- name: SetPasswordHash :one
 UPDATE readers
-SET is_super_user = false
-WHERE id = $1
+SET password_hash = $1
+WHERE id = $2
 RETURNING id, email, email_key, password_hash, created_at, email_confirmed, is_super_user
 `
 
-// RevokeSuperUser makes the reader an ordinary one, and returns it; no row when there is none.
-func (q *Queries) RevokeSuperUser(ctx context.Context, id string) (Reader, error) {
-	row := q.db.QueryRow(ctx, revokeSuperUser, id)
-	var i Reader
-	err := row.Scan(
-		&i.ID,
-		&i.Email,
-		&i.EmailKey,
-		&i.PasswordHash,
-		&i.CreatedAt,
-		&i.EmailConfirmed,
-		&i.IsSuperUser,
-	)
-	return i, err
-}
-
-const setPasswordHash = `-- name: SetPasswordHash :one
-WITH ended AS (
-    DELETE FROM invitations
-    WHERE reader_id = $1 AND used_at IS NULL
-    RETURNING reader_id
-), readers AS ( /* named like the table, so that sqlc gives it the table's Go types */
-    UPDATE readers
-    SET password_hash = $2
-    WHERE readers.id = $1 AND (SELECT count(*) FROM ended) >= 0
-    RETURNING id, email, email_key, password_hash, created_at, email_confirmed, is_super_user
-)
-SELECT id, email, email_key, password_hash, created_at, email_confirmed, is_super_user
-FROM readers
-WHERE (
-    SELECT CASE
-        WHEN EXISTS (SELECT FROM readers) OR NOT EXISTS (SELECT FROM ended) THEN true
-        ELSE current_setting('dbtx.rows_not_kept')::boolean
-    END
-)
-`
-
 type SetPasswordHashParams struct {
-	ID           string               `json:"id"`
 	PasswordHash private.PasswordHash `json:"password_hash"`
+	ID           string               `json:"id"`
 }
 
-// SetPasswordHash replaces the reader's password, ends its open reset, and returns the reader; no row when there is none.
-//
-// It changes the reset first and the reader second, as RedeemInvitation does. So the two never deadlock.
-//
-// If a trigger drops the row, the query reads a setting that does not exist, dbtx.rows_not_kept. The statement then fails,
-// and nothing is kept. The check is for a reader whose reset was ended: without one, a missing row means no such reader.
+// SetPasswordHash replaces the reader's password, and returns the reader; no row when there is none.
 func (q *Queries) SetPasswordHash(ctx context.Context, arg SetPasswordHashParams) (Reader, error) {
-	row := q.db.QueryRow(ctx, setPasswordHash, arg.ID, arg.PasswordHash)
+	row := q.db.QueryRow(ctx, setPasswordHash, arg.PasswordHash, arg.ID)
 	var i Reader
 	err := row.Scan(
 		&i.ID,

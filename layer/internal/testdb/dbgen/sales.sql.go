@@ -10,45 +10,30 @@ import (
 	"time"
 )
 
-const dailySales = `-- name: DailySales :many
+const countSales = `-- name: CountSales :many
 SELECT
-    d.day_start::timestamptz AS day,
-    sold.sales::bigint AS sales,
-    sold.amount_paid_cents::bigint AS amount_paid_cents
-FROM ( /* the inner SELECTs hide the number of days from the planner: one plan serves all reports */
-    SELECT unnest((SELECT $1::timestamptz[])) AS day_start, unnest((SELECT $2::timestamptz[])) AS day_end
-) AS d
-CROSS JOIN LATERAL (
-    SELECT count(*) AS sales, coalesce(sum(p.amount_paid_cents), 0)::bigint AS amount_paid_cents
-    FROM sales AS p
-    WHERE p.created_at >= d.day_start AND p.created_at < d.day_end
-) AS sold
-ORDER BY d.day_start
+    t.at::timestamptz AS at,
+    (SELECT count(*) FROM sales WHERE created_at < t.at)::bigint AS sales
+FROM (SELECT unnest($1::timestamptz[]) AS at) AS t
+ORDER BY t.at
 `
 
-type DailySalesParams struct {
-	Starts []time.Time `json:"starts"`
-	Ends   []time.Time `json:"ends"`
+type CountSalesRow struct {
+	At    time.Time `json:"at"`
+	Sales int64     `json:"sales"`
 }
 
-type DailySalesRow struct {
-	Day             time.Time `json:"day"`
-	Sales           int64     `json:"sales"`
-	AmountPaidCents int64     `json:"amount_paid_cents"`
-}
-
-// DailySales counts the sales of each day, and adds up what was paid. Day n lasts from starts[n] until just before ends[n]. It
-// returns one row for each day, in order. A day without sales has zeros.
-func (q *Queries) DailySales(ctx context.Context, arg DailySalesParams) ([]DailySalesRow, error) {
-	rows, err := q.db.Query(ctx, dailySales, arg.Starts, arg.Ends)
+// CountSales counts the sales before each of these times, in the order of the times.
+func (q *Queries) CountSales(ctx context.Context, times []time.Time) ([]CountSalesRow, error) {
+	rows, err := q.db.Query(ctx, countSales, times)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []DailySalesRow{}
+	items := []CountSalesRow{}
 	for rows.Next() {
-		var i DailySalesRow
-		if err := rows.Scan(&i.Day, &i.Sales, &i.AmountPaidCents); err != nil {
+		var i CountSalesRow
+		if err := rows.Scan(&i.At, &i.Sales); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -81,96 +66,16 @@ func (q *Queries) GetSale(ctx context.Context, id int64) (Sale, error) {
 	return i, err
 }
 
-const getSaleByPaymentRef = `-- name: GetSaleByPaymentRef :one
-SELECT id, reader_id, paper_id, payment_ref, description, amount_paid_cents, created_at
-FROM sales
-WHERE payment_ref = $1
-`
-
-// GetSaleByPaymentRef returns the sale with this payment reference; no row when there is none.
-func (q *Queries) GetSaleByPaymentRef(ctx context.Context, paymentRef string) (Sale, error) {
-	row := q.db.QueryRow(ctx, getSaleByPaymentRef, paymentRef)
-	var i Sale
-	err := row.Scan(
-		&i.ID,
-		&i.ReaderID,
-		&i.PaperID,
-		&i.PaymentRef,
-		&i.Description,
-		&i.AmountPaidCents,
-		&i.CreatedAt,
-	)
-	return i, err
-}
-
-const listBestSellers = `-- name: ListBestSellers :many
-SELECT
-    papers.id AS paper_id,
-    papers.name,
-    sold.sales::bigint AS sales,
-    sold.amount_paid_cents::bigint AS amount_paid_cents
-FROM (
-    SELECT p.paper_id, count(*) AS sales, sum(p.amount_paid_cents)::bigint AS amount_paid_cents
-    FROM sales AS p
-    WHERE p.created_at >= $1 AND p.created_at < $2
-    GROUP BY p.paper_id
-    ORDER BY sales DESC, amount_paid_cents DESC, p.paper_id
-    LIMIT $3
-) AS sold
-JOIN papers ON papers.id = sold.paper_id
-ORDER BY sold.sales DESC, sold.amount_paid_cents DESC, papers.id
-`
-
-type ListBestSellersParams struct {
-	Since    time.Time `json:"since"`
-	Until    time.Time `json:"until"`
-	PageSize int32     `json:"page_size"`
-}
-
-type ListBestSellersRow struct {
-	PaperID         int64  `json:"paper_id"`
-	Name            string `json:"name"`
-	Sales           int64  `json:"sales"`
-	AmountPaidCents int64  `json:"amount_paid_cents"`
-}
-
-// ListBestSellers returns up to page_size papers that were bought at or after the time since and before the time until. Each has
-// its number of sales and what was paid. The order is: the most sales, the most paid, the lowest id of a paper.
-func (q *Queries) ListBestSellers(ctx context.Context, arg ListBestSellersParams) ([]ListBestSellersRow, error) {
-	rows, err := q.db.Query(ctx, listBestSellers, arg.Since, arg.Until, arg.PageSize)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []ListBestSellersRow{}
-	for rows.Next() {
-		var i ListBestSellersRow
-		if err := rows.Scan(
-			&i.PaperID,
-			&i.Name,
-			&i.Sales,
-			&i.AmountPaidCents,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listSaledPaperIDs = `-- name: ListSaledPaperIDs :many
+const listPaperIDsOfReader = `-- name: ListPaperIDsOfReader :many
 SELECT DISTINCT paper_id
 FROM sales
 WHERE reader_id = $1
 ORDER BY paper_id
 `
 
-// ListSaledPaperIDs returns the ids of the papers that a reader has bought, each once, in order.
-func (q *Queries) ListSaledPaperIDs(ctx context.Context, readerID string) ([]int64, error) {
-	rows, err := q.db.Query(ctx, listSaledPaperIDs, readerID)
+// ListPaperIDsOfReader returns the ids of the papers that a reader has bought, each once, in order.
+func (q *Queries) ListPaperIDsOfReader(ctx context.Context, readerID string) ([]int64, error) {
+	rows, err := q.db.Query(ctx, listPaperIDsOfReader, readerID)
 	if err != nil {
 		return nil, err
 	}
@@ -182,56 +87,6 @@ func (q *Queries) ListSaledPaperIDs(ctx context.Context, readerID string) ([]int
 			return nil, err
 		}
 		items = append(items, paper_id)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listSales = `-- name: ListSales :many
-SELECT id, reader_id, paper_id, payment_ref, description, amount_paid_cents, created_at
-FROM sales
-WHERE reader_id = $1 AND (created_at, id) < ($2::timestamptz, $3::bigint)
-ORDER BY created_at DESC, id DESC
-LIMIT $4
-`
-
-type ListSalesParams struct {
-	ReaderID        string    `json:"reader_id"`
-	BeforeCreatedAt time.Time `json:"before_created_at"`
-	BeforeID        int64     `json:"before_id"`
-	PageSize        int32     `json:"page_size"`
-}
-
-// ListSales returns up to page_size sales of a reader, newest first. It begins after the sale with the given time
-// and id.
-func (q *Queries) ListSales(ctx context.Context, arg ListSalesParams) ([]Sale, error) {
-	rows, err := q.db.Query(ctx, listSales,
-		arg.ReaderID,
-		arg.BeforeCreatedAt,
-		arg.BeforeID,
-		arg.PageSize,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Sale{}
-	for rows.Next() {
-		var i Sale
-		if err := rows.Scan(
-			&i.ID,
-			&i.ReaderID,
-			&i.PaperID,
-			&i.PaymentRef,
-			&i.Description,
-			&i.AmountPaidCents,
-			&i.CreatedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

@@ -24,5 +24,5 @@ CREATE TABLE IF NOT EXISTS readers (
     CONSTRAINT readers_created_at_check CHECK (extract(year FROM created_at AT TIME ZONE 'UTC') BETWEEN 1 AND 9999)
 );
 
--- Readers by time of sign-up: the pages of ListReaders, the days of DailyNewReaders.
+-- Readers by time of sign-up: ListReaders.
 CREATE INDEX IF NOT EXISTS readers_created_at_id_idx ON readers (created_at, id);
