@@ -564,7 +564,7 @@ SELECT * FROM pages, queries, options;
 		"db/schema/020_more.sql:1: Page is a name of package store already (internal/store/derive.go:4): rename what is here, or say rename in sqlc.yaml",
 		fmt.Sprintf("db/schema/020_more.sql:3: Option is a name of package store already (internal/store/store.go:%d): rename what is here, or say rename in sqlc.yaml",
 			lineOf("Option = dbtx.Option")),
-		"internal/store/store.go:1: Stats is written by make generate, and by hand in the same package: take yours out",
+		"internal/store/store.go:1: Stats is generated, and written by hand in the same package: take yours out",
 	}, got)
 	require.Equal(t, []string{"internal/store/types.go:1: make generate writes a file of this name, and this one is by hand: rename it"},
 		refused(t, map[string]string{"internal/store/types.go": "package store\n"}))

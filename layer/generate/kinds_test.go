@@ -137,6 +137,7 @@ Twice false
 		`{Table: "logs", Insert: []string{"at", "what"}}`,
 		`Enums: []string{"mood", "Size"}`,
 		`Kind: "partition", Name: "logs_2027", Table: "logs"}`,
+		`Partitioned: true, Partitions: []string{"logs_2026", "logs_2027"}`,
 		`SQL: "ALTER TABLE ONLY rooms ADD CONSTRAINT rooms_pkey PRIMARY KEY (id)"`,
 	))
 	require.Len(t, absent(metadata, `{Name: "logs_2026", File`, `{Name: "logs_2027", File`, "busy_row"), 3)

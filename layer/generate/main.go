@@ -150,7 +150,7 @@ func (c *config) write(root, made, module string, s *schema, files []*source, qu
 			return nil, err
 		}
 		for _, name := range store.doubles[before:] {
-			ps.addf(path.Join(c.store, storeFile), 1, "%s is written by make generate, and by hand in the same package: take yours out", name)
+			ps.addf(path.Join(c.store, storeFile), 1, "%s is generated, and written by hand in the same package: take yours out", name)
 		}
 		for name := range store.names {
 			taken[name] = true
