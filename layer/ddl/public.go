@@ -7,7 +7,7 @@ import (
 )
 
 // withoutPublic returns the text of a statement without the schema public, so that it makes and means what the current
-// schema has: public.albums becomes albums, and 'public.albums_id_seq'::regclass becomes 'albums_id_seq'::regclass. The
+// schema has: public.books becomes books, and 'public.books_id_seq'::regclass becomes 'books_id_seq'::regclass. The
 // text of a function's body stays as it is: PostgreSQL reads it when the function runs.
 func (f *File) withoutPublic(st Statement) string {
 	var b strings.Builder

@@ -193,8 +193,8 @@ func sqlFiles(root string, where []string) ([]string, error) {
 //	    "*.id":               { on: insert, value: id }
 //	    "*.created_at":       { on: insert, value: now }
 //	    "*.updated_at":       { on: insert and update, value: now }
-//	    "accounts.email_key": { derived: emailKey, from: email, always: true }
-//	    "albums.url":         { derived: albumURL, from: name }
+//	    "members.email_key":  { derived: emailKey, from: email, always: true }
+//	    "books.path":         { derived: path, from: name }
 //	    "outbox.id":          none
 //
 // A wildcard means NOT NULL columns whose type the value fits: of id a primary key of text or uuid, of now a time. A

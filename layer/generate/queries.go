@@ -317,7 +317,7 @@ func (q *query) assign(a *analysis) {
 	}
 }
 
-// inWords returns a query's name as errors begin with it: create account, list purchased album IDs.
+// inWords returns a query's name as errors begin with it: create member, list lent book IDs.
 func inWords(name string, initialisms []string) string {
 	upper := make([]string, len(initialisms))
 	for i, word := range initialisms {

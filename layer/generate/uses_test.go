@@ -100,7 +100,7 @@ func TestUses_OfSQLOfAnyShape(t *testing.T) {
 		"SELECT name FROM books *",
 		"SELECT name FROM -- a comment, FROM chapters\n books -- and another",
 		"SELECT name FROM /* a comment /* in a comment */ FROM chapters */ books",
-		"SELECT 'FROM readers', $$ FROM purchases $$, $x$ $$ FROM chapters $x$, E'\\' FROM chapters' FROM books",
+		"SELECT 'FROM readers', $$ FROM loans $$, $x$ $$ FROM chapters $x$, E'\\' FROM chapters' FROM books",
 		"SELECT count(*) FROM books",
 		"SELECT 2 * year FROM books",
 		"SELECT (1 + 1) * (year) FROM books",

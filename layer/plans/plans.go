@@ -66,8 +66,8 @@ func (r Report) String() string {
 
 // Finding is something that has to be mended.
 type Finding struct {
-	Of      string // the query's name, "foreign key tracks_album_id_fkey", "index albums_year_id_idx"
-	Problem string // what is wrong, beginning with what an excuse begins with: "filters albums"
+	Of      string // the query's name, "foreign key chapters_book_id_fkey", "index books_year_id_idx"
+	Problem string // what is wrong, beginning with what an excuse begins with: "filters books"
 	Remedy  string // the SQL that mends it; empty if none was found
 }
 

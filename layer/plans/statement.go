@@ -14,7 +14,7 @@ type statement struct {
 	name    string
 	sql     string // as it is sent
 	params  int
-	excuses []string // "filters albums: …"
+	excuses []string // "filters books: …"
 }
 
 // plan returns the generic plan of a statement: the one for any arguments. One that can't be planned has the reason.

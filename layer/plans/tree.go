@@ -83,8 +83,8 @@ func (w wrong) same(other wrong) bool {
 	return w.kind == other.kind && w.table == other.table && w.alias == other.alias
 }
 
-// excusedBy returns which of the excuses is for this, or -1. "filters albums: nearly all are published" is one for
-// every filter on albums.
+// excusedBy returns which of the excuses is for this, or -1. "filters books: nearly all are published" is one for
+// every filter on books.
 func (w wrong) excusedBy(excuses []string) int {
 	return slices.IndexFunc(excuses, func(excuse string) bool {
 		reason, ok := strings.CutPrefix(excuse, w.kind+" "+w.table+":")
