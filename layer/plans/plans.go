@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"musicstore/layer/dbtx"
 	"musicstore/layer/settings"
@@ -24,9 +23,7 @@ import (
 )
 
 // DB is a *pgxpool.Pool, a *pgx.Conn or a pgx.Tx.
-type DB interface {
-	Begin(ctx context.Context) (pgx.Tx, error)
-}
+type DB = dbtx.DB
 
 // Report is how the queries are run.
 type Report struct {
@@ -102,11 +99,7 @@ func Check(ctx context.Context, db DB, known *dbtx.Metadata) (Report, error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("check plans: %w", err)
 	}
-	defer func() {
-		ended, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
-		defer cancel()
-		_ = tx.Rollback(ended) // nothing is to be kept
-	}()
+	defer settings.Rollback(ctx, tx) //nolint:errcheck // nothing is to be kept
 
 	c := checker{tx: tx}
 	if err := c.check(ctx, known); err != nil {
@@ -115,8 +108,6 @@ func Check(ctx context.Context, db DB, known *dbtx.Metadata) (Report, error) {
 
 	return c.report, nil
 }
-
-const rollbackTimeout = 5 * time.Second
 
 // plannerSettings let the planner choose what needs an index wherever there is one. They make every
 // plan without an index expensive and forbid none, so what is chosen in spite of them can use no index. The arguments are NULL, for

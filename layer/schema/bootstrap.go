@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	_ "embed" // for the hash of this file
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -15,17 +14,14 @@ import (
 	"time"
 
 	"musicstore/layer/dbtx"
+	"musicstore/layer/internal/sqlstate"
 	"musicstore/layer/settings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // DB is a *pgxpool.Pool, a *pgx.Conn or a pgx.Tx.
-type DB interface {
-	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-	Begin(ctx context.Context) (pgx.Tx, error)
-}
+type DB = dbtx.DB
 
 // Bootstrap creates the objects of the schema files that are missing from the current schema, in one transaction and in the
 // order of the files, and returns what it has created. What belongs to a table, such as its constraints, triggers, comments
@@ -52,7 +48,7 @@ func Bootstrap(ctx context.Context, db DB, m *dbtx.Metadata) (created []string, 
 	lock := fmt.Sprintf("SELECT pg_catalog.pg_advisory_xact_lock(%d)", LockKey)
 	for try := 1; ; try++ {
 		created, err = create(ctx, db, m.Schema, keys, lock)
-		switch state := sqlState(err); {
+		switch state := sqlstate.Of(err); {
 		case err == nil:
 			return created, nil
 		case lock != "" && state == "42883": // undefined_function
@@ -91,7 +87,7 @@ func Warnings(ctx context.Context, db DB) (warnings []string, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("look at the search_path: %w", err)
 	}
-	defer rollback(ctx, tx) //nolint:errcheck // nothing was changed
+	defer settings.Rollback(ctx, tx) //nolint:errcheck // nothing was changed
 	path, err := settings.Look(ctx, tx)
 	if err != nil {
 		return nil, fmt.Errorf("look at the search_path: %w", err)
@@ -221,7 +217,7 @@ func create(ctx context.Context, db DB, statements []dbtx.Statement, keys []stri
 	}
 	defer func() {
 		if err != nil {
-			_ = rollback(ctx, tx) // the first error says more
+			_ = settings.Rollback(ctx, tx) // the first error says more
 		}
 	}()
 	_, nested := db.(pgx.Tx)
@@ -326,34 +322,11 @@ func exec(ctx context.Context, tx pgx.Tx, sql string) error {
 	return err
 }
 
-// rollbackTimeout bounds a rollback when its context has ended. A server that is there answers in that time. After it,
-// the driver closes the connection, which rolls back as well.
-const rollbackTimeout = time.Second
-
-// rollback ends a transaction, also when ctx has ended.
-func rollback(ctx context.Context, tx pgx.Tx) error {
-	if ctx.Err() != nil {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
-		defer cancel()
-	}
-
-	return tx.Rollback(ctx)
-}
-
-func sqlState(err error) string {
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return pg.Code
-	}
-
-	return ""
-}
-
 func wrap(err error) error {
 	if err == nil {
 		return nil
 	}
-	switch sqlState(err) {
+	switch sqlstate.Of(err) {
 	case "55P03": // lock_not_available
 		const why = "something has held the tables for %s: end it, or try again when it has ended"
 

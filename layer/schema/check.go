@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"musicstore/layer/dbtx"
+	"musicstore/layer/internal/sqlstate"
 	"musicstore/layer/settings"
 
 	"github.com/jackc/pgx/v5"
@@ -139,7 +140,7 @@ func catalogues(ctx context.Context, db DB, m *dbtx.Metadata) (want, have *catal
 		return nil, nil, nil, err
 	}
 	defer func() {
-		if failure := rollback(ctx, tx); err == nil {
+		if failure := settings.Rollback(ctx, tx); err == nil {
 			err = failure
 		}
 	}()
@@ -243,8 +244,8 @@ func (s *site) extend(ctx context.Context, tx pgx.Tx, m *dbtx.Metadata, missing 
 		if err == nil {
 			s.extended[st.Name] = true
 			err = nested.Commit(ctx)
-		} else if unreadable(err) || sqlState(err) == "58P01" { // undefined_file: the server does not have the extension
-			err = rollback(ctx, nested)
+		} else if unreadable(err) || sqlstate.Of(err) == "58P01" { // undefined_file: the server does not have the extension
+			err = settings.Rollback(ctx, nested)
 		}
 		if err != nil {
 			return nil, err

@@ -59,7 +59,7 @@ func graphed(ctx context.Context, db DB) (columns []graphColumn, relations []gra
 		return nil, nil, err
 	}
 	defer func() {
-		if failure := rollback(ctx, tx); err == nil {
+		if failure := settings.Rollback(ctx, tx); err == nil {
 			err = failure
 		}
 	}()
