@@ -13,14 +13,14 @@ import (
 	"musicstore/layer/dbtx"
 )
 
-// querier is embedded under a name that other packages can't use: what this package adds to a query can't be gone around.
+// querier is unexported, so callers can't skip the methods that this package defines over the generated ones.
 type querier = dbgen.Querier
 
 // Repo is the store on one database. Every generated query is a method of it, with its defaults, typed errors, retries and echo.
-// Where this package has a method of a query's name, that method comes before the query.
+// A method that this package defines hides the generated one of the same name.
 //
-// A Repo keeps nothing of its own but its options. Any number of them, over any number of databases, live side by side, and one may
-// be used by many goroutines at once, unless it stands on a single connection.
+// Any number of them, over any number of databases, live side by side. One may be used by many goroutines at once, unless it stands on
+// a single connection or a transaction.
 type Repo struct {
 	querier
 
@@ -44,30 +44,32 @@ func Open(ctx context.Context, url string, opts ...Option) (*Repo, error) {
 	return onStore(store), nil
 }
 
-// New returns a store over a pool, a connection or a transaction that is and stays the caller's. Close does nothing to it. In a
-// transaction, InTx makes savepoints. See dbtx.New.
+// New returns a store on the caller's pool, connection or transaction. The caller closes it; Close does nothing. In a transaction, InTx
+// makes savepoints. See dbtx.New.
 func New(db DB, opts ...Option) *Repo { return onStore(dbtx.New(db, knownSQL, opts...)) }
 
 // Close ends the pool that Open made, after the queries under way. A second call does nothing.
 //
-// Connections whose server does not answer any more take up to 15 seconds to end. Close leaves them to it after one.
+// If the server no longer answers, Close returns after one second. Its connections close in the background within 15 seconds.
 func (r *Repo) Close() { r.store.Close() }
 
-// DB is the pool, connection or transaction that r stands on: for what no query does. In a closure of InTx it is the transaction, a
+// DB returns the pool, connection or transaction of r, for statements that have no generated query. In a closure of InTx it is the transaction, a
 // pgx.Tx. See dbtx.Store.DB.
 func (r *Repo) DB() DB { return r.store.DB() }
 
-// InTx runs fn in a transaction, with a Repo that stands on it: all that fn writes through it is kept when fn returns nil, and
-// nothing of it when fn returns an error or panics. The error of fn comes back as it is. In a Repo that stands on a transaction
+// InTx runs fn in a transaction, with a Repo that stands on it. What fn writes through it is kept if fn returns nil, and rolled back if
+// fn returns an error or panics. The error of fn comes back as it is. In a Repo that stands on a transaction
 // already, InTx makes a savepoint.
 //
 // fn runs again, whole and in a new transaction, after a serialization failure, a deadlock, or a connection that was lost before
-// COMMIT. So it should do nothing outside the database that must not be done twice. See dbtx.Store.InTx.
+// COMMIT. So it should do nothing outside the database that must not be done twice. If the connection is lost during COMMIT, the error is
+// ErrOutcomeUnknown, and fn does not run again. A transaction is for one goroutine at a time. See dbtx.Store.InTx.
 func (r *Repo) InTx(ctx context.Context, fn func(*Repo) error) error {
 	return r.InTxOptions(ctx, pgx.TxOptions{}, fn)
 }
 
-// InTxOptions is InTx at another isolation level, read only, or deferrable. On a transaction the options must be none: it has begun.
+// InTxOptions is InTx at another isolation level, read only, or deferrable. Inside a transaction opts must be the zero value, because the transaction has
+// begun.
 // https://www.postgresql.org/docs/current/transaction-iso.html
 func (r *Repo) InTxOptions(ctx context.Context, opts pgx.TxOptions, fn func(*Repo) error) error {
 	return r.store.InTxOptions(ctx, opts, func(store *dbtx.Store) error { return fn(onStore(store)) })
@@ -77,8 +79,8 @@ func (r *Repo) InTxOptions(ctx context.Context, opts pgx.TxOptions, fn func(*Rep
 // store on a connection or a transaction has no pool. Its Stats are zero.
 func (r *Repo) Stats() Stats { return r.store.Stats() }
 
-// Warnings returns what another role can do to run code with the rights of this session, and which settings have the server lose
-// rows or commits silently. When session_replication_role turns foreign keys off, it returns ErrSettings. See dbtx.Store.Warnings.
+// Warnings returns the ways in which another role can run code with the rights of this session, and the settings with which the server
+// can silently lose rows or commits. When session_replication_role turns foreign keys off, it returns ErrSettings. See dbtx.Store.Warnings.
 func (r *Repo) Warnings(ctx context.Context) ([]string, error) { return r.store.Warnings(ctx) }
 
 type (
@@ -88,12 +90,12 @@ type (
 	Option = dbtx.Option
 	// Stats has the statistics of a pool.
 	Stats = dbtx.Stats
-	// InvalidError is input that was refused, with the field and the reason. It is ErrInvalid.
+	// InvalidError is input that was refused, with the field and the reason. errors.Is matches it with ErrInvalid.
 	InvalidError = dbtx.InvalidError
-	// ConstraintError is a write that a constraint of the database refused. It is its Kind, its constraint's sentinel and, when a
-	// value is not allowed, ErrInvalid.
+	// ConstraintError is a write that a constraint of the database refused. errors.Is matches it with its Kind, with its
+	// constraint's sentinel and, if a value is not allowed or missing, with ErrInvalid.
 	ConstraintError = dbtx.ConstraintError
-	// SettingError is a setting with which SQL would mean something else. It is ErrSettings.
+	// SettingError is a setting with which SQL would mean something else. errors.Is matches it with ErrSettings.
 	SettingError = dbtx.SettingError
 )
 
@@ -108,10 +110,10 @@ var (
 	ErrRowsNotKept    = dbtx.ErrRowsNotKept    // a trigger or a rule of the database dropped a row of the write; nothing was written
 	ErrReadOnly       = dbtx.ErrReadOnly       // the server or the transaction takes no writes
 	ErrSettings       = dbtx.ErrSettings       // a setting of the session gives SQL another meaning; a *SettingError says which
-	ErrUntrusted      = dbtx.ErrUntrusted      // another role can have a superuser's session run its functions
+	ErrUntrusted      = dbtx.ErrUntrusted      // another role can create functions that this superuser's session would run
 )
 
-// The kinds of constraints, each an error that every *ConstraintError of that kind is.
+// The kinds of constraints. errors.Is matches each with every *ConstraintError of that kind.
 var (
 	ErrUnique     = dbtx.ErrUnique     // such a row is there already
 	ErrForeignKey = dbtx.ErrForeignKey // the row that is referred to is not there
@@ -143,15 +145,15 @@ func StatementName(sql string) string { return dbtx.StatementName(sql) }
 // WithClock replaces time.Now as the source of the times that the caller leaves zero.
 func WithClock(now func() time.Time) Option { return dbtx.WithClock(now) }
 
-// WithIDs replaces NewID as the source of the ids that the caller leaves empty. The schema may take ids of one form only.
+// WithIDs replaces NewID as the source of the ids that the caller leaves empty. A CHECK of the schema may accept ids of one form only.
 func WithIDs(newID func() string) Option { return dbtx.WithIDs(newID) }
 
 // WithEcho prints every statement to w, a line each: the query's name, the SQL, the arguments, how many rows, how long, and the error
 // if any. Secrets and personal data are not shown. A nil w is no echo. See dbtx.WithEcho.
 func WithEcho(w io.Writer) Option { return dbtx.WithEcho(w) }
 
-// WithTracer has pgx report to t, which may implement its other tracer interfaces too; otelpgx does. It is for Open. See
-// dbtx.WithTracer.
+// WithTracer has pgx report to t, which may implement its other tracer interfaces too; otelpgx does. It is for Open: New panics. Set the
+// tracer of a pool of your own in its configuration. See dbtx.WithTracer.
 func WithTracer(t pgx.QueryTracer) Option { return dbtx.WithTracer(t) }
 
 // WithPipelining gathers the look-ups of callers that run at the same time into one round trip. See dbtx.WithPipelining.

@@ -69,8 +69,8 @@ func TestProblems_Refuses(t *testing.T) {
 		"CREATE FUNCTION \"f(\"() RETURNS int RETURN 1":                     "a.sql:2: the name of a function can't have a parenthesis: call it otherwise",
 
 		// history
-		"ALTER TABLE t RENAME TO u":                                                  "a.sql:2: RENAME is history: write the new name where it is made, and -- +was with the old one",
-		"ALTER TABLE t RENAME COLUMN id TO k":                                        "a.sql:2: RENAME is history: write the new name where it is made, and -- +was with the old one",
+		"ALTER TABLE t RENAME TO u":                                                  "a.sql:2: RENAME is history: write the new name where it is made",
+		"ALTER TABLE t RENAME COLUMN id TO k":                                        "a.sql:2: RENAME is history: write the new name where it is made",
 		"ALTER TYPE mood RENAME VALUE 'blue' TO 'red'":                               "a.sql:2: ALTER TYPE is history: write the label where the type is made",
 		"ALTER TYPE mood ADD VALUE 'red'":                                            "a.sql:2: ALTER TYPE is history: write the label where the type is made",
 		"ALTER TYPE c ADD ATTRIBUTE a integer":                                       "a.sql:2: ALTER TYPE is history: write it where the type is made",

@@ -10,7 +10,7 @@ func refusal(node *pgquery.Node) string {
 	case node.GetCreateSchemaStmt() != nil:
 		return "a store has one schema, the current one: CREATE SCHEMA is not for its files"
 	case node.GetRenameStmt() != nil:
-		return "RENAME is history: write the new name where it is made, and -- +was with the old one"
+		return "RENAME is history: write the new name where it is made"
 	case node.GetDropStmt() != nil:
 		return "DROP is history: take out what is dropped"
 	case node.GetAlterEnumStmt() != nil:

@@ -24,10 +24,10 @@ import (
 type DB = dbtx.DB
 
 // Bootstrap creates the objects of the schema files that are missing from the current schema, in one transaction and in the
-// order of the files, and returns what it has created. What belongs to a table, such as its constraints, triggers, comments
-// and partitions, is created with the table. It changes nothing that exists, whatever that looks like: an object that is
-// there is left alone, also where its statement says OR REPLACE. Check says what is different. There is one exception: an
-// index that is missing from a table that is there is added, until there is a command for changes of a schema.
+// order of the files, and returns what it has created. What belongs to a table, such as its constraints, triggers and comments,
+// is created with the table. It alters and drops nothing: an object that is there is left alone, whatever it looks like, also where
+// its statement says OR REPLACE. Check says what is different. It adds two things to a table that is there: an index that has a
+// name, and a partition.
 //
 // A table or an index is returned as its name, and another object with its kind before its name: "enum mood", "function
 // f(int4)". The indexes and partitions of a table that was created are not listed beside it. A second call creates nothing,
