@@ -46,7 +46,7 @@ func TestStore_ServesAStoresOwnMethods(t *testing.T) {
 func TestDerive_OfSeveralColumns(t *testing.T) {
 	t.Parallel()
 	two := dbtx.Derive2(func(a string, b int) (string, error) { return a + string(rune('0'+b)), nil })
-	three := dbtx.Derive3(func(a, b string, c *int) (string, error) { return a + b, nil })
+	three := dbtx.Derive3(func(a, b string, _ *int) (string, error) { return a + b, nil })
 	word, none := "a", (*string)(nil)
 	for name, c := range map[string]struct {
 		of   dbtx.Derivation
