@@ -368,7 +368,7 @@ func TestSoak_OnAStandbyReadsAndRefusesWrites(t *testing.T) {
 	read, err := copied.GetPaper(t.Context(), a.ID)
 	require.NoError(t, err)
 	require.Equal(t, a, read)
-	reader, err := copied.GetReaderByEmail(t.Context(), "BUYER@x")
+	reader, err := copied.GetReaderByEmail(t.Context(), "buyer@x")
 	require.NoError(t, err)
 	require.Equal(t, buyer, reader)
 	require.NoError(t, copied.InTx(t.Context(), func(tx *testdb.Repo) error {

@@ -3,7 +3,9 @@ package dbtx_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"musicstore/layer/dbtx"
 	"net"
 	"os"
 	"os/exec"
@@ -263,7 +265,17 @@ func TestSoak_PgBouncer(t *testing.T) {
 			}
 			changed <- err
 		}()
-		err = everyQueryAtOnce(t.Context(), 8, 4, func(i int) *testdb.Repo { return stores[i] })
+		own := *queries
+		own.On = func(store *dbtx.Store) any { return copiesInTx{dbgen.New(store.DBTX()), store} }
+		err = errors.Join(dbtxtest.AtOnce(8, func(i int) error {
+			for range 4 {
+				if err := own.EveryOrError(t.Context(), testdb.Store(stores[i])); err != nil {
+					return err
+				}
+			}
+
+			return nil
+		})...)
 		require.NoError(t, <-changed)
 		require.NoError(t, err)
 	})
@@ -349,4 +361,22 @@ func TestPgBouncer_ReportsTheSettings(t *testing.T) {
 	read, err := store.GetPaper(t.Context(), made.ID)
 	require.NoError(t, err)
 	require.Equal(t, made, read)
+}
+
+// copiesInTx has the COPY in a transaction. A pooler may give it another server connection otherwise than the look at the types of its
+// columns had.
+type copiesInTx struct {
+	dbgen.Querier
+
+	store *dbtx.Store
+}
+
+func (c copiesInTx) LoadArticles(ctx context.Context, articles []dbgen.LoadArticlesParams) (n int64, err error) {
+	err = c.store.InTx(ctx, func(tx *dbtx.Store) error {
+		n, err = dbgen.New(tx.DBTX()).LoadArticles(ctx, articles)
+
+		return err
+	})
+
+	return n, err
 }
