@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"musicstore/layer/dbtx"
 	"net"
 	"os"
 	"os/exec"
@@ -16,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"musicstore/layer/dbtx"
 
 	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb/dbgen"
