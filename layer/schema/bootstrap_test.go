@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"musicstore/layer/dbtest"
+	"musicstore/layer/internal/sqlstate"
 	"musicstore/layer/schema"
 
 	"github.com/jackc/pgx/v5"
@@ -216,7 +217,7 @@ func TestBootstrap_ByManyAtOnce(t *testing.T) {
 			atOnce(len(errs), func(i int) { errs[i] = naive(t.Context(), db, files) })
 			for _, err := range errs {
 				if err != nil {
-					failed[sqlState(err)]++
+					failed[sqlstate.Of(err)]++
 				}
 			}
 			require.Equal(t, tables, relations(t, db), "one of them got through")
@@ -311,7 +312,7 @@ func TestBootstrap_OnAnEngineWithoutAdvisoryLocks(t *testing.T) {
 		tx, err := withoutLock(db).Begin(t.Context())
 		require.NoError(t, err)
 		_, err = tx.Exec(t.Context(), "SELECT pg_advisory_xact_lock($1)", schema.LockKey)
-		require.Equal(t, "42883", sqlState(err))
+		require.Equal(t, "42883", sqlstate.Of(err))
 		require.NoError(t, tx.Rollback(t.Context()))
 
 		created, err := schema.Bootstrap(t.Context(), withoutLock(db), own)
@@ -355,7 +356,7 @@ END $$`)
 		db := connect(t, dbtest.EmptyURL(t))
 		run(t, db, "CREATE TABLE poets (id bigint)")
 		_, err := schema.Bootstrap(t.Context(), withoutLock(db), of(t, clashing))
-		require.Equal(t, "42P07", sqlState(err))
+		require.Equal(t, "42P07", sqlstate.Of(err))
 		require.ErrorContains(t, err, "bootstrap: 020_key.sql:1: ")
 		require.Equal(t, []string{"poets"}, relations(t, db))
 
@@ -419,7 +420,7 @@ func TestBootstrap_GivesUpOnATableThatIsHeld(t *testing.T) {
 	}}, own)
 	require.ErrorContains(t, err, "bootstrap: something has held the tables for 10s: end it, or try again when it has ended: ")
 	require.ErrorContains(t, err, "schema/020_papers.sql:39: ")
-	require.Equal(t, "55P03", sqlState(err))
+	require.Equal(t, "55P03", sqlstate.Of(err))
 	require.Equal(t, before, catalogue(t, db), "the index of readers has gone with it")
 
 	require.NoError(t, tx.Rollback(t.Context()))
@@ -447,7 +448,7 @@ func TestBootstrap_Fails(t *testing.T) {
 				{Name: "030_late.sql", SQL: "CREATE TABLE IF NOT EXISTS late (id bigint);"},
 			}))
 			require.ErrorContains(t, err, "bootstrap: 020_broken.sql:"+broken.line+": ERROR: ", name)
-			require.Equal(t, broken.state, sqlState(err), name)
+			require.Equal(t, broken.state, sqlstate.Of(err), name)
 			require.Empty(t, relations(t, db), name)
 		}
 	})
@@ -472,7 +473,7 @@ func TestBootstrap_Fails(t *testing.T) {
 		for _, path := range []string{"nowhere", `""`} {
 			_, err := schema.Bootstrap(t.Context(), connect(t, url, searchPath(path)), own)
 			require.ErrorContains(t, err, "bootstrap: the search_path names no schema that exists: ")
-			require.Equal(t, "3F000", sqlState(err))
+			require.Equal(t, "3F000", sqlstate.Of(err))
 		}
 		require.Empty(t, relations(t, connect(t, url)))
 	})

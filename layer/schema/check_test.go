@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"musicstore/layer/dbtest"
+	"musicstore/layer/internal/sqlstate"
 	"musicstore/layer/schema"
 )
 
@@ -545,9 +546,9 @@ func TestCheck_FindsAnIndexWhoseBuildFailed(t *testing.T) {
 	run(t, db, `INSERT INTO sales (reader_id, paper_id, payment_ref, description, amount_paid_cents, created_at)
 		SELECT repeat('0', 32), id, n, '', 1, now() FROM papers, generate_series(1, 2) AS n`)
 	_, err := db.Exec(t.Context(), "CREATE UNIQUE INDEX CONCURRENTLY sales_paper_id_idx ON sales (paper_id)", pgx.QueryExecModeSimpleProtocol)
-	require.Equal(t, "23505", sqlState(err))
+	require.Equal(t, "23505", sqlstate.Of(err))
 	_, err = db.Exec(t.Context(), "CREATE UNIQUE INDEX CONCURRENTLY mine ON sales (paper_id)", pgx.QueryExecModeSimpleProtocol)
-	require.Equal(t, "23505", sqlState(err))
+	require.Equal(t, "23505", sqlstate.Of(err))
 
 	differences := check(t, db)
 	require.Equal(t, []string{
@@ -638,7 +639,7 @@ func findsTriggers(t *testing.T, names ...string) {
 				return nil
 			}
 			if test.rows != "" {
-				require.Equal(t, test.code, sqlState(inRollback(test.rows)))
+				require.Equal(t, test.code, sqlstate.Of(inRollback(test.rows)))
 				require.NoError(t, inRollback(test.disable, test.rows), "the rule is not in force")
 			}
 			run(t, admin, test.disable)
@@ -988,7 +989,7 @@ func TestCheck_ForARoleThatMayDoLittle(t *testing.T) {
 	asRole := func(c *pgx.ConnConfig) { c.User, c.Password = role, "looker" }
 	db := connect(t, url, asRole)
 	_, err := db.Exec(t.Context(), "SELECT FROM papers")
-	require.Equal(t, "42501", sqlState(err))
+	require.Equal(t, "42501", sqlstate.Of(err))
 
 	require.Empty(t, check(t, db))
 	run(t, owner, `ALTER TABLE papers ALTER COLUMN year TYPE bigint; CREATE TABLE mine (id bigint DEFAULT 7);
@@ -1034,7 +1035,7 @@ func TestCheck_Fails(t *testing.T) {
 			{Name: "010_broken.sql", SQL: "CREATE TABLE IF NOT EXISTS broken (id bigin);"},
 		}))
 		require.ErrorContains(t, err, "check: 010_broken.sql:1: ")
-		require.Equal(t, "42704", sqlState(err))
+		require.Equal(t, "42704", sqlstate.Of(err))
 	})
 	t.Run("OnAConnectionThatIsClosed", func(t *testing.T) {
 		t.Parallel()

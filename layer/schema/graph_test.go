@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"musicstore/layer/dbtest"
+	"musicstore/layer/internal/sqlstate"
 	"musicstore/layer/schema"
 )
 
@@ -242,7 +243,7 @@ func TestGraph(t *testing.T) {
 		require.NoError(t, err)
 		run(t, conn, "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM current_user")
 		_, err = conn.Exec(t.Context(), "SELECT FROM papers")
-		require.Equal(t, "42501", sqlState(err), "not even the owner may read them")
+		require.Equal(t, "42501", sqlstate.Of(err), "not even the owner may read them")
 		got, err := schema.Graph(t.Context(), conn)
 		require.NoError(t, err)
 		require.Equal(t, want, got)

@@ -2,7 +2,6 @@ package schema_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -202,15 +201,6 @@ func atOnce(n int, fn func(i int)) {
 	}
 	close(start)
 	wg.Wait()
-}
-
-func sqlState(err error) string {
-	var pg *pgconn.PgError
-	if !errors.As(err, &pg) {
-		return ""
-	}
-
-	return pg.Code
 }
 
 // naive is the bootstrap without the lock: the same files in a transaction.
