@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/private"
 
 	"github.com/jackc/pgx/v5/pgtype"
@@ -257,29 +257,25 @@ func TestLoans_DoNotOverlap(t *testing.T) {
 		return err
 	}
 	race := func(lend func(*library.Repo) error) []error {
-		var desks sync.WaitGroup
-		ready := make(chan struct{}, 2)
-		errs := make([]error, 2)
-		for i := range errs {
-			desks.Go(func() {
-				errs[i] = store.InTx(ctx, func(tx *library.Repo) error {
+		both := dbtxtest.NewBarrier(2)
+
+		return dbtxtest.AtOnce(2, func(int) error {
+			looked := false // InTx runs the closure again when the two have blocked each other
+
+			return store.InTx(ctx, func(tx *library.Repo) error {
+				if !looked {
+					looked = true
 					var lent bool
 					err := tx.DB().QueryRow(ctx, "SELECT EXISTS (SELECT FROM loans WHERE copy_id = $1 AND returned_at IS NULL)", item.ID).Scan(&lent)
+					both.Wait()
 					if err != nil || lent {
 						return fmt.Errorf("lent: %t %w", lent, err)
 					}
-					ready <- struct{}{}
-					for len(ready) < 2 { // both have looked
-						time.Sleep(time.Millisecond)
-					}
+				}
 
-					return lend(tx)
-				})
+				return lend(tx)
 			})
-		}
-		desks.Wait()
-
-		return errs
+		})
 	}
 	errs := race(lend)
 	if errs[0] == nil {
