@@ -9,25 +9,6 @@
 --   - price: the lowest price first
 --   - name: by the folded name
 --   - relevance: the shortest name first
---
--- The text is folded as the indexes fold the names.
-WITH given AS (
-    SELECT line.what, regexp_replace(
-        CASE WHEN line.name COLLATE "C" ~ '^[ -~]*$' THEN lower(line.name COLLATE "C") ELSE
-            replace(replace(replace(replace(translate(lower(regexp_replace(
-                normalize(line.name COLLATE "C", NFKD),
-                '[\u00ad\u02b0-\u036f\u0591-\u05bd\u064b-\u065f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3099\u309a\ufe00-\ufe0f\ufeff]', '', 'g')),
-                'ŁłØøĐđÐðĦħŦŧŊŋıÆŒÞẞΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩςАБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯЄІҐЂЈЉЊЋЏ',
-                'llooddddhhttnniæœþßαβγδεζηθικλμνξοπρστυφχψωσабвгдежзиклмнопрстуфхцчшщъыьэюяєіґђјљњћџ'),
-                'æ', 'ae'), 'œ', 'oe'), 'ß', 'ss'), 'þ', 'th')
-        END,
-        '([\u3005-\u3007\u3041-\u30fa\u30fc-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])|[\u0001-/:-@\[-`{-\u00bf×÷\u2000-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3008-\u303f\u30fb\U0001f000-\U0001faff]+', ' \1 ', 'g') AS folded
-    FROM (
-        SELECT 'text' AS what, @text::text AS name
-        UNION ALL
-        SELECT 'after' AS what, @after_name::text AS name
-    ) AS line
-)
 SELECT
     named.kind::text AS kind,
     named.id::bigint AS id,
@@ -45,18 +26,6 @@ FROM (
     SELECT 'track' AS kind, tracks.id, tracks.name, tracks.album_id
     FROM tracks
 ) AS named
-CROSS JOIN LATERAL (
-    SELECT regexp_replace(
-        CASE WHEN named.name COLLATE "C" ~ '^[ -~]*$' THEN lower(named.name COLLATE "C") ELSE
-            replace(replace(replace(replace(translate(lower(regexp_replace(
-                normalize(named.name COLLATE "C", NFKD),
-                '[\u00ad\u02b0-\u036f\u0591-\u05bd\u064b-\u065f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3099\u309a\ufe00-\ufe0f\ufeff]', '', 'g')),
-                'ŁłØøĐđÐðĦħŦŧŊŋıÆŒÞẞΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩςАБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯЄІҐЂЈЉЊЋЏ',
-                'llooddddhhttnniæœþßαβγδεζηθικλμνξοπρστυφχψωσабвгдежзиклмнопрстуфхцчшщъыьэюяєіґђјљњћџ'),
-                'æ', 'ae'), 'œ', 'oe'), 'ß', 'ss'), 'þ', 'th')
-        END,
-        '([\u3005-\u3007\u3041-\u30fa\u30fc-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])|[\u0001-/:-@\[-`{-\u00bf×÷\u2000-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3008-\u303f\u30fb\U0001f000-\U0001faff]+', ' \1 ', 'g') AS folded
-) AS words
 CROSS JOIN LATERAL ( /* no index has both the words and an order: all matches are joined by key, then filtered and sorted */
     SELECT albums.id, albums.name, albums.url, albums.year, albums.price_cents, albums.is_published
     FROM albums
@@ -71,19 +40,17 @@ CROSS JOIN LATERAL (
             WHEN 'relevance' THEN char_length(named.name)
             ELSE 0
         END::bigint AS number,
-        CASE WHEN @sort::text = 'name' THEN btrim(words.folded) ELSE '' END AS name
+        CASE WHEN @sort::text = 'name' THEN btrim(fold_name(named.name COLLATE "C")) ELSE '' END AS name
 ) AS place
-WHERE to_tsvector('simple', words.folded) @@ (
-        SELECT (nullif(plainto_tsquery('simple', given.folded)::text, '') || ':*')::tsquery
-        FROM given
-        WHERE given.what = 'text'
+WHERE to_tsvector('simple', fold_name(named.name COLLATE "C")) @@ (
+        SELECT (nullif(plainto_tsquery('simple', fold_name(@text::text))::text, '') || ':*')::tsquery
     )
     AND (album.is_published OR @unpublished_too::boolean)
     AND album.year BETWEEN @year_from::integer AND @year_to::integer
     AND album.price_cents BETWEEN @price_cents_from::bigint AND @price_cents_to::bigint
     AND (place.number, place.name, named.kind, named.id) > (
         @after_number::bigint,
-        (SELECT btrim(given.folded) FROM given WHERE given.what = 'after'),
+        (SELECT btrim(fold_name(@after_name::text))),
         @after_kind::text,
         @after_id::bigint
     )

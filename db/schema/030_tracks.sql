@@ -31,14 +31,5 @@ CREATE TABLE IF NOT EXISTS tracks (
     CONSTRAINT tracks_display_order_check CHECK (display_order BETWEEN 1 AND 999)
 );
 
--- The words of the name, for SearchCatalog: as those of an album.
-CREATE INDEX IF NOT EXISTS tracks_search_idx ON tracks USING gin (to_tsvector('simple', regexp_replace(
-    CASE WHEN name COLLATE "C" ~ '^[ -~]*$' THEN lower(name COLLATE "C") ELSE
-        replace(replace(replace(replace(translate(lower(regexp_replace(
-            normalize(name COLLATE "C", NFKD),
-            '[\u00ad\u02b0-\u036f\u0591-\u05bd\u064b-\u065f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3099\u309a\ufe00-\ufe0f\ufeff]', '', 'g')),
-            'ŁłØøĐđÐðĦħŦŧŊŋıÆŒÞẞΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩςАБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯЄІҐЂЈЉЊЋЏ',
-            'llooddddhhttnniæœþßαβγδεζηθικλμνξοπρστυφχψωσабвгдежзиклмнопрстуфхцчшщъыьэюяєіґђјљњћџ'),
-            'æ', 'ae'), 'œ', 'oe'), 'ß', 'ss'), 'þ', 'th')
-    END,
-    '([\u3005-\u3007\u3041-\u30fa\u30fc-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])|[\u0001-/:-@\[-`{-\u00bf×÷\u2000-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3008-\u303f\u30fb\U0001f000-\U0001faff]+', ' \1 ', 'g')));
+-- The words of the name, for SearchCatalog.
+CREATE INDEX IF NOT EXISTS tracks_search_idx ON tracks USING gin (to_tsvector('simple', fold_name(name COLLATE "C")));

@@ -136,8 +136,6 @@ type Querier interface {
 	//   - price: the lowest price first
 	//   - name: by the folded name
 	//   - relevance: the shortest name first
-	//
-	// The text is folded as the indexes fold the names.
 	SearchCatalog(ctx context.Context, arg SearchCatalogParams) ([]SearchCatalogRow, error)
 	// SetPasswordHash replaces the account's password, ends its open reset, and returns the account; no row when there is none.
 	//

@@ -10,23 +10,6 @@ import (
 )
 
 const searchCatalog = `-- name: SearchCatalog :many
-WITH given AS (
-    SELECT line.what, regexp_replace(
-        CASE WHEN line.name COLLATE "C" ~ '^[ -~]*$' THEN lower(line.name COLLATE "C") ELSE
-            replace(replace(replace(replace(translate(lower(regexp_replace(
-                normalize(line.name COLLATE "C", NFKD),
-                '[\u00ad\u02b0-\u036f\u0591-\u05bd\u064b-\u065f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3099\u309a\ufe00-\ufe0f\ufeff]', '', 'g')),
-                'ŁłØøĐđÐðĦħŦŧŊŋıÆŒÞẞΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩςАБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯЄІҐЂЈЉЊЋЏ',
-                'llooddddhhttnniæœþßαβγδεζηθικλμνξοπρστυφχψωσабвгдежзиклмнопрстуфхцчшщъыьэюяєіґђјљњћџ'),
-                'æ', 'ae'), 'œ', 'oe'), 'ß', 'ss'), 'þ', 'th')
-        END,
-        '([\u3005-\u3007\u3041-\u30fa\u30fc-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])|[\u0001-/:-@\[-` + "`" + `{-\u00bf×÷\u2000-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3008-\u303f\u30fb\U0001f000-\U0001faff]+', ' \1 ', 'g') AS folded
-    FROM (
-        SELECT 'text' AS what, $11::text AS name
-        UNION ALL
-        SELECT 'after' AS what, $12::text AS name
-    ) AS line
-)
 SELECT
     named.kind::text AS kind,
     named.id::bigint AS id,
@@ -44,18 +27,6 @@ FROM (
     SELECT 'track' AS kind, tracks.id, tracks.name, tracks.album_id
     FROM tracks
 ) AS named
-CROSS JOIN LATERAL (
-    SELECT regexp_replace(
-        CASE WHEN named.name COLLATE "C" ~ '^[ -~]*$' THEN lower(named.name COLLATE "C") ELSE
-            replace(replace(replace(replace(translate(lower(regexp_replace(
-                normalize(named.name COLLATE "C", NFKD),
-                '[\u00ad\u02b0-\u036f\u0591-\u05bd\u064b-\u065f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3099\u309a\ufe00-\ufe0f\ufeff]', '', 'g')),
-                'ŁłØøĐđÐðĦħŦŧŊŋıÆŒÞẞΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩςАБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯЄІҐЂЈЉЊЋЏ',
-                'llooddddhhttnniæœþßαβγδεζηθικλμνξοπρστυφχψωσабвгдежзиклмнопрстуфхцчшщъыьэюяєіґђјљњћџ'),
-                'æ', 'ae'), 'œ', 'oe'), 'ß', 'ss'), 'þ', 'th')
-        END,
-        '([\u3005-\u3007\u3041-\u30fa\u30fc-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])|[\u0001-/:-@\[-` + "`" + `{-\u00bf×÷\u2000-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3008-\u303f\u30fb\U0001f000-\U0001faff]+', ' \1 ', 'g') AS folded
-) AS words
 CROSS JOIN LATERAL ( /* no index has both the words and an order: all matches are joined by key, then filtered and sorted */
     SELECT albums.id, albums.name, albums.url, albums.year, albums.price_cents, albums.is_published
     FROM albums
@@ -70,39 +41,37 @@ CROSS JOIN LATERAL (
             WHEN 'relevance' THEN char_length(named.name)
             ELSE 0
         END::bigint AS number,
-        CASE WHEN $1::text = 'name' THEN btrim(words.folded) ELSE '' END AS name
+        CASE WHEN $1::text = 'name' THEN btrim(fold_name(named.name COLLATE "C")) ELSE '' END AS name
 ) AS place
-WHERE to_tsvector('simple', words.folded) @@ (
-        SELECT (nullif(plainto_tsquery('simple', given.folded)::text, '') || ':*')::tsquery
-        FROM given
-        WHERE given.what = 'text'
+WHERE to_tsvector('simple', fold_name(named.name COLLATE "C")) @@ (
+        SELECT (nullif(plainto_tsquery('simple', fold_name($2::text))::text, '') || ':*')::tsquery
     )
-    AND (album.is_published OR $2::boolean)
-    AND album.year BETWEEN $3::integer AND $4::integer
-    AND album.price_cents BETWEEN $5::bigint AND $6::bigint
+    AND (album.is_published OR $3::boolean)
+    AND album.year BETWEEN $4::integer AND $5::integer
+    AND album.price_cents BETWEEN $6::bigint AND $7::bigint
     AND (place.number, place.name, named.kind, named.id) > (
-        $7::bigint,
-        (SELECT btrim(given.folded) FROM given WHERE given.what = 'after'),
-        $8::text,
-        $9::bigint
+        $8::bigint,
+        (SELECT btrim(fold_name($9::text))),
+        $10::text,
+        $11::bigint
     )
 ORDER BY place.number, place.name, named.kind, named.id
-LIMIT $10
+LIMIT $12
 `
 
 type SearchCatalogParams struct {
 	Sort           string `json:"sort"`
+	Text           string `json:"text"`
 	UnpublishedToo bool   `json:"unpublished_too"`
 	YearFrom       int32  `json:"year_from"`
 	YearTo         int32  `json:"year_to"`
 	PriceCentsFrom int64  `json:"price_cents_from"`
 	PriceCentsTo   int64  `json:"price_cents_to"`
 	AfterNumber    int64  `json:"after_number"`
+	AfterName      string `json:"after_name"`
 	AfterKind      string `json:"after_kind"`
 	AfterID        int64  `json:"after_id"`
 	PageSize       int32  `json:"page_size"`
-	Text           string `json:"text"`
-	AfterName      string `json:"after_name"`
 }
 
 type SearchCatalogRow struct {
@@ -127,22 +96,20 @@ type SearchCatalogRow struct {
 //   - price: the lowest price first
 //   - name: by the folded name
 //   - relevance: the shortest name first
-//
-// The text is folded as the indexes fold the names.
 func (q *Queries) SearchCatalog(ctx context.Context, arg SearchCatalogParams) ([]SearchCatalogRow, error) {
 	rows, err := q.db.Query(ctx, searchCatalog,
 		arg.Sort,
+		arg.Text,
 		arg.UnpublishedToo,
 		arg.YearFrom,
 		arg.YearTo,
 		arg.PriceCentsFrom,
 		arg.PriceCentsTo,
 		arg.AfterNumber,
+		arg.AfterName,
 		arg.AfterKind,
 		arg.AfterID,
 		arg.PageSize,
-		arg.Text,
-		arg.AfterName,
 	)
 	if err != nil {
 		return nil, err

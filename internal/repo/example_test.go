@@ -121,11 +121,11 @@ func ExampleOpen() {
 	defer store.Close()
 
 	created, err := schema.Bootstrap(ctx, store.DB())
-	fmt.Println(created[:2], err)
+	fmt.Println(created[0], err)
 	again, err := schema.Bootstrap(ctx, store.DB())
 	fmt.Println(again, err)
 	// Output:
-	// [accounts albums] <nil>
+	// accounts <nil>
 	// [] <nil>
 }
 

@@ -55,7 +55,7 @@ func (d Difference) String() string {
 // transaction that only reads, or for a role without the privilege TEMPORARY on the database. The text says which.
 var ErrNoTemporaryTables = errors.New("can't make temporary tables")
 
-// ErrNoSchema is what Check returns where the files have more than temporary tables can show, such as functions, and it
+// ErrNoSchema is what Check returns where the files have more than temporary tables can show, such as a materialized view, and it
 // can't make a schema for them: on a standby, in a transaction that only reads, or for a role without the privilege CREATE on
 // the database. The text says which.
 var ErrNoSchema = errors.New("can't make a schema to compare with")
@@ -66,13 +66,16 @@ var ErrNoSchema = errors.New("can't make a schema to compare with")
 // It builds the schema files, so that PostgreSQL itself reads the SQL, and compares the two catalogues, in one transaction
 // that is rolled back (in a transaction of the caller's, a savepoint). There are two ways:
 //
-//   - Files of tables, indexes, views, sequences, enums, domains and comments are built as temporary objects. The role needs to
+//   - Files of tables, indexes, views, sequences, enums, domains and comments are built as temporary objects. So are those with
+//     functions and triggers, while the database has all of these functions, whatever is in them, and none has a comment. The role needs to
 //     connect, to use the schema, and TEMPORARY on the database, which PostgreSQL gives to everybody: ErrNoTemporaryTables
 //     otherwise.
-//   - Files with more than that, or an extension that is missing, are built in a schema of their own. PostgreSQL looks for
-//     no function among temporary objects, and makes no trigger function, materialized view, unlogged table, composite type or
-//     range of use there. The role needs CREATE on the database in place of TEMPORARY: ErrNoSchema otherwise. A file that
-//     creates a function in an untrusted language needs the right to use that language, too.
+//   - All other files are built in a schema of their own: those with more, with an extension or a function that is
+//     missing, or with a function over one of their own types. PostgreSQL looks for no function among temporary objects, and makes no
+//     materialized view, unlogged table, composite type or range of use there. The role needs CREATE on the database in place of
+//     TEMPORARY: ErrNoSchema otherwise.
+//
+// A file that creates a function in an untrusted language needs the right to use that language, too.
 //
 // Either needs a server that can be written to. Check takes no lock that a reader or writer waits for. It runs nothing of
 // the files: a materialized view stays empty, functions are created and not called. It leaves nothing but the rows that
@@ -156,21 +159,29 @@ func catalogues(ctx context.Context, db DB, m *dbtx.Metadata) (want, have *catal
 	if err := exec(ctx, tx, "SET LOCAL jit = off"); err != nil {
 		return nil, nil, nil, err
 	}
-	s, err := newSite(ctx, tx, m, path, len(missing) > 0)
-	if err != nil {
+	if have, err = read(ctx, tx, nil, path+", pg_temp"); err != nil {
 		return nil, nil, nil, err
 	}
-	if missing, err = s.extend(ctx, tx, m, missing); err != nil {
-		return nil, nil, nil, err
+	s := temporary(m, path, have)
+	built := false
+	if s != nil && len(missing) == 0 {
+		if built, err = s.tryBuild(ctx, tx, m); err != nil {
+			return nil, nil, nil, err
+		}
 	}
-	if have, err = read(ctx, tx, nil, s.have); err != nil {
-		return nil, nil, nil, err
-	}
-	if slices.ContainsFunc(missing, func(name string) bool { return !s.extended[name] }) {
-		return nil, have, missing, nil
-	}
-	if err := s.build(ctx, tx, m); err != nil {
-		return nil, nil, nil, err
+	if !built {
+		if s, err = newSchema(ctx, tx, path); err != nil {
+			return nil, nil, nil, err
+		}
+		if missing, err = s.extend(ctx, tx, m, missing); err != nil {
+			return nil, nil, nil, err
+		}
+		if slices.ContainsFunc(missing, func(name string) bool { return !s.extended[name] }) {
+			return nil, have, missing, nil
+		}
+		if err := s.build(ctx, tx, m); err != nil {
+			return nil, nil, nil, err
+		}
 	}
 	if want, err = read(ctx, tx, s.names, s.want); err != nil {
 		return nil, nil, nil, err
@@ -184,22 +195,47 @@ func catalogues(ctx context.Context, db DB, m *dbtx.Metadata) (want, have *catal
 type site struct {
 	schema     string   // quoted
 	names      []string // of what the files make there; nil: everything there is theirs
+	functions  bool     // some of them are temporary
 	want, have string   // the search_paths by which the two sides are read: names are found in, and printed without, the first schemas
 	extended   map[string]bool
 }
 
-// newSite makes the schema.
-func newSite(ctx context.Context, tx pgx.Tx, m *dbtx.Metadata, path string, extends bool) (*site, error) {
-	if !extends && temporarily(m) {
-		s := &site{schema: "pg_temp", want: "pg_temp, " + path, have: path + ", pg_temp"}
-		for _, st := range m.Schema {
-			if st.Kind != dbtx.KindComment && st.Kind != dbtx.KindConstraint && st.Name != "" {
-				s.names = append(s.names, st.Name)
+// temporary returns the session's own schema for temporary tables, or nil where that is not enough: the schema has
+// something that PostgreSQL doesn't allow there, or a function that is missing. PostgreSQL looks for no function there, so what
+// calls one gets the function of the same name that the database has.
+func temporary(m *dbtx.Metadata, path string, have *catalogue) *site {
+	s := &site{schema: "pg_temp", want: "pg_temp, " + path, have: path + ", pg_temp"}
+	for _, st := range m.Schema {
+		switch st.Kind {
+		case dbtx.KindComment:
+			if st.Of == dbtx.KindFunction { // it would be the comment of the function that the database has
+				return nil
 			}
+		case dbtx.KindTable, dbtx.KindSequence:
+			if words := strings.Fields(st.SQL); len(words) > 1 && strings.EqualFold(words[1], "UNLOGGED") {
+				return nil
+			}
+		case dbtx.KindFunction:
+			if !slices.ContainsFunc(have.relations, func(o object) bool { return o.Signature == st.Name }) {
+				return nil
+			}
+			s.functions = true
+			st.Name, _, _ = strings.Cut(st.Name, "(")
+		case dbtx.KindIndex, dbtx.KindConstraint, dbtx.KindView, dbtx.KindEnum, dbtx.KindDomain,
+			dbtx.KindExtension, dbtx.KindSetting, dbtx.KindAlteration, dbtx.KindTrigger:
+		default:
+			return nil
 		}
-
-		return s, looked(ctx, tx, "TEMPORARY", s.names)
+		if st.Kind != dbtx.KindComment && st.Kind != dbtx.KindConstraint && st.Kind != dbtx.KindTrigger && st.Name != "" {
+			s.names = append(s.names, st.Name)
+		}
 	}
+
+	return s
+}
+
+// newSchema makes a schema for the site.
+func newSchema(ctx context.Context, tx pgx.Tx, path string) (*site, error) {
 	if err := looked(ctx, tx, "CREATE", nil); err != nil {
 		return nil, err
 	}
@@ -207,25 +243,6 @@ func newSite(ctx context.Context, tx pgx.Tx, m *dbtx.Metadata, path string, exte
 
 	return &site{schema: name, want: name + ", " + path + ", pg_temp", have: path + ", pg_temp"},
 		exec(ctx, tx, "CREATE SCHEMA "+name)
-}
-
-// temporarily says whether temporary tables are enough: the schema has nothing that PostgreSQL doesn't look for, or doesn't
-// allow, in the schema of those.
-func temporarily(m *dbtx.Metadata) bool {
-	for _, st := range m.Schema {
-		switch st.Kind {
-		case dbtx.KindTable, dbtx.KindSequence:
-			if words := strings.Fields(st.SQL); len(words) > 1 && strings.EqualFold(words[1], "UNLOGGED") {
-				return false
-			}
-		case dbtx.KindIndex, dbtx.KindConstraint, dbtx.KindComment, dbtx.KindView, dbtx.KindEnum, dbtx.KindDomain,
-			dbtx.KindExtension, dbtx.KindSetting, dbtx.KindAlteration:
-		default:
-			return false
-		}
-	}
-
-	return true
 }
 
 // extend creates the extensions that the database does not have, so that the files can be built. It returns
@@ -253,6 +270,33 @@ func (s *site) extend(ctx context.Context, tx pgx.Tx, m *dbtx.Metadata, missing 
 	}
 
 	return missing, nil
+}
+
+// tryBuild builds the schema files among the temporary tables. It returns false where they have functions and another schema
+// has to be tried: the role may make no temporary table, or PostgreSQL can't read the files there, for example since a temporary
+// type is not the type of a function's argument.
+func (s *site) tryBuild(ctx context.Context, tx pgx.Tx, m *dbtx.Metadata) (bool, error) {
+	switch err := looked(ctx, tx, "TEMPORARY", s.names); {
+	case errors.Is(err, ErrNoTemporaryTables) && s.functions && looked(ctx, tx, "CREATE", nil) == nil:
+		return false, nil
+	case err != nil:
+		return false, err
+	case !s.functions:
+		return true, s.build(ctx, tx, m)
+	}
+	nested, err := tx.Begin(ctx)
+	if err != nil {
+		return false, err
+	}
+	err = s.build(ctx, nested, m)
+	if err == nil {
+		return true, nested.Commit(ctx)
+	}
+	if !unreadable(err) {
+		return false, err
+	}
+
+	return false, settings.Rollback(ctx, nested)
 }
 
 // build runs the schema files. No code of theirs runs: a materialized view stays empty, and the body of a function is not
@@ -304,6 +348,7 @@ SELECT
     current_database(), current_user,
     (SELECT min(name::text) FROM (
         SELECT relname, relnamespace FROM pg_catalog.pg_class UNION ALL SELECT typname, typnamespace FROM pg_catalog.pg_type
+        UNION ALL SELECT proname, pronamespace FROM pg_catalog.pg_proc
      ) AS own (name, namespace)
      WHERE namespace = pg_my_temp_schema() AND name = ANY ($1::text[]))`
 
@@ -449,7 +494,7 @@ WITH here AS MATERIALIZED (
         f.oid, proname, proargtypes, pronargdefaults, proparallel, quote_ident(proname) || '(' || oidvectortypes(proargtypes) || ')' AS signature,
         CASE prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END AS kind
     FROM pg_catalog.pg_proc AS f
-    WHERE pronamespace = (SELECT oid FROM here) AND $1::text[] IS NULL AND NOT EXISTS ( -- a range makes some
+    WHERE pronamespace = (SELECT oid FROM here) AND ($1::text[] IS NULL OR proname = ANY ($1)) AND NOT EXISTS ( -- a range makes some
         SELECT FROM pg_catalog.pg_depend
         WHERE classid = 'pg_catalog.pg_proc'::regclass AND objid = f.oid AND deptype = 'i'
     )
@@ -584,7 +629,10 @@ WITH here AS MATERIALIZED (
             WHERE aggfnoid = f.oid
         ) ELSE substr(
             pg_get_functiondef(f.oid),
-            1 + length('CREATE OR REPLACE ' || kind || ' ' || quote_ident(nspname) || '.' || quote_ident(proname))
+            1 + length(quote_ident(proname)) + CASE here.oid
+                WHEN pg_my_temp_schema() THEN strpos(pg_get_functiondef(f.oid), '.') -- it prints the schema by another name
+                ELSE length('CREATE OR REPLACE ' || kind || ' ' || quote_ident(nspname) || '.')
+            END
         ) END,
         'Result', coalesce(pg_get_function_result(f.oid), ''),
         'Arguments', pg_get_function_arguments(f.oid),

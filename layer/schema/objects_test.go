@@ -437,8 +437,68 @@ CREATE VIEW v AS SELECT id FROM t WHERE mood = 'blue'; COMMENT ON TABLE t IS 'it
 		"enum mood is ('blue', 'red'), not ('blue')", "constraint short.short_check is missing: CHECK ((VALUE <> ''::text))",
 		"view v is missing", "partition p.p1 is missing: partition of p FOR VALUES IN (1)",
 	}, inWords(differences))
-	_, err = schema.Check(t.Context(), db, of(t, []file{{Name: "f.sql", SQL: files + "; CREATE FUNCTION f() RETURNS integer LANGUAGE sql AS 'SELECT 1'"}}))
-	require.ErrorIs(t, err, schema.ErrNoSchema)
+}
+
+// Functions need no right either, while the database has each of them.
+func TestCheck_ComparesFunctionsThatAreThereWithoutARight(t *testing.T) {
+	t.Parallel()
+	db := connect(t, dbtest.EmptyURL(t))
+	admin := connect(t, dbtest.AdminURL(t))
+	const files = `
+CREATE FUNCTION plain(name text) RETURNS text IMMUTABLE RETURN lower(name || CASE WHEN name = '' THEN '-' ELSE '' END);
+CREATE FUNCTION "Ünder.Score"(a integer, b integer DEFAULT 1) RETURNS integer LANGUAGE plpgsql AS $$ BEGIN RETURN a; END $$;
+CREATE TABLE t (id bigint DEFAULT "Ünder.Score"(1) PRIMARY KEY, name text CHECK (plain(name) <> ''), key text GENERATED ALWAYS AS (plain(name)) STORED);
+CREATE INDEX t_idx ON t (plain(name)) WHERE plain(name) > 'a';
+CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+CREATE TRIGGER stop BEFORE INSERT ON t FOR EACH ROW WHEN (plain(NEW.name) = 'x') EXECUTE FUNCTION stop();
+CREATE VIEW v AS SELECT plain(name) AS name FROM t;
+CREATE FUNCTION ts() RETURNS SETOF t STABLE BEGIN ATOMIC SELECT * FROM t WHERE plain(name) = name; END`
+	run(t, db, files)
+	run(t, admin, fmt.Sprintf("ALTER DATABASE %q OWNER TO CURRENT_USER; REVOKE CREATE ON DATABASE %[1]q FROM PUBLIC", db.Config().Database))
+	known := of(t, []file{{Name: "schema/010_some.sql", SQL: files}})
+	differences, err := schema.Check(t.Context(), db, known)
+	require.NoError(t, err)
+	require.Empty(t, inWords(differences))
+
+	run(t, db, `CREATE OR REPLACE FUNCTION plain(name text) RETURNS text IMMUTABLE RETURN upper(name);
+ALTER FUNCTION "Ünder.Score" COST 7; ALTER TABLE t DISABLE TRIGGER stop; COMMENT ON FUNCTION stop() IS 'other';
+DROP INDEX t_idx; CREATE INDEX t_idx ON t (plain(name)) WHERE plain(name) > 'b'; CREATE FUNCTION mine() RETURNS integer RETURN 1`)
+	differences, err = schema.Check(t.Context(), db, known)
+	require.NoError(t, err)
+	var found []string
+	for _, d := range differences {
+		found = append(found, d.Kind+" "+d.Name)
+	}
+	require.ElementsMatch(t, []string{
+		"function plain(text)", `function "Ünder.Score"(integer, integer)`, "trigger stop", "comment on function stop()", "index t_idx", "function mine()",
+	}, found)
+	mend(t, db, differences)
+	differences, err = schema.Check(t.Context(), db, known)
+	require.NoError(t, err)
+	require.Empty(t, inWords(differences))
+
+	// The controls: a function that is missing, one with a comment, and one over a type of the files need the right.
+	for _, more := range []string{
+		"CREATE FUNCTION more() RETURNS integer RETURN 2",
+		"COMMENT ON FUNCTION stop() IS 'other'",
+		"CREATE TYPE mood AS ENUM ('blue'); CREATE FUNCTION told(mood) RETURNS text IMMUTABLE RETURN 'x'; CREATE TABLE u (m mood CHECK (told(m) <> ''))",
+	} {
+		_, err = schema.Check(t.Context(), db, of(t, []file{{Name: "schema/010_some.sql", SQL: files + ";" + more}}))
+		require.ErrorIs(t, err, schema.ErrNoSchema)
+		run(t, db, more)
+	}
+	_, err = schema.Check(t.Context(), db, of(t, []file{{Name: "schema/010_some.sql", SQL: files + "; CREATE TYPE mood AS ENUM ('blue');" +
+		"CREATE FUNCTION told(mood) RETURNS text IMMUTABLE RETURN 'x'; CREATE TABLE u (m mood CHECK (told(m) <> ''))"}}))
+	require.ErrorIs(t, err, schema.ErrNoSchema, "a temporary type is not the function's")
+
+	// Either right is enough.
+	run(t, admin, fmt.Sprintf("REVOKE TEMPORARY ON DATABASE %q FROM PUBLIC", db.Config().Database))
+	_, err = schema.Check(t.Context(), db, known)
+	require.ErrorIs(t, err, schema.ErrNoTemporaryTables)
+	run(t, admin, fmt.Sprintf("GRANT CREATE ON DATABASE %q TO PUBLIC", db.Config().Database))
+	differences, err = schema.Check(t.Context(), db, known)
+	require.NoError(t, err)
+	require.NotContains(t, strings.Join(inWords(differences), "\n"), "plain")
 }
 
 // The diagram has the tables of a schema with everything: each once, by its own name, and no view.
