@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,11 +29,29 @@ func (a *app) initCommand() *cobra.Command {
 					text = "created " + strings.Join(created, "\ncreated ")
 				}
 
-				return a.print(map[string][]string{"created": append([]string{}, created...)}, text)
+				if err := a.print(map[string][]string{"created": append([]string{}, created...)}, text); err != nil {
+					return err
+				}
+
+				return a.pointToCheck(cmd.Context(), store)
 			})
 		},
 	}
 	a.jsonFlag(cmd)
 
 	return cmd
+}
+
+// pointToCheck says on standard error, in one line, that what was there is not as db/schema has it. It says nothing where the
+// role may not compare.
+func (a *app) pointToCheck(ctx context.Context, store *repo.Repo) error {
+	differences, err := schema.Check(ctx, store.DB())
+	if errors.Is(err, schema.ErrNoTemporaryTables) || errors.Is(err, schema.ErrNoSchema) {
+		return nil
+	}
+	if n := len(differences); n > 0 {
+		_, _ = fmt.Fprintf(a.err, "%s from db/schema: see musicstore check\n", plural(n, "difference"))
+	}
+
+	return err
 }

@@ -61,6 +61,16 @@ func TestInit(t *testing.T) {
 			musicstore(t, "init", "--database-url", url))
 		require.Equal(t, sampleAlbums(t), albums(t, url))
 	})
+	t.Run("PointsToCheckWhereSomethingDiffers", func(t *testing.T) {
+		t.Parallel()
+		url := dbtest.URL(t)
+		store := open(t, url)
+		_, err := store.DB().Exec(t.Context(), "ALTER TABLE albums ADD COLUMN mine text; DROP TABLE password_resets")
+		require.NoError(t, err)
+		const says = "1 difference from db/schema: see musicstore check\n"
+		require.Equal(t, result{ok, "created password_resets\n", says}, musicstore(t, "init", "--database-url", url))
+		require.Equal(t, result{ok, `{"created":[]}` + "\n", says}, musicstore(t, "init", "--json", "--database-url", url))
+	})
 	t.Run("SaysThatThereIsNoSchemaToCreateThemIn", func(t *testing.T) {
 		t.Parallel()
 		got := musicstore(t, "init", "--database-url", dbtest.EmptyURL(t)+"&search_path=nowhere")
@@ -104,7 +114,8 @@ func TestInit_WithoutURL(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	}
-	const says = `\ANo DATABASE_URL: using the private PostgreSQL in /.*/musicstore/keep/store\n\z`
+	// An earlier version may have made it, so it may differ.
+	const says = `\ANo DATABASE_URL: using the private PostgreSQL in /.*/musicstore/keep/store\n(?:\d+ differences? from db/schema: see musicstore check\n)?\z`
 	first := musicstore(t, "init")
 	require.Equal(t, ok, first.status, first.err)
 	require.Regexp(t, says, first.err)
