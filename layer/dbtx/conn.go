@@ -142,12 +142,13 @@ func (cl *call) copyFrom(src *checkedSource) (n int64, err error) {
 	defer func() { cl.done(err) }()
 	src.conn = connOf(cl.db)
 	types := typesSQL(src.table, src.columns)
-	if err = learnTypes(cl.ctx, cl.db, types, len(src.columns)); err != nil {
+	if err = misread(cl.ctx, src.conn, learnTypes(cl.ctx, cl.db, types, len(src.columns))); err != nil {
 		cl.unread = true // the COPY itself was not sent
 
 		return 0, err
 	}
 	n, err = cl.db.CopyFrom(cl.ctx, src.table, src.columns, src)
+	err = misread(cl.ctx, src.conn, err)
 	cl.c.echo.statement(cl.ctx, cl.start, cl.sql, nil, n, err)
 
 	return n, err

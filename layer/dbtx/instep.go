@@ -1,6 +1,7 @@
 package dbtx
 
 import (
+	"context"
 	"regexp"
 
 	"musicstore/layer/internal/sqlstate"
@@ -35,14 +36,15 @@ func leftOver(conn *pgx.Conn) bool {
 	return !pg.IsClosed() && !pg.IsBusy() && pg.Frontend().ReadBufferLen() > 0
 }
 
-// misfit matches the driver's errors for a reply of a kind that it did not expect.
-var misfit = regexp.MustCompile(`received unexpected message type|^unexpected (?:pipeline result|DataRow message)`)
+// misfit matches the driver's errors for a reply of a kind that it did not expect, and for bytes that are no message.
+var misfit = regexp.MustCompile(`received unexpected message type|^unexpected (?:pipeline result|DataRow message)|` +
+	`unknown message type: |invalid (?:message|body) length: |\w body (?:must have length of|is invalid) |invalid length for \w+\.\w`)
 
 // inStep returns err. If the reply does not belong to the statement, it closes the connection and returns an outOfStepError
 // instead. There are three signs of such a reply:
 //
 //   - a success without a command tag;
-//   - a message that the driver did not expect;
+//   - a message that the driver did not expect, or that is none;
 //   - a description that has another number of parameters than the query of db/queries.
 func (cl *call) inStep(tag pgconn.CommandTag, err error) error {
 	if err == nil && tag.String() != "" {
@@ -74,3 +76,14 @@ func (cl *call) inStep(tag pgconn.CommandTag, err error) error {
 
 // describedOtherwise matches the driver's errors for a statement with another number of parameters than arguments.
 var describedOtherwise = regexp.MustCompile(`^(?:expected \d+ arguments, got \d+|mismatched param and argument count)$`)
+
+// misread returns err. If it is that of a reply which the driver did not expect or could not read, misread closes the connection and
+// returns an outOfStepError instead.
+func misread(ctx context.Context, conn *pgx.Conn, err error) error {
+	if err == nil || conn == nil || sqlstate.Of(err) != "" || ctx.Err() != nil || !misfit.MatchString(err.Error()) {
+		return err
+	}
+	_ = conn.Close(ctx)
+
+	return outOfStepError{}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -825,4 +826,101 @@ func replyTwice(t *testing.T, messages ...int) {
 		}
 	}
 	require.Positive(t, wrong)
+}
+
+// unread is a message of a type that PostgreSQL does not have.
+type unread struct{}
+
+func (unread) Decode([]byte) error               { return nil }
+func (unread) Encode(dst []byte) ([]byte, error) { return append(dst, '!', 0, 0, 0, 4), nil }
+func (unread) Backend()                          {}
+
+// A reply that can't be read ends the connection, as a cut link does. So a read runs again, and the outcome of a write that
+// was under way is unknown.
+func TestRepo_AReplyThatCannotBeReadLosesTheConnection(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	direct := open(t, dbtest.URL(t))
+	known := newPaper(t, direct, "Known")
+	url := direct.DB().(*pgxpool.Pool).Config().ConnString()
+	proxy := wireproxy.New(t, url)
+	store := open(t, proxy.URL("pool_max_conns=1"))
+	// garble replaces the reply to the first statement with this tag.
+	garble := func(tag string) {
+		var done atomic.Bool
+		proxy.Set(func(m wireproxy.Message) wireproxy.Action {
+			reply, ok := m.Is.(*pgproto3.CommandComplete)
+			if ok && strings.HasPrefix(string(reply.CommandTag), tag) && done.CompareAndSwap(false, true) {
+				m.Become(unread{})
+			}
+
+			return wireproxy.Pass
+		})
+	}
+
+	garble("SELECT")
+	got, err := store.GetPaper(ctx, known.ID)
+	require.NoError(t, err)
+	require.Equal(t, known, got)
+	garble("SELECT")
+	papers, err := store.ListPapers(ctx, 10)
+	require.NoError(t, err)
+	require.Len(t, papers, 1)
+
+	kept := func() (n int) {
+		const count = "SELECT (SELECT count(*) FROM papers) + (SELECT count(*) FROM articles)"
+		require.NoError(t, direct.DB().QueryRow(ctx, count).Scan(&n))
+
+		return n
+	}
+	for name, write := range map[string]struct {
+		tag string
+		do  func(store *testdb.Repo) error
+	}{
+		"a write": {"INSERT", func(store *testdb.Repo) error {
+			_, err := store.CreatePaper(ctx, paper(testdb.NewID()))
+
+			return err
+		}},
+		"a write without rows": {"INSERT", func(store *testdb.Repo) error {
+			return store.AddPaper(ctx, testdb.AddPaperParams(paper(testdb.NewID())))
+		}},
+		"a COPY": {"COPY", func(store *testdb.Repo) error {
+			_, err := store.LoadArticles(ctx, []testdb.LoadArticlesParams{{PaperID: known.ID, Name: "A", DisplayOrder: 1}})
+
+			return err
+		}},
+		"a COMMIT": {"COMMIT", func(store *testdb.Repo) error {
+			return store.InTx(ctx, func(tx *testdb.Repo) error {
+				_, err := tx.CreatePaper(ctx, paper(testdb.NewID()))
+
+				return err
+			})
+		}},
+	} {
+		before := kept()
+		garble(write.tag)
+		require.ErrorIs(t, write.do(store), testdb.ErrOutcomeUnknown, name)
+		require.Equal(t, before+1, kept(), name)
+	}
+
+	for _, tag := range []string{"BEGIN", "INSERT"} { // before COMMIT was sent, nothing can have been kept
+		before := kept()
+		garble(tag)
+		require.NoError(t, store.InTx(ctx, func(tx *testdb.Repo) error {
+			_, err := tx.CreatePaper(ctx, paper(testdb.NewID()))
+
+			return err
+		}), tag)
+		require.Equal(t, before+1, kept(), tag)
+	}
+
+	garble("SELECT")
+	naive, err := pgx.Connect(ctx, proxy.URL(""))
+	require.NoError(t, err)
+	defer naive.Close(ctx)
+	err = naive.QueryRow(ctx, "SELECT count(*) FROM papers WHERE id = $1", known.ID).Scan(new(int))
+	require.ErrorContains(t, err, "unknown message type")
+	require.NotErrorIs(t, err, io.ErrUnexpectedEOF, "the control: the driver's error does not say that the connection is lost")
+	require.True(t, naive.IsClosed())
 }

@@ -192,7 +192,7 @@ func (t *transaction) commit(ctx context.Context) error {
 	}
 	t.done = true
 	start := t.r.conn.echo.start()
-	err := t.tx.Commit(ctx)
+	err := misread(ctx, t.s.conn, t.tx.Commit(ctx))
 	if err == nil && sent && t.s.conn.PgConn().TxStatus() != 'I' {
 		_ = t.s.conn.Close(ctx)
 		err = outOfStepError{}
