@@ -226,9 +226,26 @@ func TestOpen_NamesTheSettingWhoseFileIsBad(t *testing.T) {
 		require.ErrorIs(t, err, testdb.ErrInvalid)
 		require.EqualError(t, err, "open: "+want)
 	}
-	_, err := testdb.Open(t.Context(), "host=127.0.0.1 port=secret")
+	_, err := testdb.Open(t.Context(), "host=127.0.0.1 secret")
 	require.ErrorContains(t, err, "open: database URL: can't be read")
 	require.NotContains(t, err.Error(), "secret")
+}
+
+// The error of pgx has the whole URL, and the value.
+func TestOpen_NamesTheSettingWhoseValueIsBad(t *testing.T) {
+	t.Parallel()
+	for _, setting := range []string{
+		"port", "connect_timeout", "sslmode", "sslcertmode", "target_session_attrs", "min_protocol_version", "max_protocol_version",
+		"channel_binding", "require_auth", "default_query_exec_mode", "statement_cache_capacity", "description_cache_capacity",
+		"pool_max_conns", "pool_min_conns", "pool_max_conn_lifetime", "pool_health_check_period", "pool_ping_timeout",
+	} {
+		text := "host=127.0.0.1 user=u password=hidden " + setting + "=secret"
+		_, err := testdb.Open(t.Context(), text)
+		require.ErrorIs(t, err, testdb.ErrInvalid)
+		require.EqualError(t, err, "open: "+setting+": has a value that it can't have")
+		_, naive := pgxpool.ParseConfig(text)
+		require.ErrorContains(t, naive, "secret", "the control: the driver's error shows the text")
+	}
 }
 
 // A value of PGTZ is a setting of the URL, too.
@@ -239,6 +256,7 @@ func TestOpen_NamesTheSettingThatTheServerRefuses(t *testing.T) {
 		"timezone": {"Mars/Olympus", "open: TimeZone: the server refuses its value"},
 		"work_mem": {"secret", "open: work_mem: the server refuses its value"},
 		"no_such":  {"secret", "open: no_such: the server has no such setting"},
+		"options":  {"--lc-time=secret", "open: lc_time: the server refuses its value"},
 	} {
 		_, err := testdb.Open(t.Context(), dbtxtest.With(t, url, setting, want[0]))
 		require.ErrorIs(t, err, testdb.ErrInvalid)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,10 +31,18 @@ var badFiles = []struct{ text, setting, reason string }{
 	{`both "sslcert" and "sslkey" are required`, "sslcert", "needs sslkey, and sslkey needs sslcert"},
 }
 
-// badURL is the error of a URL that can't be read. A file that can't be used is named with the setting that names it.
+// badSetting matches what pgx and pgxpool say about the value of a setting. The setting's name comes before the value.
+var badSetting = regexp.MustCompile("`: (?:invalid |unknown |cannot parse |failed to configure TLS \\()?" +
+	`(sslmode|sslcertmode|connect_timeout|port|target_session_attrs|m(?:in|ax)_protocol_version|channel_binding|require_auth|` +
+	`default_query_exec_mode|(?:statement|description)_cache_capacity|pool_[a-z_]+)\b`)
+
+// badURL is the error of a URL that can't be read. It names the setting whose value or whose file can't be used, if it is one's.
 func badURL(err error) error {
 	invalid := &InvalidError{Op: "open", Field: "database URL", Reason: "can't be read: it must be like " +
 		"postgres://user:password@host:port/database?setting=value, or key=value pairs, and each setting have a value that it can have"}
+	if m := badSetting.FindStringSubmatch(err.Error()); m != nil {
+		invalid.Field, invalid.Reason = m[1], "has a value that it can't have"
+	}
 	for cause := errors.Unwrap(err); cause != nil; cause = errors.Unwrap(cause) {
 		for _, bad := range badFiles {
 			if !strings.HasPrefix(cause.Error(), bad.text) {
@@ -69,6 +78,11 @@ func refusedSetting(params map[string]string, err error) error {
 	for _, name := range slices.Sorted(maps.Keys(params)) {
 		if strings.Contains(strings.ToLower(pg.Message), strings.ToLower(strconv.Quote(name))) {
 			return &InvalidError{Op: "open", Field: name, Reason: reason}
+		}
+	}
+	for _, quoted := range quotedName.FindAllStringSubmatch(pg.Message, -1) {
+		if given := strings.ReplaceAll(params["options"], "-", "_"); strings.Contains(given, quoted[1]+"=") {
+			return &InvalidError{Op: "open", Field: quoted[1], Reason: reason}
 		}
 	}
 
