@@ -284,7 +284,8 @@ func (h host) command(ctx context.Context, name string, args ...string) *exec.Cm
 	return cmd
 }
 
-// run runs a command to its end. The error is the context's, or has the last lines of what the command printed.
+// run runs a command to its end. The error is the context's, or has what the command printed: ten lines from the first error on,
+// or the last ten.
 func (h host) run(ctx context.Context, name string, args ...string) error {
 	out, err := h.command(ctx, name, args...).CombinedOutput()
 	if err != nil && ctx.Err() != nil {
@@ -292,10 +293,26 @@ func (h host) run(ctx context.Context, name string, args ...string) error {
 	}
 
 	if err != nil {
-		return fmt.Errorf("%s: %w: %s", filepath.Base(name), err, lastLines(string(out)))
+		return fmt.Errorf("%s: %w: %s", filepath.Base(name), err, reasonIn(string(out)))
 	}
 
 	return nil
+}
+
+// firstError matches the first line in which PostgreSQL or one of its programs says what is wrong. A statement of many lines may
+// follow it.
+var firstError = regexp.MustCompile(`(?m)^.*\b(?:PANIC|FATAL|ERROR|error): .*$`)
+
+// reasonIn returns ten lines of what a command printed: from the first error on, or the last ones where it names none.
+func reasonIn(output string) string {
+	const most = 10
+	at := firstError.FindStringIndex(output)
+	if at == nil {
+		return lastLines(output)
+	}
+	lines := strings.Split(strings.TrimSpace(output[at[0]:]), "\n")
+
+	return strings.Join(lines[:min(len(lines), most)], "\n")
 }
 
 // copyTemplate makes a folder that holds a new database cluster. It copies one, which is faster than to make one.

@@ -110,6 +110,15 @@ func TestStart_AFailingInitdbGivesItsOutputAndLeavesNoTemplate(t *testing.T) {
 	require.ErrorContains(t, err, "no space left")
 	require.Equal(t, []string{"template.lock"}, entries(t, h.cache))
 	require.Empty(t, entries(t, h.temp))
+
+	// initdb prints the statement that failed behind the reason, and that can be longer than what is shown.
+	statement := strings.Repeat("STATEMENT of many lines\n", 30)
+	script(t, filepath.Join(h.path, "initdb"), "echo creating; echo 'x [1] FATAL:  disk full'; echo '"+statement+"'; exit 1")
+	_, err = h.start(t.Context(), "")
+	require.ErrorContains(t, err, "FATAL:  disk full")
+	require.NotContains(t, err.Error(), "creating")
+	require.LessOrEqual(t, strings.Count(err.Error(), "STATEMENT"), 10)
+	require.NotContains(t, lastLines("FATAL:  disk full\n"+statement), "disk full", "the control: the last lines lack the reason")
 }
 
 func TestTempFolder_IsTmpWhereASocketOrTheServersUserCannotBe(t *testing.T) {
