@@ -272,7 +272,7 @@ func (r *Repo) publishedAlbums(ctx context.Context, page Page) ([]Album, error) 
 func AfterPublishedAlbum(a AlbumWithTracks) string { return place(a.Year, a.ID) }
 
 // AllPublishedAlbums walks all published albums, the newest year first. However long their texts are, it holds no more
-// than about a thousand tracks at a time. An error ends the walk, as its last pair.
+// than about a thousand tracks at a time. Errors are those of AllAlbums.
 func (r *Repo) AllPublishedAlbums(ctx context.Context) iter.Seq2[AlbumWithTracks, error] {
 	return r.walkAlbums(ctx, AfterPublishedAlbum, r.publishedAlbums)
 }
@@ -303,7 +303,8 @@ func (r *Repo) albums(ctx context.Context, page Page) ([]Album, error) {
 func AfterAlbum(a AlbumWithTracks) string { return place(a.ID, "") }
 
 // AllAlbums walks all albums in the order they were created. However long their texts are, it holds no more than about
-// a thousand tracks at a time. An error ends the walk, as its last pair.
+// a thousand tracks at a time. An error ends the walk, as its last pair. An album with more than MaxTracks is such an error,
+// which only a database without the CHECK of display_order can have.
 func (r *Repo) AllAlbums(ctx context.Context) iter.Seq2[AlbumWithTracks, error] {
 	return r.walkAlbums(ctx, AfterAlbum, r.albums)
 }
@@ -337,6 +338,11 @@ func (r *Repo) walkAlbums(
 				page.Limit = len(albums) / 2
 
 				continue
+			}
+			if len(tracks) == walkTracks { // of one album, and there may be more
+				yield(AlbumWithTracks{}, fmt.Errorf("an album has more than %d tracks: the database lacks a CHECK of db/schema", MaxTracks))
+
+				return
 			}
 			for _, a := range albums {
 				full := AlbumWithTracks{Album: a, Tracks: tracksOf(a.ID, tracks)}

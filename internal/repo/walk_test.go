@@ -113,3 +113,38 @@ func walkGoesThroughAll(t *testing.T, count, full int) {
 		require.Equal(t, want, got, name)
 	}
 }
+
+// Somebody who drops the CHECK can give an album more tracks than a walk reads. It must not leave them out silently.
+func TestRepo_AWalkRefusesAnAlbumWithTooManyTracks(t *testing.T) {
+	t.Parallel()
+	store := dbtest.New(t)
+	require.NoError(t, store.CreateAlbums(t.Context(), []repo.NewAlbum{album("Small", 3), album("Full", repo.MaxTracks)}))
+	walked := func(walk iter.Seq2[repo.AlbumWithTracks, error]) (tracks int, err error) {
+		for a, err := range walk {
+			if err != nil {
+				return tracks, err
+			}
+			tracks += len(a.Tracks)
+		}
+
+		return tracks, nil
+	}
+	n, err := walked(store.AllAlbums(t.Context()))
+	require.NoError(t, err)
+	require.Equal(t, 3+repo.MaxTracks, n)
+
+	_, err = store.DB().Exec(t.Context(), `
+		ALTER TABLE tracks DROP CONSTRAINT tracks_display_order_check;
+		INSERT INTO tracks (album_id, name, length_seconds, display_order)
+		SELECT id, 'More', 1, n FROM albums, generate_series(1000, 1003) AS n WHERE name = 'Full'`)
+	require.NoError(t, err)
+	for _, walk := range []iter.Seq2[repo.AlbumWithTracks, error]{store.AllAlbums(t.Context()), store.AllPublishedAlbums(t.Context())} {
+		_, err := walked(walk)
+		require.ErrorContains(t, err, "an album has more than 999 tracks")
+	}
+	naive, err := store.ListFirstTracksOfAlbums(t.Context(), repo.ListFirstTracksOfAlbumsParams{
+		AlbumIDs: []int64{2}, PageSize: repo.MaxTracks + 1,
+	})
+	require.NoError(t, err)
+	require.Len(t, naive, repo.MaxTracks+1, "the control: one page of the tracks leaves some out")
+}
