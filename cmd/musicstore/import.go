@@ -52,7 +52,7 @@ func (a *app) importFile(ctx context.Context, store *repo.Repo, name string) (co
 	var first error // of the attempt before
 	err := store.InTx(ctx, func(tx *repo.Repo) (err error) {
 		defer func() { first = err }()
-		in, size, err := a.open(name) // here, so that a second attempt reads from the start
+		in, size, err := a.open(ctx, name) // here, so that a second attempt reads from the start
 		if errors.Is(err, errReadOnce) && first != nil {
 			return fmt.Errorf("%s: %w", first.Error(), err) // a text: its code would have the transaction run again
 		}
@@ -73,9 +73,9 @@ func (a *app) importFile(ctx context.Context, store *repo.Repo, name string) (co
 var errReadOnce = errors.New("the transaction has to start over, and standard input can't be read again: try once more")
 
 // open opens a file, whose size it returns, or standard input, which has none and can be read once.
-func (a *app) open(name string) (in io.ReadCloser, size int64, err error) {
+func (a *app) open(ctx context.Context, name string) (in io.ReadCloser, size int64, err error) {
 	if name != "-" {
-		f, err := os.Open(name)
+		f, err := openFile(ctx, name)
 		if err != nil {
 			return nil, 0, shownPath(err)
 		}
@@ -92,6 +92,25 @@ func (a *app) open(name string) (in io.ReadCloser, size int64, err error) {
 	a.in = nil
 
 	return in, 0, nil
+}
+
+// openFile is os.Open, which returns when the context ends. To open a pipe takes until somebody opens it to write.
+func openFile(ctx context.Context, name string) (*os.File, error) {
+	type result struct {
+		f   *os.File
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		f, err := os.Open(name)
+		done <- result{f, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case got := <-done:
+		return got.f, got.err
+	}
 }
 
 // onOneLine returns the name of a file as it is, or quoted if it has characters that control a terminal, such as the end

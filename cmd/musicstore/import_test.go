@@ -10,8 +10,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -449,6 +451,22 @@ func TestImport_Cancelled(t *testing.T) {
 		require.Equal(t, failed, run(ctx, []string{"import", "-", "--database-url", url}, in, &out, &errs))
 		require.Contains(t, errs.String(), "context canceled\nNothing was imported\n")
 		require.Empty(t, albums(t, url))
+	})
+	t.Run("DoesNotWaitForAPipeThatNobodyWrites", func(t *testing.T) {
+		t.Parallel()
+		pipe := filepath.Join(t.TempDir(), "pipe")
+		require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+		defer func() { // the open that is left behind
+			f, err := os.OpenFile(pipe, os.O_RDWR, 0)
+			require.NoError(t, err)
+			require.NoError(t, f.Close())
+		}()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var out, errs bytes.Buffer
+		require.Equal(t, failed, run(ctx, []string{"import", pipe, "--database-url", dbtest.URL(t)}, nil, &out, &errs))
+		require.Contains(t, errs.String(), "Nothing was imported\n")
+		require.NotContains(t, errs.String(), "The server did not answer") // it was never asked
 	})
 }
 
