@@ -660,7 +660,7 @@ func (cl *call) again(err error) bool {
 		return pause(cl.ctx, cl.try)
 	case c.pool == nil:
 		return false
-	case sqlstate.Of(err) == codeInvalidStatementName:
+	case forgotten(err):
 		return cl.try == 1
 	}
 	unsent := cl.unsent(err)

@@ -24,14 +24,23 @@ import (
 func outdated(err error, try int) bool {
 	pg, ok := errors.AsType[*pgconn.PgError](err)
 
-	return ok && pg.Code == codeFeatureNotSupported && (try == 1 || pg.Routine == "RevalidateCachedQuery")
+	return ok && !endsSession(pg) && pg.Code == codeFeatureNotSupported && (try == 1 || pg.Routine == "RevalidateCachedQuery")
 }
+
+// forgotten reports that the server does not know a prepared statement: nothing of it ran.
+func forgotten(err error) bool { return refusedAs(err, codeInvalidStatementName) }
 
 // conflicted reports that the server rolled a transaction back so that another could go on.
 func conflicted(err error) bool {
-	c := sqlstate.Of(err)
+	return refusedAs(err, codeSerializationFailure, codeDeadlockDetected)
+}
 
-	return c == codeSerializationFailure || c == codeDeadlockDetected
+// refusedAs reports that the server refused a statement with one of these codes, and the session goes on. With the same codes
+// it can end a session, as a standby does whose query is in the way of its recovery; then a write may have been kept.
+func refusedAs(err error, codes ...string) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+
+	return ok && !endsSession(pg) && slices.Contains(codes, pg.Code)
 }
 
 // unsent reports that nothing of this try was run: it got no connection, or the server had ended the session before.

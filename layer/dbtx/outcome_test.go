@@ -34,6 +34,10 @@ var unsureErrors = map[string]pgproto3.ErrorResponse{
 	"CompletionUnknown":   {Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: "40003"},
 	"ResolutionUnknown":   {Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: "08007"},
 	"TransactionTimeout":  {Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: "25P04"},
+	"RecoveryConflict":    {Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: "40001"}, // as an ERROR, it would run again
+	"RecoveryDeadlock":    {Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: "40P01"},
+	"StatementIsUnknown":  {Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: "26000"},
+	"PlanIsOutdated":      {Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: "0A000", Routine: "RevalidateCachedQuery"},
 	"ACodeNobodyHasHeard": {Severity: "PANIC", SeverityUnlocalized: "PANIC", Code: "ZZ999"},
 }
 

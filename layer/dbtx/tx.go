@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"musicstore/layer/internal/sqlstate"
-
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -63,13 +61,13 @@ func (r *Store) rerun(ctx context.Context, err error, try int) bool {
 	if conflicted(err) {
 		return true
 	}
-	switch sqlstate.Of(err) {
-	case codeInvalidStatementName:
+	if errors.Is(err, ErrUnavailable) {
+		return r.conn.pool != nil
+	}
+	switch {
+	case forgotten(err):
 		return try == 1
-	case codeFeatureNotSupported:
-		if !outdated(err, try) {
-			return false
-		}
+	case outdated(err, try):
 		if pool := r.conn.pool; pool != nil {
 			// A changed table outdates more statements than the one that failed, on every connection, and each would
 			// take a run of the closure to show: new connections have none.
@@ -78,7 +76,7 @@ func (r *Store) rerun(ctx context.Context, err error, try int) bool {
 
 		return true
 	default:
-		return r.conn.pool != nil && errors.Is(err, ErrUnavailable)
+		return false
 	}
 }
 
