@@ -115,7 +115,7 @@ func Version(m *dbtx.Metadata) string {
 const lockTimeout = 10 * time.Second
 
 // LockKey is the advisory lock that concurrent bootstraps of a database take. It is the same in every version.
-const LockKey = 0x6d75736963
+const LockKey int64 = 0x6d75736963
 
 // maxTries bounds the attempts on an engine without that lock, where concurrent creators get in each other's way.
 const maxTries = 50
