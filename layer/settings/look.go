@@ -139,7 +139,7 @@ WITH path AS (
     WHERE me.superuser OR o.oid OPERATOR(pg_catalog.<>) p.nspowner
     GROUP BY p.n, p.nspname, g.grantee, g.owner
 ), made AS (
-    SELECT p.n, 'function' AS kind, f.proowner AS owner, pg_catalog.format('ROUTINE %I.%I(%s)',
+    SELECT p.n, 'a function' AS kind, f.proowner AS owner, pg_catalog.format('ROUTINE %I.%I(%s)',
         p.nspname, f.proname, pg_catalog.pg_get_function_identity_arguments(f.oid)) AS name
     FROM place AS p
     JOIN pg_catalog.pg_proc AS f ON f.pronamespace OPERATOR(pg_catalog.=) p.oid
@@ -149,7 +149,7 @@ WITH path AS (
             AND own.pronamespace OPERATOR(pg_catalog.=) 'pg_catalog'::pg_catalog.regnamespace::pg_catalog.oid
     )
     UNION ALL
-    SELECT p.n, 'operator', o.oprowner, pg_catalog.format('OPERATOR %I.%s(%s, %s)', p.nspname, o.oprname,
+    SELECT p.n, 'an operator', o.oprowner, pg_catalog.format('OPERATOR %I.%s(%s, %s)', p.nspname, o.oprname,
         CASE WHEN o.oprleft OPERATOR(pg_catalog.=) 0::pg_catalog.oid THEN 'NONE'
             ELSE pg_catalog.format_type(o.oprleft, NULL) END,
         CASE WHEN o.oprright OPERATOR(pg_catalog.=) 0::pg_catalog.oid THEN 'NONE'
@@ -162,7 +162,7 @@ WITH path AS (
             AND own.oprnamespace OPERATOR(pg_catalog.=) 'pg_catalog'::pg_catalog.regnamespace::pg_catalog.oid
     )
     UNION ALL
-    SELECT p.n, 'type', t.typowner, pg_catalog.format('TYPE %I.%I', p.nspname, t.typname)
+    SELECT p.n, 'a type', t.typowner, pg_catalog.format('TYPE %I.%I', p.nspname, t.typname)
     FROM place AS p
     JOIN pg_catalog.pg_type AS t ON t.typnamespace OPERATOR(pg_catalog.=) p.oid
     WHERE t.typelem OPERATOR(pg_catalog.=) 0::pg_catalog.oid -- an array goes with its element
@@ -184,7 +184,7 @@ WITH path AS (
     FROM maker AS m
     UNION ALL
     SELECT 2, made.n, made.name, pg_catalog.format(
-        'role %I has made a %s with the name of one of PostgreSQL''s own, which may run in its place',
+        'role %I has made %s with the name of one of PostgreSQL''s own, which may run in its place',
         o.rolname, made.kind), pg_catalog.format('DROP %s;', made.name)
     FROM made
     CROSS JOIN me
