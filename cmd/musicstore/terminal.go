@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -88,6 +89,9 @@ func (p *progress) at(read int64, n counts) {
 		return
 	}
 	p.shown = now
+	if p.columns > 0 { // the window may have another size by now
+		p.columns = cmp.Or(width(p.w), p.columns)
+	}
 	took := now.Sub(p.started)
 	text := fmt.Sprintf("%s, %.0f tracks/s", n, float64(n.Tracks)/took.Seconds())
 	if p.size > 0 {
