@@ -299,6 +299,7 @@ func TestRepo_AWriteThatWaitedForAConnectionWasNotSent(t *testing.T) {
 			a := newPaper(t, store, "A")
 			held, err := store.DB().(*pgxpool.Pool).Acquire(t.Context())
 			require.NoError(t, err)
+			defer held.Release() // Close waits for it, also where the test fails
 			ctx, cancel := of(t.Context())
 			defer cancel()
 			waited := make(chan error, 1)
