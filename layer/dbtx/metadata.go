@@ -181,6 +181,7 @@ type Query struct {
 	Uses    []Use  // the tables and views that it touches; of Copyfrom, the table alone
 	Write   bool   // it may change something: it writes, or calls a function that is not known to be STABLE
 	Locks   bool   // it locks rows, and so may wait for others
+	Utility bool   // it has no plan: it is no SELECT, INSERT, UPDATE, DELETE, MERGE or VALUES
 
 	// Keyed means that the query may be sent twice. The second time it changes nothing, and returns the stored row or no row.
 	Keyed bool

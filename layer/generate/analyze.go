@@ -50,6 +50,7 @@ type analysis struct {
 	params  []dbtx.Param
 	write   bool
 	locks   bool
+	utility bool
 	changes []*change
 }
 
@@ -110,7 +111,7 @@ func (a *analysis) query(node *pgquery.Node, parent *scope) []output {
 
 		return a.merge(node.GetMergeStmt(), parent)
 	default:
-		a.write = true
+		a.write, a.utility = true, true
 		if node != nil {
 			a.expr(node, &scope{parent: parent})
 		}

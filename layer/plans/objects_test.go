@@ -172,6 +172,10 @@ func TestCheck_KnowsEveryKindOfObject(t *testing.T) {
 			query: `SELECT id FROM "Guests" WHERE seated && @at::int4range`, reads: []string{"Guests Guests_seated"},
 		},
 		"a function": {query: "SELECT double(@n)", reads: []string{" "}},
+		"a syntax that the server does not know": {
+			query: "REFRESH MATERIALIZED VIEW counts", // the metadata of a real one has Utility
+			want:  []string{`Query can't be planned: ERROR: syntax error at or near "REFRESH" (SQLSTATE 42601)`},
+		},
 		"a function that the planner looks into": {
 			query: "SELECT * FROM of_guest(@guest)", reads: []string{"visits visits_Guest"},
 		},
@@ -194,5 +198,19 @@ func TestCheck_KnowsEveryKindOfObject(t *testing.T) {
 		if c.reads != nil {
 			require.ElementsMatch(t, c.reads, reads, "%s:\n%s", name, report)
 		}
+	}
+}
+
+func TestCheck_LeavesOutStatementsThatHaveNoPlan(t *testing.T) {
+	t.Parallel()
+	db, err := pgxpool.New(t.Context(), dbtest.EmptyURL(t))
+	require.NoError(t, err)
+	t.Cleanup(db.Close)
+	m := known("GetGuest :one\n"+`SELECT id FROM "Guests" WHERE id = @id`, "Refresh :exec\nREFRESH MATERIALIZED VIEW counts")
+	m.Queries[1].Utility = true
+	report := changed(t, db, objects, m)
+	require.Empty(t, report.Findings)
+	for _, r := range report.Reads {
+		require.NotEqual(t, "Refresh", r.Statement)
 	}
 }

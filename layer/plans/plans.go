@@ -88,7 +88,7 @@ func (f Finding) String() string {
 //
 // A partitioned table is judged as one: a read of its partitions is a read of it, and their indexes are its index. A view is
 // judged by the tables that it reads, a materialized view as a table, and a function by what the planner sees of it: the query
-// of one that it puts in its place, and otherwise nothing.
+// of one that it puts in its place, and otherwise nothing. A CALL, a REFRESH and other statements that have no plan are left out.
 //
 // The tables should be empty and never have been analysed: the planner then takes the same things for granted of every
 // table, so that what it chooses depends on the SQL and the indexes alone. A transaction is rolled back at the end. It
@@ -142,7 +142,7 @@ func (c *checker) check(ctx context.Context, known *dbtx.Metadata) error {
 	}
 	var statements []statement
 	for _, q := range known.Queries {
-		if q.Command != dbtx.Copyfrom { // which reads nothing
+		if q.Command != dbtx.Copyfrom && !q.Utility { // which have no plan
 			statements = append(statements, statement{name: q.Name, sql: q.SQL, params: len(q.Params), excuses: q.Plans})
 		}
 	}

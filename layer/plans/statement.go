@@ -71,8 +71,8 @@ func (c *checker) planWith(ctx context.Context, s statement, sort string) (plann
 	return p, p.explained(text, c.indexes, c.whole)
 }
 
-// explain returns what EXPLAIN prints of a statement, in one round trip. It leaves nothing behind, also when the server
-// refuses the statement.
+// explain returns what EXPLAIN prints of a statement. It leaves nothing behind, also when the server refuses the statement. The
+// savepoint is a message of its own: of one with a syntax error the server runs nothing.
 func (c *checker) explain(ctx context.Context, s statement, sort string) ([]byte, error) {
 	const name = "plans_statement"
 	arguments := ""
@@ -80,8 +80,10 @@ func (c *checker) explain(ctx context.Context, s statement, sort string) ([]byte
 		arguments = "(NULL" + strings.Repeat(", NULL", s.params-1) + ")"
 	}
 	conn := c.tx.Conn().PgConn()
-	results, err := conn.Exec(ctx, "SAVEPOINT "+name+
-		"; SET LOCAL enable_sort = "+sort+"; SET LOCAL enable_incremental_sort = "+sort+
+	if err := conn.Exec(ctx, "SAVEPOINT "+name).Close(); err != nil {
+		return nil, err
+	}
+	results, err := conn.Exec(ctx, "SET LOCAL enable_sort = "+sort+"; SET LOCAL enable_incremental_sort = "+sort+
 		"; PREPARE "+name+" AS\n"+s.sql+
 		"\n; EXPLAIN (VERBOSE, COSTS off, FORMAT json) EXECUTE "+name+arguments+
 		"; DEALLOCATE "+name+"; RELEASE "+name).ReadAll()
