@@ -255,12 +255,19 @@ func (c *checker) find(of, problem, remedy string) {
 	c.report.Findings = append(c.report.Findings, Finding{of, problem, remedy})
 }
 
-// remedy returns the index that leaves the fewest things wrong, as shown by making it; "" if this one thing is mended by
-// none.
+// remedy returns the index that leaves the fewest things wrong, as shown by making it, and of several the one with which the fewest
+// columns choose among the rows that are read; "" if this one thing is mended by none.
 func (c *checker) remedy(ctx context.Context, p planned, w wrong) (string, error) {
 	const name = "plans_candidate"
 	defer delete(c.indexes, name)
 	best, remedy := p.unexcused(), ""
+	rest := func(all []wrong) (n int) {
+		for _, w := range all {
+			n += w.rest
+		}
+
+		return n
+	}
 	for _, columns := range w.candidates() {
 		on := " ON " + cmp.Or(c.quoted[w.table], w.table) + " (" + strings.Join(columns, ", ") + ")"
 		c.indexes[name] = index{Name: name, Table: w.table, Of: w.table, Ordered: true, Columns: bare(columns)}
@@ -269,7 +276,8 @@ func (c *checker) remedy(ctx context.Context, p planned, w wrong) (string, error
 			return "", err
 		}
 		left := after.unexcused()
-		if after.refusal == "" && len(left) < len(best) && !slices.ContainsFunc(left, w.same) {
+		fewer := len(left) < len(best) || len(left) == len(best) && remedy != "" && rest(left) < rest(best)
+		if after.refusal == "" && fewer && !slices.ContainsFunc(left, w.same) {
 			best, remedy = left, "CREATE INDEX "+indexName(w.table, columns)+on+";"
 		}
 		if len(best) == 0 {

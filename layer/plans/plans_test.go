@@ -137,6 +137,30 @@ func TestCheck(t *testing.T) {
 			query:  "SELECT * FROM shelves WHERE id = @id AND open",
 			want:   []string{"index shelves_room_idx isn't used by any query or foreign key: DROP INDEX shelves_room_idx;"},
 		},
+		"one that finds rows by a text search and filters them, beside an index that could be walked": {
+			change: "CREATE TABLE notes (book_id text, lang integer, title text, body text, at timestamptz, words tsvector, CONSTRAINT notes_pkey PRIMARY KEY (book_id, lang)); " +
+				"CREATE INDEX notes_words_idx ON notes USING gin (words)",
+			query: "SELECT n.book_id, ts_headline('simple', n.body, q) FROM notes AS n, websearch_to_tsquery('simple', @text) AS q " +
+				"WHERE n.words @@ q AND n.lang = @lang ORDER BY ts_rank(n.words, q) DESC LIMIT @n",
+			want: []string{"Query filters notes by lang after reading them by notes_words_idx"},
+		},
+		"one that sorts what the first columns of an index choose": {
+			change: "DROP INDEX books_shelf_id_idx; CREATE INDEX books_idx ON books (shelf_id, id)",
+			query:  "SELECT * FROM books WHERE shelf_id = @shelf_id AND year <> @year ORDER BY title, id LIMIT @n",
+			want: []string{
+				"Query filters books by year after reading them by books_idx",
+				"Query sorts books by title, id: CREATE INDEX books_shelf_id_title_id_idx ON books (shelf_id, title, id);",
+			},
+		},
+		"a foreign key of two columns, one of which begins an index": {
+			change: "CREATE TABLE rooms (house integer, id uuid, PRIMARY KEY (house, id)); " +
+				"CREATE TABLE beds (house integer, id uuid, name text NOT NULL, room uuid, made date, note text, more text, CONSTRAINT beds_pkey PRIMARY KEY (house, id), " +
+				"CONSTRAINT beds_name_key UNIQUE (house, name), " +
+				"CONSTRAINT beds_room_fkey FOREIGN KEY (house, room) REFERENCES rooms)",
+			want: []string{
+				"foreign key beds_room_fkey filters beds by room after reading them by beds_name_key: CREATE INDEX beds_house_room_idx ON beds (house, room);",
+			},
+		},
 		"one that finds rows by a GIN index, beside an index that has their order": {
 			change: "ALTER TABLE shelves ADD tags text[]; CREATE INDEX shelves_tags_idx ON shelves USING gin (tags) WHERE open;" +
 				"CREATE INDEX shelves_room_idx ON shelves (room, id) WHERE open",

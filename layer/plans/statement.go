@@ -48,7 +48,7 @@ func (c *checker) byOthers(ctx context.Context, p planned) (planned, error) {
 		if err != nil {
 			return p, err
 		}
-		if other.refusal == "" && other.certain() < p.certain() {
+		if other.refusal == "" && (other.certain() < p.certain() || other.certain() == p.certain() && other.whole() < p.whole()) {
 			return other, nil
 		}
 	}

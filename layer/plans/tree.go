@@ -58,6 +58,11 @@ func (p planned) certain() int {
 	return len(slices.DeleteFunc(p.unexcused(), func(w wrong) bool { return w.unless }))
 }
 
+// whole returns how many tables are read whole, which is worse than to read a part and throw some of it away.
+func (p planned) whole() int {
+	return len(slices.DeleteFunc(p.unexcused(), func(w wrong) bool { return w.unless || w.kind != scans && w.kind != walks }))
+}
+
 // What a plan does that an index could spare it. An excuse begins with one of these words.
 const (
 	scans   = "scans"   // it reads the whole table
@@ -74,6 +79,7 @@ type wrong struct {
 	cond               []string // the columns that choose the rows
 	order              []string // what they are sorted by: columns or expressions of an index
 	index              string   // by which the rows are read, if any
+	rest               int      // how many columns choose among the rows that are read
 }
 
 // String says what is wrong, beginning as an excuse does.
@@ -125,6 +131,8 @@ func (w wrong) candidates() [][]string {
 			}
 		}
 	}
+
+	slices.SortStableFunc(all, func(a, b []string) int { return len(a) - len(b) })
 
 	return all
 }
@@ -304,9 +312,9 @@ func (w *walker) index(n node, limited bool) {
 	switch {
 	case one:
 	case !bound && i.Predicate == "" && (n.IndexCond != "" || !limited):
-		w.wrong(n, walks, " from end to end by "+n.Index)
+		w.wrong(n, walks, " from end to end by "+n.Index, rest...)
 	case len(rest) > 0:
-		w.wrong(n, filters, " by "+strings.Join(rest, ", ")+" after reading them by "+n.Index)
+		w.wrong(n, filters, " by "+strings.Join(rest, ", ")+" after reading them by "+n.Index, rest...)
 	}
 }
 
@@ -418,9 +426,9 @@ func (w *walker) read(table, index string) {
 	}
 }
 
-func (w *walker) wrong(n node, kind, detail string) {
+func (w *walker) wrong(n node, kind, detail string, rest ...string) {
 	order := w.indexes[n.Index].Columns
-	if found := (wrong{kind: kind, table: n.Table, alias: n.Alias, detail: detail, order: order, index: n.Index}); n.partition == "" ||
+	if found := (wrong{kind: kind, table: n.Table, alias: n.Alias, detail: detail, order: order, index: n.Index, rest: len(rest)}); n.partition == "" ||
 		!slices.ContainsFunc(w.wrongs, func(o wrong) bool { return o.same(found) && o.detail == detail }) {
 		w.wrongs = append(w.wrongs, found)
 	}
