@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"musicstore/layer/dbtx"
 )
 
 // node is a node of a plan, as EXPLAIN prints it.
@@ -176,7 +178,8 @@ func indexName(table string, columns []string) string {
 		words = append(words, strings.Trim(notInNames.ReplaceAllString(direction.ReplaceAllString(column, ""), "_"), "_"))
 	}
 
-	name := strings.Join(append(words, "idx"), "_")
+	name := strings.Join(words, "_")
+	name = strings.TrimRight(name[:min(len(name), dbtx.LongestName-len("_idx"))], "_") + "_idx"
 	if !lower.MatchString(name) {
 		name = `"` + name + `"`
 	}
