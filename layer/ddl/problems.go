@@ -103,6 +103,11 @@ func (c *checked) check(f *File, st Statement) {
 	case strings.HasPrefix(key, "function ") && strings.Count(key, "(") > 1:
 		c.addf(f, st.Start, "the name of a function can't have a parenthesis: call it otherwise")
 	}
+	for _, option := range st.Node.GetCreateFunctionStmt().GetOptions() {
+		if set := option.GetDefElem().GetArg().GetVariableSetStmt(); set.GetKind() == pgquery.VariableSetKind_VAR_SET_CURRENT {
+			c.addf(f, st.Start, "SET %s FROM CURRENT takes what the session has that makes the function: write the value", set.GetName())
+		}
+	}
 	c.otherSchemas(f, st)
 	c.longNames(f, st)
 	c.capitals(f, st)

@@ -65,6 +65,7 @@ func TestProblems_Refuses(t *testing.T) {
 
 		"CREATE TABLE u (id bigint DEFAULT nextval('app.s'))":               schema,
 		"CREATE TABLE u (id bigint DEFAULT nextval('\"app\".s'::regclass))": schema,
+		"CREATE FUNCTION f() RETURNS int LANGUAGE sql SET search_path FROM CURRENT RETURN 1": "a.sql:2: SET search_path FROM CURRENT takes what the session has that makes the function: write the value",
 		"CREATE TABLE public (id bigint)":                                   "a.sql:2: public is the name of a schema, which is left out: call it otherwise",
 		"CREATE FUNCTION \"f(\"() RETURNS int RETURN 1":                     "a.sql:2: the name of a function can't have a parenthesis: call it otherwise",
 
