@@ -230,6 +230,7 @@ type Use struct {
 	Insert []string
 	Update []string
 	Delete bool
+	Empty  bool // TRUNCATE
 	Lock   bool // rows are locked, which needs the right to update any column
 }
 

@@ -52,6 +52,7 @@ type analysis struct {
 	locks   bool
 	utility bool
 	changes []*change
+	lists   []listed
 }
 
 // change is an INSERT, an UPDATE, or the DO UPDATE of an INSERT.
@@ -112,6 +113,11 @@ func (a *analysis) query(node *pgquery.Node, parent *scope) []output {
 		return a.merge(node.GetMergeStmt(), parent)
 	default:
 		a.write, a.utility = true, true
+		for _, rel := range node.GetTruncateStmt().GetRelations() {
+			if t := a.schema.table(ddl.NameOf(rel.GetRangeVar())); t != nil {
+				a.use(t).Empty = true
+			}
+		}
 		if node != nil {
 			a.expr(node, &scope{parent: parent})
 		}
@@ -565,7 +571,17 @@ func (a *analysis) compare(e *pgquery.A_Expr, sc *scope) {
 
 		return
 	}
+	ofArray := e.GetKind() == pgquery.A_Expr_Kind_AEXPR_OP_ANY || e.GetKind() == pgquery.A_Expr_Kind_AEXPR_OP_ALL
+	if n := int(e.GetLexpr().GetParamRef().GetNumber()); ofArray && n > 0 && n <= len(a.params) && a.params[n-1].Array {
+		a.lists = append(a.lists, listed{n - 1, e.GetLocation()})
+	}
 	a.pair(expr{e.GetLexpr(), sc}, expr{e.GetRexpr(), sc})
+}
+
+// listed is a parameter that sqlc takes for a list, because it is compared with the elements of one.
+type listed struct {
+	param    int
+	location int32
 }
 
 func (a *analysis) pair(x, y expr) {
@@ -794,7 +810,12 @@ func (a *analysis) set(list []*pgquery.Node, sc *scope, c *change) {
 		include(&a.use(c.table).Update, target.GetName())
 		a.expr(target.GetVal(), sc)
 		c.names = append(c.names, target.GetName())
-		v := a.traceOne(expr{target.GetVal(), sc}, 0)
+		val := target.GetVal()
+		ref := val.GetMultiAssignRef() // SET (a, b) = ROW (x, y)
+		if values := ref.GetSource().GetRowExpr().GetArgs(); len(values) == int(ref.GetNcolumns()) && ref != nil {
+			val = values[ref.GetColno()-1]
+		}
+		v := a.traceOne(expr{val, sc}, 0)
 		if len(target.GetIndirection()) > 0 { // an element of an array
 			v = value{hidden: v.hidden || v.several || v.param > 0}
 		}

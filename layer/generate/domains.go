@@ -40,7 +40,7 @@ func readDomains(files []*source) map[string]domain {
 // resolve returns the type of a column or parameter, with the base type in the place of a domain.
 func (s *schema) resolve(t relation, array bool) (string, bool) {
 	name := typeName(t)
-	if d, ok := s.domains[strings.TrimPrefix(name, "public.")]; ok {
+	if d, ok := s.domains[name]; ok {
 		return d.base, array || d.array
 	}
 
@@ -103,13 +103,16 @@ func ofDomains(golang map[string]any, domains map[string]domain) []any {
 				}
 				like = map[string]any{"go_type": goType[i], "nullable": nullable}
 			}
-			like["db_type"] = name
 			if goType, plain := goTypes[d.base][0].(string); d.array && plain {
 				like["go_type"] = map[string]any{"type": goType, "slice": true}
 			} else if d.array {
 				continue
 			}
-			all = append(all, like)
+			for _, as := range []string{name, "public." + name} { // as the files have it
+				like = maps.Clone(like)
+				like["db_type"] = as
+				all = append(all, like)
+			}
 		}
 	}
 

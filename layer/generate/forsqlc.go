@@ -39,7 +39,7 @@ func apply(text string, edits []edit) string {
 // forSQLC returns what sqlc reads in another way in the files of a schema, by file. Each statement keeps its lines.
 //
 // sqlc has no use for the bodies of functions. It panics where a function has OUT and no RETURNS, takes the columns of
-// RETURNS TABLE for one, and knows no aggregates. It does not know that ALTER TABLE … ADD PRIMARY KEY makes columns NOT NULL. And it would
+// RETURNS TABLE for one, and knows no aggregates. It does not see the names that a view gives its columns in brackets. It does not know that ALTER TABLE … ADD PRIMARY KEY makes columns NOT NULL. And it would
 // make a type of Go of every partition.
 func forSQLC(files []*source) map[*source][]edit {
 	rows := rowsOf(files)
@@ -66,6 +66,8 @@ func forSQLC(files []*source) map[*source][]edit {
 				made.Kind == dbtx.KindComment && made.Of == "column" && parts[made.Table] != "":
 			case st.Node.GetCreateFunctionStmt() != nil:
 				nodes = functionForSQLC(st.Node, rows[made.Name])
+			case len(st.Node.GetViewStmt().GetAliases()) > 0 || len(st.Node.GetCreateTableAsStmt().GetInto().GetColNames()) > 0:
+				nodes = viewForSQLC(st.Node)
 			case made.Kind == dbtx.KindAggregate:
 				if nodes = aggregateForSQLC(st.Node.GetDefineStmt()); nodes == nil {
 					continue
@@ -211,6 +213,31 @@ func tableForSQLC(node *pgquery.Node, key []string) []*pgquery.Node {
 				Constraint: &pgquery.Constraint{Contype: pgquery.ConstrType_CONSTR_NOTNULL},
 			}})
 		}
+	}
+
+	return []*pgquery.Node{node}
+}
+
+// viewForSQLC returns a view whose query gives its columns the names that the view has for them in brackets.
+func viewForSQLC(node *pgquery.Node) []*pgquery.Node {
+	node, _ = proto.Clone(node).(*pgquery.Node)
+	names, query := node.GetViewStmt().GetAliases(), node.GetViewStmt().GetQuery()
+	if as := node.GetCreateTableAsStmt(); as != nil {
+		names, query = as.GetInto().GetColNames(), as.GetQuery()
+	}
+	sel := query.GetSelectStmt()
+	for sel.GetLarg() != nil { // the first arm of a UNION
+		sel = sel.GetLarg()
+	}
+	for i, name := range names {
+		if i < len(sel.GetTargetList()) {
+			sel.GetTargetList()[i].GetResTarget().Name = name.GetString_().GetSval()
+		}
+	}
+	if as := node.GetCreateTableAsStmt(); as != nil {
+		as.Into.ColNames = nil
+	} else {
+		node.GetViewStmt().Aliases = nil
 	}
 
 	return []*pgquery.Node{node}

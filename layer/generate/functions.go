@@ -66,6 +66,9 @@ func (s *schema) checkCalls(node *pgquery.Node, refuse func(location int32, form
 		call := target.GetResTarget().GetVal().GetFuncCall()
 		name := lastName(call.GetFuncname())
 		forms := s.taking(name, len(call.GetArgs()))
+		if name == "date_trunc" && len(forms) == 0 {
+			refuse(call.GetLocation(), "sqlc takes the result of date_trunc for an interval: cast it to its type, such as timestamptz")
+		}
 		if len(forms) == 0 {
 			continue
 		}

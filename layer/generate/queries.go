@@ -26,8 +26,9 @@ type written struct {
 	statement     ddl.Statement
 	at            place
 	marks         []*mark
-	params        []string // the names that it gives its parameters
-	lines         []int    // of each line of the text that sqlc makes of it
+	params        []string                 // the names that it gives its parameters
+	counts        map[*pgquery.A_Expr]bool // the parameters in the sum of a LIMIT or an OFFSET
+	lines         []int                    // of each line of the text that sqlc makes of it
 }
 
 var queryName = regexp.MustCompile(`^(?:--|/\*)[ \t]*name:[ \t]*(\w+)[ \t]+:(\w+)`)
@@ -36,7 +37,7 @@ var queryName = regexp.MustCompile(`^(?:--|/\*)[ \t]*name:[ \t]*(\w+)[ \t]+:(\w+
 func readWritten(file *source, ps *problems) []*written {
 	var all []*written
 	for i, st := range file.Statements {
-		w := &written{file: file, statement: st, at: place{file.Name, file.Line(st.Start)}}
+		w := &written{counts: map[*pgquery.A_Expr]bool{}, file: file, statement: st, at: place{file.Name, file.Line(st.Start)}}
 		for _, c := range file.Comments {
 			if c.Start < st.From || c.Start >= st.End {
 				continue
@@ -103,11 +104,14 @@ func (w *written) check(ps *problems) {
 	}
 	ddl.Walk(w.statement.Node.ProtoReflect(), func(m proto.Message) bool {
 		switch n := m.(type) {
+		case *pgquery.SelectStmt:
+			w.count(n.GetLimitCount())
+			w.count(n.GetLimitOffset())
 		case *pgquery.MergeStmt:
 			ps.addf(w.file.Name, w.at.line,
 				"%s: sqlc loses the parameters of MERGE: write INSERT … ON CONFLICT, or UPDATE and INSERT in one WITH", w.name)
 		case *pgquery.ResTarget:
-			if n.GetVal().GetMultiAssignRef() != nil {
+			if hasParameter(n.GetVal().GetMultiAssignRef().GetSource()) {
 				ps.addf(w.file.Name, w.file.Line(int(n.GetLocation())),
 					"%s: sqlc loses the parameters of SET (a, b) = (…): write SET a = …, b = …", w.name)
 			}
@@ -119,6 +123,28 @@ func (w *written) check(ps *problems) {
 
 		return true
 	})
+}
+
+// hasParameter reports that an expression has a parameter, in any of the ways to write one.
+func hasParameter(node *pgquery.Node) bool {
+	found := false
+	if node == nil {
+		return false
+	}
+	ddl.Walk(node.ProtoReflect(), func(m proto.Message) bool {
+		switch n := m.(type) {
+		case *pgquery.ParamRef:
+			found = true
+		case *pgquery.A_Expr:
+			found = found || operator(n) == "@" && n.GetLexpr() == nil
+		case *pgquery.FuncCall:
+			found = found || len(n.GetFuncname()) == 2 && n.GetFuncname()[0].GetString_().GetSval() == "sqlc"
+		}
+
+		return !found
+	})
+
+	return found
 }
 
 // refusePartitions refuses a query of a partition, for which sqlc makes no types.
@@ -149,15 +175,73 @@ func (w *written) function(f *pgquery.FuncCall, ps *problems) {
 			if name == "" {
 				name = lastName(arg.GetColumnRef().GetFields())
 			}
-			w.param(name)
+			text := argument.FindString(w.file.Text[f.GetLocation():])
+			w.param(name, lastName(names), int(f.GetLocation()), text, "", false)
 		}
 	}
 }
 
-func (w *written) param(name string) {
-	if name != "" && !slices.Contains(w.params, name) {
+// The two ways to write a parameter.
+var (
+	sign     = regexp.MustCompile(`^@\s*(?:"(?:[^"]|"")+"|[\pL_][\pL\pN_$]*)`)
+	argument = regexp.MustCompile(`^(?i:sqlc)\s*\.\s*\w+\s*\(\s*(?:'[^']*'|"(?:[^"]|"")+"|[\pL_][\pL\pN_$]*)\s*\)`)
+)
+
+// param notes a parameter, which is this text at an offset of the file. sqlc replaces as many bytes there as the shortest ways to
+// write it have, so it is given one of them.
+func (w *written) param(name, function string, at int, text, cast string, short bool) {
+	if name == "" {
+		return
+	}
+	if !slices.Contains(w.params, name) {
 		w.params = append(w.params, name)
 	}
+	plain := "sqlc." + function + "('" + name + "')"
+	short = short || strings.EqualFold(text, plain) || strings.EqualFold(text, strings.ReplaceAll(plain, "'", ""))
+	if text != "" && !short {
+		plain += cast + strings.Repeat("\n", strings.Count(text, "\n"))
+		w.file.edits = append(w.file.edits, edit{ddl.Span{Start: at, End: at + len(text)}, plain})
+	}
+}
+
+// count notes the parameters that stand in the sum of a LIMIT or an OFFSET, of which sqlc does not know that they are integers.
+func (w *written) count(limit *pgquery.Node) {
+	if limit == nil || limit.GetAExpr().GetRexpr().GetColumnRef() != nil {
+		return
+	}
+	ddl.Walk(limit.ProtoReflect(), func(m proto.Message) bool {
+		if e, ok := m.(*pgquery.A_Expr); ok && operator(e) == "@" {
+			w.counts[e] = true
+		}
+
+		return true
+	})
+}
+
+// sign notes a parameter that is written with an @. PostgreSQL's parser takes the @ for an operator that binds less than
+// arithmetic, a COLLATE and an AT TIME ZONE do: @a - 1 is @(a - 1), which sqlc makes a parameter of.
+func (w *written) sign(e *pgquery.A_Expr, at int, ps *problems) {
+	text := sign.FindString(w.file.Text[at:])
+	if text == "" {
+		ps.addf(w.file.Name, w.file.Line(at), "%s: an @ has the name of a parameter behind it: write abs(…) for PostgreSQL's operator @", w.name)
+
+		return
+	}
+	name := strings.TrimSpace(text[1:])
+	if name[0] == '"' {
+		name = strings.ReplaceAll(name[1:len(name)-1], `""`, `"`)
+	} else {
+		name = strings.ToLower(name)
+	}
+	operand := e.GetRexpr()
+	if cast := operand.GetTypeCast(); cast != nil {
+		operand = cast.GetArg()
+	}
+	alone, cast := len(operand.GetColumnRef().GetFields()) == 1 && len(text) == len("@"+name), ""
+	if w.counts[e] && !strings.HasPrefix(w.file.Text[at+len(text):], "::") {
+		alone, cast = false, "::integer"
+	}
+	w.param(name, "arg", at, text, cast, alone)
 }
 
 var word = regexp.MustCompile(`^[A-Za-z_"]`)
@@ -166,7 +250,7 @@ func (w *written) operator(e *pgquery.A_Expr, ps *problems) {
 	op, text := operator(e), w.file.Text
 	at := int(e.GetLocation())
 	if op == "@" && e.GetLexpr() == nil {
-		w.param(lastName(e.GetRexpr().GetColumnRef().GetFields()))
+		w.sign(e, at, ps)
 
 		return
 	}
@@ -200,7 +284,7 @@ func readQueries(c *config, r request, s *schema, all []*written, ps *problems) 
 		}
 		from := r.Queries[i]
 		q := &query{written: w, Query: dbtx.Query{
-			Name: w.name, Op: inWords(w.name, c.initialisms), Command: strings.TrimPrefix(from.Cmd, ":"), File: w.at.String(),
+			Name: w.name, Op: inWords(w.name), Command: strings.TrimPrefix(from.Cmd, ":"), File: w.at.String(),
 		}}
 		tree, err := ddl.Parse(from.Text)
 		if err != nil || len(tree.GetStmts()) != 1 {
@@ -243,7 +327,11 @@ func readQueries(c *config, r request, s *schema, all []*written, ps *problems) 
 		}
 		a.query(top, nil)
 		q.refuseComputed(a, ps)
-		q.Params, q.Write, q.Locks = a.params, a.write, a.locks
+		for _, l := range a.lists {
+			p, at := a.params[l.param], a.at(l.location)
+			ps.addf(at.file, at.line, "%s: sqlc takes @%s for a list, because it stands beside ANY: cast it, @%[2]s::%[3]s", w.name, p.Name, p.Type)
+		}
+		q.Params, q.Write, q.Locks, q.Utility = a.params, a.write, a.locks, a.utility
 		q.assign(a)
 		for _, t := range s.tables {
 			if use := a.uses[t.name]; use != nil {
@@ -317,44 +405,47 @@ func (q *query) assign(a *analysis) {
 	}
 }
 
-// inWords returns a query's name as errors begin with it: create member, list lent book IDs.
-func inWords(name string, initialisms []string) string {
-	upper := make([]string, len(initialisms))
-	for i, word := range initialisms {
-		upper[i] = strings.ToUpper(word)
-	}
-	var out []string
-	for at := 0; at < len(name); {
-		rest := name[at:]
-		word := ""
-		for _, i := range upper {
-			for _, form := range []string{i + "s", i} {
-				after, ok := strings.CutPrefix(rest, form)
-				if ok && word == "" && (after == "" || after[0] < 'a' || after[0] > 'z') {
-					word = form
-				}
+// inWords returns a query's name as errors begin with it: create member, list lent book IDs, get author JSON.
+func inWords(name string) string {
+	var words []string
+	for part := range strings.SplitSeq(name, "_") {
+		for part != "" {
+			word := firstWord(part)
+			part = part[len(word):]
+			if len(word) == 1 || !isCapital(word[1]) {
+				word = strings.ToLower(word)
 			}
-		}
-		initialism := word != ""
-		if word == "" {
-			end := 1
-			for end < len(rest) && (rest[end] < 'A' || rest[end] > 'Z') && rest[end] != '_' {
-				end++
-			}
-			word = rest[:end]
-		}
-		at += len(word)
-		word = strings.Trim(word, "_")
-		switch {
-		case word == "":
-		case initialism:
-			out = append(out, word)
-		default:
-			out = append(out, strings.ToLower(word))
+			words = append(words, word)
 		}
 	}
 
-	return strings.Join(out, " ")
+	return strings.Join(words, " ")
+}
+
+func isCapital(c byte) bool { return c >= 'A' && c <= 'Z' }
+
+// firstWord returns the first word of a name of Go. Capitals that stand together are one, less the last where small letters follow it.
+func firstWord(name string) string {
+	end := 0
+	for end < len(name) && isCapital(name[end]) {
+		end++
+	}
+	small := func(at int) bool { return at < len(name) && name[at] >= 'a' && name[at] <= 'z' }
+	if end > 1 {
+		switch {
+		case strings.HasPrefix(name[end:], "s") && !small(end+1): // IDs
+			end++
+		case small(end):
+			end--
+		}
+
+		return name[:end]
+	}
+	for end < len(name) && !isCapital(name[end]) {
+		end++
+	}
+
+	return name[:end]
 }
 
 var excuseSyntax = regexp.MustCompile(`^([\w.]+(?:\s*,\s*[\w.]+)*)\s*:\s*\S`)

@@ -172,12 +172,12 @@ var catalogueNames = map[string]string{
 
 func typeName(t relation) string {
 	if t.Schema == "" || t.Schema == "pg_catalog" {
-		name := strings.TrimPrefix(t.Name, "pg_catalog.")
+		name := strings.TrimPrefix(strings.TrimPrefix(t.Name, "pg_catalog."), "public.")
 
 		return cmp.Or(catalogueNames[name], name)
 	}
 
-	return t.Schema + "." + t.Name
+	return tableName("public", t.Schema, t.Name)
 }
 
 // element is a part of a statement that a mark can stand at.
@@ -200,6 +200,9 @@ func (s *schema) readStatement(file *source, st ddl.Statement) {
 			return
 		}
 		t.at, t.partitioned = at, create.GetPartspec() != nil
+		for _, parent := range create.GetInhRelations() {
+			t.inherit(s.table(ddl.NameOf(parent.GetRangeVar())))
+		}
 		elements = append(elements, element{start: st.Start, table: t})
 		for _, e := range create.GetTableElts() {
 			elements = append(elements, s.tableElement(file, t, e, at)...)
@@ -263,6 +266,18 @@ func (s *schema) readStatement(file *source, st ddl.Statement) {
 		s.readAggregate(st.Node.GetDefineStmt())
 	}
 	s.place(file, st, elements)
+}
+
+// inherit notes that columns of a table take their values from the sequences of the table that it inherits them from.
+func (t *table) inherit(parent *table) {
+	if parent == nil {
+		return
+	}
+	for _, of := range parent.columns {
+		if col := t.column(of.name); col != nil && col.sequence == "" {
+			col.sequence = of.sequence
+		}
+	}
 }
 
 // readView finds out whether reading a view may write.
@@ -502,7 +517,9 @@ func (s *schema) addConstraint(file *source, t *table, c *pgquery.Constraint, co
 	}
 	for _, e := range c.GetExclusions() {
 		if items := e.GetList().GetItems(); len(items) > 0 {
-			added.columns = appendName(added.columns, items[0].GetIndexElem().GetName())
+			elem := items[0].GetIndexElem()
+			added.elements = append(added.elements, items[0])
+			added.columns = append(appendName(added.columns, elem.GetName()), columnsIn(elem.GetExpr(), t)...)
 		}
 	}
 	if column != "" && kind != dbtx.Check {
@@ -510,14 +527,8 @@ func (s *schema) addConstraint(file *source, t *table, c *pgquery.Constraint, co
 	}
 	if kind == dbtx.Check {
 		added.columns = columnsIn(c.GetRawExpr(), t)
-		if column != "" && len(added.columns) == 0 {
-			added.columns = []string{column}
-		}
 	}
 	added.mentioned = added.columns
-	if added.name == "" && kind == dbtx.Check && column != "" {
-		added.name = s.free(bareName(t.name), column, "check")
-	}
 	t.constraints = append(t.constraints, added)
 
 	return []element{{start: int(c.GetLocation()), table: t, constraint: added}}
@@ -576,7 +587,7 @@ func (s *schema) complete() {
 func impliedName(c *constraint) (columns, label string) {
 	columns = joined(c.columns)
 	switch {
-	case c.index:
+	case c.index, c.kind == dbtx.Exclusion:
 		parts := make([]string, len(c.elements))
 		for i, e := range c.elements {
 			elem := e.GetIndexElem()
@@ -590,6 +601,10 @@ func impliedName(c *constraint) (columns, label string) {
 			parts[i] = part
 		}
 
+		if c.kind == dbtx.Exclusion {
+			return joined(parts), "excl"
+		}
+
 		return joined(parts), "idx"
 	case c.kind == dbtx.PrimaryKey:
 		return "", "pkey"
@@ -597,8 +612,6 @@ func impliedName(c *constraint) (columns, label string) {
 		return columns, "key"
 	case c.kind == dbtx.ForeignKey:
 		return columns, "fkey"
-	case c.kind == dbtx.Exclusion:
-		return columns, "excl"
 	case c.kind == dbtx.NotNull:
 		return columns, "not_null"
 	case len(c.columns) == 1:
@@ -788,13 +801,13 @@ func (r *rule) suits(col *column) bool {
 	}
 }
 
-// fits reports that a wildcard means the column.
+// fits reports that a wildcard means the column. A key of several columns may have the id of another table.
 func (r *rule) fits(t *table, col *column) bool {
 	if r.by == none || col.computed {
 		return r.by == none
 	}
 	key := slices.ContainsFunc(t.constraints, func(c *constraint) bool {
-		return c.kind == dbtx.PrimaryKey && slices.Equal(c.columns, []string{col.name})
+		return c.kind == dbtx.PrimaryKey && slices.Contains(c.columns, col.name) && (len(c.columns) == 1 || !t.owns(col.name))
 	})
 
 	return r.suits(col) && (t.view || key || col.notNull && r.by != dbtx.ID)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"musicstore/layer/ddl"
@@ -16,6 +17,7 @@ type source struct {
 	*ddl.File
 
 	marks []mark
+	edits []edit // of what sqlc reads in another way
 }
 
 // mark is a comment that says something to the generator: -- +word text.
@@ -49,7 +51,12 @@ func readSource(root, name string, ps *problems) (*source, error) {
 	file, err := ddl.Read(name, string(text))
 	s := &source{File: file}
 	if err != nil {
-		ps.addf(name, s.Line(cursor(err)), "%s", err.Error())
+		at := cursor(err)
+		if key := identifier.FindString(keyword.FindString(s.Text[at:])); key != "" && strings.HasSuffix(s.Text[:at], "@") {
+			ps.addf(name, s.Line(at), "%s is a word of SQL, so a parameter can't have it behind an @: write sqlc.arg('%[1]s')", key)
+		} else {
+			ps.addf(name, s.Line(at), "%s", err.Error())
+		}
 
 		return s, nil
 	}
@@ -59,6 +66,8 @@ func readSource(root, name string, ps *problems) (*source, error) {
 
 	return s, nil
 }
+
+var keyword = regexp.MustCompile(`^\w+`)
 
 func cursor(err error) int {
 	if e, ok := errors.AsType[*ddl.Error](err); ok {
@@ -109,5 +118,5 @@ func (s *source) forSQLC(queries bool, edits []edit) (text string, gone []int) {
 		edits = append(edits, edit{Span: ddl.Span{Start: from, End: to}})
 	}
 
-	return apply(s.Text, edits), gone
+	return apply(s.Text, slices.Concat(edits, s.edits)), gone
 }

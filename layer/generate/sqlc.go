@@ -63,6 +63,17 @@ type sqlcColumn struct {
 // sqlcCommand runs the sqlc of go.mod.
 var sqlcCommand = []string{"go", "tool", "sqlc"}
 
+// unnests are the forms of unnest that take several arrays, which sqlc does not know.
+var unnests = func() string {
+	var b strings.Builder
+	for n := 2; n <= 12; n++ {
+		fmt.Fprintf(&b, "CREATE FUNCTION pg_catalog.unnest(%s) RETURNS SETOF record LANGUAGE sql AS '';",
+			strings.Repeat("anyarray, ", n-1)+"anyarray")
+	}
+
+	return b.String()
+}()
+
 // runSQLC has sqlc make the Go of all blocks, into scratch/<number>/go, from copies of the SQL without marks, and returns
 // what it knows of each block.
 func runSQLC(ctx context.Context, root, scratch string, raw map[string]any, blocks []*config, sources map[string]*source) ([]request, error) {
@@ -70,6 +81,12 @@ func runSQLC(ctx context.Context, root, scratch string, raw map[string]any, bloc
 	edits := map[*source][]edit{}
 	for _, c := range blocks {
 		maps.Copy(edits, forSQLC(c.schemaFiles(sources)))
+	}
+	for _, c := range blocks {
+		if len(c.schema) > 0 {
+			first := sources[c.schema[0]]
+			edits[first] = append(edits[first], edit{with: unnests})
+		}
 	}
 	for name, s := range sources {
 		text, gone := s.forSQLC(slices.ContainsFunc(blocks, func(c *config) bool { return slices.Contains(c.queries, name) }), edits[s])
@@ -140,6 +157,25 @@ var (
 	sqlcPlace   = regexp.MustCompile(`(?m)^(\S+\.sql):(\d+):(\d+): `)
 )
 
+// hints say what to do where sqlc refuses what PostgreSQL takes.
+var hints = []struct {
+	of   *regexp.Regexp
+	text string
+}{
+	{
+		regexp.MustCompile(`: column reference ".*" is ambiguous$`),
+		"sqlc does not see which table is meant, so write the table before the column",
+	},
+	{
+		regexp.MustCompile(`: table alias ".*" does not exist$`),
+		"sqlc does not know its columns, so cast the parameter that is compared with one, @x::type",
+	},
+	{
+		regexp.MustCompile(`: INSERT has more expressions than target columns$`),
+		"sqlc needs the names of the columns, so write them behind the table",
+	},
+}
+
 // sqlcError is what sqlc printed, with the files and lines as they are.
 func sqlcError(out, folder string, moved map[string][]int, err error) error {
 	out = sqlcPackage.ReplaceAllString(strings.ReplaceAll(out, folder, ""), "")
@@ -158,6 +194,13 @@ func sqlcError(out, folder string, moved map[string][]int, err error) error {
 	for line := range strings.SplitSeq(strings.TrimSpace(out), "\n") {
 		if !slices.Contains(lines, line) {
 			lines = append(lines, line)
+		}
+	}
+	for i, line := range lines {
+		for _, h := range hints {
+			if h.of.MatchString(line) {
+				lines[i] += ": " + h.text
+			}
 		}
 	}
 	if out = strings.Join(lines, "\n"); out == "" {

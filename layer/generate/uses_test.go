@@ -244,10 +244,16 @@ func TestSequences_AreThoseOfPostgreSQL(t *testing.T) {
 		"CREATE TABLE x (y_z serial); CREATE TABLE x_y (z serial);\n" +
 		"CREATE SEQUENCE late; CREATE TABLE d (id bigint NOT NULL, n bigint NOT NULL, m serial);\n" +
 		"ALTER TABLE d ALTER COLUMN id SET DEFAULT nextval('late'), ALTER COLUMN n ADD GENERATED ALWAYS AS IDENTITY, ALTER COLUMN m SET DEFAULT 1;"
+	sql += "\nCREATE TABLE late_of () INHERITS (x);"
 	conn := empty(t, sql)
 	var got []string
 	for _, table := range schemaOf(t, conn, sql).tables {
 		for _, c := range table.metadata().Columns {
+			if table.name == "late_of" {
+				require.Equal(t, "x_y_z_seq", c.Sequence)
+
+				continue
+			}
 			if c.Sequence != "" {
 				got = append(got, c.Sequence)
 			}
@@ -267,6 +273,8 @@ func TestConstraints_HaveTheNamesThatPostgreSQLGivesThem(t *testing.T) {
 	sql := "CREATE TABLE " + table + " (" + column + " integer UNIQUE CHECK (" + column + " > 0), é" + strings.Repeat("é", 30) + " integer UNIQUE, " +
 		"d integer, e integer, UNIQUE (" + column + ", e), UNIQUE (d, " + column + "), CHECK (d > " + column + "), CHECK (d < 9), CHECK (d < 8), CHECK (true), CHECK (d + " + column + " < 5), " +
 		"PRIMARY KEY (" + column + ", d), FOREIGN KEY (d) REFERENCES " + table + " (" + column + "), EXCLUDE USING btree (d WITH =));\n" +
+		"CREATE TABLE spans (a integer, b integer CHECK (b > a), c integer CHECK (a > 0), d integer CHECK (true), during tsrange, CHECK (b > c), " +
+		"EXCLUDE USING gist (box(point(a, b), point(a, b)) WITH &&, during WITH &&), EXCLUDE USING gist ((during * during) WITH &&));\n" +
 		"CREATE TABLE \"Mixed\" (\"Id\" integer PRIMARY KEY, \"theOther\" integer REFERENCES \"Mixed\" CHECK (\"theOther\" > 0));\n" +
 		"CREATE UNIQUE INDEX ON " + table + " (lower(d::text), " + column + ", (d + 1));"
 	conn := empty(t, sql)
@@ -284,6 +292,6 @@ func TestConstraints_HaveTheNamesThatPostgreSQLGivesThem(t *testing.T) {
 	require.NoError(t, err)
 	want, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	require.NoError(t, err)
-	require.Len(t, want, 17)
+	require.Len(t, want, 23)
 	require.ElementsMatch(t, want, got)
 }

@@ -96,15 +96,18 @@ func (s *schema) goName(name string) string {
 }
 
 // singular returns a table's name for one of its rows, in words.
-func singular(table string) string {
-	return strings.ReplaceAll(inflection.Singular(bareName(table)), "_", " ")
-}
+func singular(table string) string { return spaced(inflection.Singular(bareName(table))) }
+
+// spaced returns a name of SQL as words.
+func spaced(name string) string { return strings.Trim(strings.ReplaceAll(name, "_", " "), " ") }
 
 func bareName(table string) string { return table[strings.LastIndexByte(table, '.')+1:] }
 
 func withoutID(column string) string {
-	if name, ok := strings.CutSuffix(column, "_id"); ok && name != "" {
-		return name
+	for _, suffix := range []string{"_id", "Id", "ID"} {
+		if name, ok := strings.CutSuffix(column, suffix); ok && name != "" {
+			return name
+		}
 	}
 
 	return column
@@ -137,10 +140,23 @@ func (t *table) telling(c *constraint) []string {
 	return columns
 }
 
-// refersTo returns what a foreign key refers to, as its column calls it.
-func refersTo(c *constraint) string {
-	if len(c.columns) == 1 {
-		if name := withoutID(c.columns[0]); name != c.columns[0] {
+// refersTo returns what a foreign key refers to: as its column calls it, or as the table is called. Of a key of several columns,
+// that is the column which no other foreign key has: (tenant_id, owner_id) refers to an owner. A column that is not called after an id
+// gives its name only where the table's would not tell which key is meant.
+func (t *table) refersTo(c *constraint) string {
+	own := c.columns
+	if len(own) > 1 {
+		own = slices.DeleteFunc(slices.Clone(own), func(name string) bool {
+			return slices.ContainsFunc(t.constraints, func(k *constraint) bool {
+				return k != c && k.kind == dbtx.ForeignKey && slices.Contains(k.columns, name)
+			})
+		})
+	}
+	several := t.name == c.references || slices.ContainsFunc(t.constraints, func(k *constraint) bool {
+		return k != c && k.kind == dbtx.ForeignKey && k.references == c.references
+	})
+	if len(own) == 1 {
+		if name := withoutID(own[0]); name != own[0] || several {
 			return name
 		}
 	}
@@ -166,7 +182,7 @@ func (s *schema) sentinels(t *table, c *constraint) (name, other string) {
 			other = "Err" + s.goName(inflection.Singular(bareName(c.references))) + "Has" + s.goName(bareName(t.name))
 		}
 
-		return "Err" + row + s.goName(refersTo(c)) + "Unknown", other
+		return "Err" + row + s.goName(t.refersTo(c)) + "Unknown", other
 	case dbtx.NotNull:
 		return "Err" + row + all(c.columns) + "Missing", ""
 	case dbtx.Exclusion:
@@ -186,9 +202,9 @@ func (s *schema) words(t *table, c *constraint) (words, other string) {
 
 		return row + " " + list(t.telling(c), "and") + " already taken", ""
 	case dbtx.ForeignKey:
-		other = singular(c.references) + " has " + strings.ReplaceAll(bareName(t.name), "_", " ")
+		other = singular(c.references) + " has " + spaced(bareName(t.name))
 
-		return strings.ReplaceAll(refersTo(c), "_", " ") + " of the " + row + " does not exist", other
+		return spaced(t.refersTo(c)) + " of the " + row + " does not exist", other
 	case dbtx.NotNull:
 		return row + " " + list(c.columns, "and") + " is missing", ""
 	case dbtx.Exclusion:
@@ -271,6 +287,16 @@ func rulesOf(node *pgquery.Node, t *table) (subject string, rules []string) {
 			values = append(values, shown(item))
 		}
 		if operator(e) != "=" || slices.Contains(values, "") {
+			return "", nil
+		}
+
+		return subject, behind(list(values, "or"))
+	case pgquery.A_Expr_Kind_AEXPR_OP_ANY: // as a dump has IN
+		var values []string
+		for _, item := range uncast(e.GetRexpr()).GetAArrayExpr().GetElements() {
+			values = append(values, shown(item))
+		}
+		if operator(e) != "=" || len(values) == 0 || slices.Contains(values, "") {
 			return "", nil
 		}
 

@@ -56,6 +56,9 @@ func grants(role, schema string, m *dbtx.Metadata) []string {
 		if all.Delete {
 			granted = append(granted, "DELETE")
 		}
+		if all.Empty {
+			granted = append(granted, "TRUNCATE")
+		}
 		if len(granted) == 0 {
 			continue
 		}
@@ -85,6 +88,7 @@ func usesOf(m *dbtx.Metadata, t *dbtx.Table) dbtx.Use {
 			all.Select, all.Insert = append(all.Select, u.Select...), append(all.Insert, u.Insert...)
 			all.Update = append(all.Update, u.Update...)
 			all.Read, all.Delete, all.Lock = all.Read || u.Read, all.Delete || u.Delete, all.Lock || u.Lock
+			all.Empty = all.Empty || u.Empty
 		}
 	}
 	if all.Read && len(all.Select) == 0 && len(t.Columns) > 0 { // to count rows is to have the right to read some column

@@ -67,6 +67,15 @@ func TestGrants(t *testing.T) {
 		}
 		require.Len(t, grantsFor(t, "shop", "news", &dbtx.Metadata{Tables: []*dbtx.Table{clippings}}), 1, "no query needs it")
 	})
+	t.Run("HaveTRUNCATE", func(t *testing.T) {
+		t.Parallel()
+		m := dbtx.Metadata{
+			Tables:  []*dbtx.Table{{Name: "papers", Columns: []dbtx.Column{{Name: "id"}}}},
+			Queries: []*dbtx.Query{{Uses: []dbtx.Use{{Table: "papers", Empty: true}}, Utility: true}},
+		}
+		require.Equal(t, []string{`GRANT USAGE ON SCHEMA "news" TO "shop";`, `GRANT TRUNCATE ON TABLE "news"."papers" TO "shop";`},
+			grantsFor(t, "shop", "news", &m))
+	})
 	t.Run("CoverATableOfAnotherSchema", func(t *testing.T) {
 		t.Parallel()
 		m := dbtx.Metadata{
