@@ -63,11 +63,11 @@ func TestProblems_Refuses(t *testing.T) {
 		"CREATE TRIGGER tr AFTER INSERT ON t EXECUTE FUNCTION app.f()": schema,
 		"COMMENT ON SCHEMA public IS 'x'":                              "a.sql:2: this comment is about nothing that a schema may hold",
 
-		"CREATE TABLE u (id bigint DEFAULT nextval('app.s'))":               schema,
-		"CREATE TABLE u (id bigint DEFAULT nextval('\"app\".s'::regclass))": schema,
+		"CREATE TABLE u (id bigint DEFAULT nextval('app.s'))":                                schema,
+		"CREATE TABLE u (id bigint DEFAULT nextval('\"app\".s'::regclass))":                  schema,
 		"CREATE FUNCTION f() RETURNS int LANGUAGE sql SET search_path FROM CURRENT RETURN 1": "a.sql:2: SET search_path FROM CURRENT takes what the session has that makes the function: write the value",
-		"CREATE TABLE public (id bigint)":                                   "a.sql:2: public is the name of a schema, which is left out: call it otherwise",
-		"CREATE FUNCTION \"f(\"() RETURNS int RETURN 1":                     "a.sql:2: the name of a function can't have a parenthesis: call it otherwise",
+		"CREATE TABLE public (id bigint)":                                                    "a.sql:2: public is the name of a schema, which is left out: call it otherwise",
+		"CREATE FUNCTION \"f(\"() RETURNS int RETURN 1":                                      "a.sql:2: the name of a function can't have a parenthesis: call it otherwise",
 
 		// history
 		"ALTER TABLE t RENAME TO u":                                                  "a.sql:2: RENAME is history: write the new name where it is made",

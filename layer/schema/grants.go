@@ -21,7 +21,7 @@ import (
 // partitions need no grant. Functions and types need none, because PostgreSQL lets everybody use them, unless somebody has
 // taken that away (ALTER DEFAULT PRIVILEGES, REVOKE … FROM PUBLIC): then grant it by hand. The same goes for what a function
 // does that runs with the rights of its caller, what a view with security_invoker reads, the sequences behind a view that
-// is inserted into, and REFRESH MATERIALIZED VIEW, which only the owner may run.
+// is inserted into, a sequence that only a query names, and REFRESH MATERIALIZED VIEW, which only the owner may run.
 // https://www.postgresql.org/docs/current/ddl-priv.html
 //
 // The rights are by column: what no query reads, inserts or updates, the role cannot. They add to what the role has. It
