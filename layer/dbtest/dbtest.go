@@ -184,7 +184,7 @@ func clone(tb pgtestdb.TB, m pgtestdb.Migrator) (string, error) {
 		return "", err
 	}
 
-	return pgtestdb.Custom(tb, conf, forSettings{m, conf.Options}).URL(), nil
+	return clones.clone(tb, conf, forSettings{m, conf.Options})
 }
 
 // Soak skips a long test, unless MUSICSTORE_SOAK is set, as `make soak` does.

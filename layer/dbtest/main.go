@@ -31,9 +31,11 @@ func end() error {
 		for _, d := range all.databases {
 			d.recycled.dropAll()
 		}
+		clones.close()
 
 		return nil
 	}
+	clones.close()
 	if err := private.Stop(); err != nil {
 		return fmt.Errorf("stop the private server: %w", err)
 	}
