@@ -239,7 +239,7 @@ func (w *wire) rule(m wireproxy.Message) wireproxy.Action {
 func TestRepo_OutlivesItsLink(t *testing.T) {
 	t.Parallel()
 	// Some messages of two operations: all messages of all operations are in TestSoak_EveryOperationOutlivesItsLink.
-	for name, step := range map[string]int{"CreateAlbum": 7, "MoveTrack": 17} {
+	for name, step := range map[string]int{"CreateAlbum": 15, "MoveTrack": 35} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			breakEverywhere(t, linkOps[name], false, step)

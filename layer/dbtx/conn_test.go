@@ -329,7 +329,7 @@ func (k *killer) kill(ctx context.Context) error {
 
 func TestRepo_OutlivesItsConnections(t *testing.T) {
 	t.Parallel()
-	outlivesKilledConnections(t, 2, 10)
+	outlivesKilledConnections(t, 1, 10)
 	outlivesOtherEnds(t)
 }
 

@@ -83,7 +83,7 @@ func (w *wire) rule(m wireproxy.Message) wireproxy.Action {
 }
 
 // kindsOfQueries are a read, a write with a key and one without, with how many messages to leave out between two faults.
-var kindsOfQueries = map[string]int{"GetReader": 7, "CreateReader": 8, "CreatePaper": 8}
+var kindsOfQueries = map[string]int{"GetReader": 15, "CreateReader": 15, "CreatePaper": 15}
 
 func TestRepo_OutlivesItsLink(t *testing.T) {
 	t.Parallel()

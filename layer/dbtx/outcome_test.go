@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -43,20 +44,21 @@ var unsureErrors = map[string]pgproto3.ErrorResponse{
 
 func TestRepo_ASessionThatEndsUnderAWriteLeavesItsOutcomeUnknown(t *testing.T) {
 	t.Parallel()
-	// One that ends the session and one that does not are tried under everything, the others under a write and a read.
-	unsureUnderWrites(t, func(name string) bool { return name == "PanicInGerman" || name == "CompletionUnknown" })
+	// One that ends the session and one that does not: all of them are in the soak test.
+	unsureUnderWrites(t, "PanicInGerman", "CompletionUnknown")
 }
 
 func TestSoak_ASessionThatEndsUnderAWriteLeavesItsOutcomeUnknown(t *testing.T) {
 	t.Parallel()
 	dbtest.Soak(t)
-	unsureUnderWrites(t, func(string) bool { return true })
+	unsureUnderWrites(t, slices.Collect(maps.Keys(unsureErrors))...)
 }
 
-// unsureUnderWrites has each of the errors end a write and a read, and those of which wide says so statements of all kinds.
-func unsureUnderWrites(t *testing.T, wide func(name string) bool) {
+// unsureUnderWrites has each of the named errors end statements of all kinds.
+func unsureUnderWrites(t *testing.T, names ...string) {
 	t.Helper()
-	for name, failure := range unsureErrors {
+	for _, name := range names {
+		failure := unsureErrors[name]
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			failure.Message = "could not write"
@@ -89,9 +91,6 @@ func unsureUnderWrites(t *testing.T, wide func(name string) bool) {
 			once("")
 			_, err = store.GetReaderByEmail(t.Context(), "buyer@x")
 			require.NoError(t, err)
-			if !wide(name) {
-				return
-			}
 			once("")
 			_, err = store.UnpublishPaper(t.Context(), a.ID)
 			unknown("a row", err, "papers WHERE name = 'A' AND NOT is_published")
@@ -356,6 +355,18 @@ func TestRepo_AWriteThatWaitedForAConnectionWasNotSent(t *testing.T) {
 
 func TestRepo_AServerThatAcceptsAndSaysNothingIsUnavailable(t *testing.T) {
 	t.Parallel()
+	acceptsAndSaysNothing(t, func(name string) bool { return name == "Read" || name == "QueryRow" })
+}
+
+func TestSoak_AServerThatAcceptsAndSaysNothingIsUnavailable(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	acceptsAndSaysNothing(t, func(string) bool { return true })
+}
+
+// acceptsAndSaysNothing has calls of the kinds that asked says so meet a server that has fallen silent.
+func acceptsAndSaysNothing(t *testing.T, asked func(name string) bool) {
+	t.Helper()
 	url := dbtest.URL(t)
 	reads := map[string]func(ctx context.Context, store *testdb.Repo) error{
 		"Read": func(ctx context.Context, store *testdb.Repo) error { _, err := store.GetPaper(ctx, 1); return err },
@@ -410,8 +421,8 @@ func TestRepo_AServerThatAcceptsAndSaysNothingIsUnavailable(t *testing.T) {
 	checks := map[string]func(t *testing.T){}
 	for limit, atMost := range map[string]int64{"connect_timeout=1": 10, "": 2} { // without one, an attempt takes two minutes
 		for name, call := range reads {
-			if limit == "" && name == "Batch" {
-				continue // which is tried once
+			if limit == "" && name == "Batch" || !asked(name) {
+				continue // a batch is tried once
 			}
 			store, attempts := silenced(limit, limit == "")
 			var err error
@@ -621,7 +632,7 @@ func TestRepo_CloseWaitsForAQueryUnderWay(t *testing.T) {
 // A server whose disk is full, or that can't read a file, refuses sessions with FATAL errors of these classes.
 func TestRepo_AServerThatCannotBeginASessionIsUnavailable(t *testing.T) {
 	t.Parallel()
-	cannotBegin(t, "53100")
+	cannotBegin(t, "53100") // with all codes in the soak test
 }
 
 func TestSoak_AServerThatCannotBeginASessionIsUnavailable(t *testing.T) {
@@ -630,19 +641,16 @@ func TestSoak_AServerThatCannotBeginASessionIsUnavailable(t *testing.T) {
 	cannotBegin(t, "XX000", "53100", "58030", "58P01")
 }
 
-// cannotBegin has a server refuse two sessions with each of the errors, and with those that are to last all that follow.
-func cannotBegin(t *testing.T, lasting ...string) {
+// cannotBegin has a server refuse two sessions with each of the errors, and then all that follow.
+func cannotBegin(t *testing.T, codes ...string) {
 	t.Helper()
-	for _, code := range []string{"XX000", "53100", "58030", "58P01"} {
+	for _, code := range codes {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
 			store, refuse := refusing(t, code)
 			refuse(2)
 			_, err := store.ListPapers(t.Context(), 50)
 			require.NoError(t, err, code)
-			if !slices.Contains(lasting, code) {
-				return
-			}
 			refuse(1 << 30)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			_, err = store.CreatePaper(ctx, paper("not sent"))

@@ -395,11 +395,11 @@ func TestWithPipelining(t *testing.T) {
 	})
 	t.Run("OutlivesItsConnections", func(t *testing.T) {
 		t.Parallel()
-		gatheringOutlivesItsConnections(t, 15)
+		gatheringOutlivesItsConnections(t, 5)
 	})
 	t.Run("OutlivesItsLink", func(t *testing.T) {
 		t.Parallel()
-		gatheringOutlivesItsLink(t, 15)
+		gatheringOutlivesItsLink(t, 10)
 	})
 	t.Run("OutlivesAChangeOfTheSchema", func(t *testing.T) {
 		t.Parallel()

@@ -21,7 +21,7 @@ import (
 
 func TestRepo_ALostReplyLosesAndDoublesNothing(t *testing.T) {
 	t.Parallel()
-	loseReplies(t, 100, 8)
+	loseReplies(t, 40, 3)
 }
 
 func TestSoak_ALostReplyLosesAndDoublesNothing(t *testing.T) {

@@ -194,7 +194,7 @@ func TestBootstrap_ByManyAtOnce(t *testing.T) {
 	t.Run("LetsOneMakeItAll", func(t *testing.T) { // with 200 in TestSoak_Bootstrap
 		t.Parallel()
 		db := pool(t, dbtest.EmptyURL(t))
-		created, errs := make([][]string, 12), make([]error, 12)
+		created, errs := make([][]string, 6), make([]error, 6)
 		atOnce(len(errs), func(i int) { created[i], errs[i] = schema.Bootstrap(t.Context(), db, own) })
 		for _, err := range errs {
 			require.NoError(t, err)
@@ -205,7 +205,7 @@ func TestBootstrap_ByManyAtOnce(t *testing.T) {
 	})
 	t.Run("LetsOneSaySoAtAnotherIsolationLevel", func(t *testing.T) {
 		t.Parallel()
-		oneSaysSo(t, 8, "serializable")
+		oneSaysSo(t, 4, "serializable")
 	})
 	t.Run("FailsWithoutTheLock", func(t *testing.T) {
 		t.Parallel()
@@ -321,7 +321,7 @@ func TestBootstrap_OnAnEngineWithoutAdvisoryLocks(t *testing.T) {
 	})
 	t.Run("IsDoneByManyAtOnce", func(t *testing.T) {
 		t.Parallel()
-		manyWithoutLocks(t, 8)
+		manyWithoutLocks(t, 4)
 	})
 	t.Run("IsTriedAgainAfterALostRaceOnly", func(t *testing.T) {
 		t.Parallel()
