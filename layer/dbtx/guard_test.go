@@ -319,10 +319,26 @@ func TestRepo_WarningsOfSettings(t *testing.T) {
 // Somebody ran SET on a connection of the pool and gave it back.
 func TestRepo_ReplacesAConnectionWhoseSettingsWereChanged(t *testing.T) {
 	t.Parallel()
+	replacesChangedConnections(t, false)
+}
+
+func TestSoak_ReplacesAConnectionWhoseSettingsWereChanged(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	replacesChangedConnections(t, true)
+}
+
+// replacesChangedConnections changes one setting under a plain store and the other under one with pipelining, or both under
+// each.
+func replacesChangedConnections(t *testing.T, both bool) {
+	t.Helper()
 	ctx := t.Context()
 	url := dbtxtest.With(t, dbtest.URL(t), "pool_max_conns", "2")
 	for setting, value := range map[string]string{"client_encoding": "LATIN1", "standard_conforming_strings": "off"} {
 		for _, opts := range [][]testdb.Option{nil, {testdb.WithPipelining()}} {
+			if !both && (setting == "client_encoding") != (opts == nil) {
+				continue
+			}
 			store, err := testdb.Open(ctx, url, opts...)
 			require.NoError(t, err)
 			pool := store.DB().(*pgxpool.Pool)

@@ -307,9 +307,21 @@ func script(t *testing.T, path, text string) {
 // A umask that leaves the owner nothing would make folders that the server can't enter.
 func TestStart_WhateverTheUmask(t *testing.T) {
 	t.Parallel()
+	startWhateverTheUmask(t, "")
+}
+
+func TestSoak_KeepWhateverTheUmask(t *testing.T) {
+	t.Parallel()
+	soak(t)
+	startWhateverTheUmask(t, newName())
+}
+
+// startWhateverTheUmask starts and stops servers in a process whose files nobody may use.
+func startWhateverTheUmask(t *testing.T, names ...string) {
+	t.Helper()
 	h := testHost(t)
 
-	for _, name := range []string{"", newName()} {
+	for _, name := range names {
 		cmd := exec.Command("/bin/sh", "-c", `umask 777 && exec "$0"`, os.Args[0])
 		cmd.Env = append(os.Environ(), helperEnv+"="+strings.Join([]string{h.cache, h.temp, name, ""}, ":"))
 
