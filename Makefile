@@ -84,7 +84,7 @@ verify: generate ## Fail when the committed code or the README's picture is not 
 	cd examples/library && $(GO) mod tidy -diff
 	$(GO) mod verify
 
-SYSTEMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64 freebsd/amd64 freebsd/arm64
+SYSTEMS ?= linux/amd64 linux/arm64 linux/386 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64 freebsd/amd64 freebsd/arm64
 
 .PHONY: cross
 cross: ## Build for every system that the program runs on, without cgo, and compile the tests for each kind of Unix

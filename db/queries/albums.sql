@@ -58,8 +58,8 @@ CROSS JOIN stored;
 -- CreateAlbums inserts albums with their tracks, all in the order given. track_albums has the number of each track's album; the
 -- first album is 1. track_orders has each track's position in its album. An empty image URL or track URL means that there is none.
 --
--- If a trigger drops a row, the statement fails and nothing is kept (see SetPasswordHash). The same happens if a trigger changes
--- the URL of an album, because the statement finds the album of a track by that URL.
+-- If a trigger drops a row, the statement fails and nothing is kept (see SetPasswordHash). The same happens if a trigger sends a track
+-- to an older album, or changes the URL of an album: the statement finds the album of a track by that URL.
 -- +default url: CreateAlbums of the store fills the missing ones in, because they are elements of an array.
 WITH listed AS (
     SELECT
@@ -96,12 +96,12 @@ WITH listed AS (
     JOIN listed ON listed.number = listed_tracks.number
     JOIN inserted ON inserted.url = listed.url
     ORDER BY listed_tracks.number, listed_tracks.display_order
-    RETURNING id
+    RETURNING album_id
 )
 SELECT
     CASE
         WHEN (SELECT count(*) FROM inserted) = cardinality(@names::text[])
-            AND (SELECT count(*) FROM inserted_tracks) = coalesce(cardinality(@track_names::text[]), 0)
+            AND (SELECT count(*) FROM inserted_tracks JOIN inserted ON inserted.id = inserted_tracks.album_id) = coalesce(cardinality(@track_names::text[]), 0)
             THEN true
         ELSE current_setting('dbtx.rows_not_kept')::boolean
     END::boolean;

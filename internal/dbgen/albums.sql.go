@@ -167,12 +167,12 @@ WITH listed AS (
     JOIN listed ON listed.number = listed_tracks.number
     JOIN inserted ON inserted.url = listed.url
     ORDER BY listed_tracks.number, listed_tracks.display_order
-    RETURNING id
+    RETURNING album_id
 )
 SELECT
     CASE
         WHEN (SELECT count(*) FROM inserted) = cardinality($1::text[])
-            AND (SELECT count(*) FROM inserted_tracks) = coalesce(cardinality($2::text[]), 0)
+            AND (SELECT count(*) FROM inserted_tracks JOIN inserted ON inserted.id = inserted_tracks.album_id) = coalesce(cardinality($2::text[]), 0)
             THEN true
         ELSE current_setting('dbtx.rows_not_kept')::boolean
     END::boolean
@@ -197,8 +197,8 @@ type CreateAlbumsParams struct {
 // CreateAlbums inserts albums with their tracks, all in the order given. track_albums has the number of each track's album; the
 // first album is 1. track_orders has each track's position in its album. An empty image URL or track URL means that there is none.
 //
-// If a trigger drops a row, the statement fails and nothing is kept (see SetPasswordHash). The same happens if a trigger changes
-// the URL of an album, because the statement finds the album of a track by that URL.
+// If a trigger drops a row, the statement fails and nothing is kept (see SetPasswordHash). The same happens if a trigger sends a track
+// to an older album, or changes the URL of an album: the statement finds the album of a track by that URL.
 func (q *Queries) CreateAlbums(ctx context.Context, arg CreateAlbumsParams) error {
 	_, err := q.db.Exec(ctx, createAlbums,
 		arg.Names,

@@ -433,7 +433,7 @@ var Metadata = dbtx.Metadata{
 			},
 			Uses: []dbtx.Use{
 				{Table: "albums", Select: []string{"id", "url"}, Insert: []string{"name", "url", "year", "price_cents", "image_url", "has_preview", "is_published"}},
-				{Table: "tracks", Select: []string{"id"}, Insert: []string{"album_id", "name", "length_seconds", "audio_url", "video_url", "display_order"}},
+				{Table: "tracks", Select: []string{"album_id"}, Insert: []string{"album_id", "name", "length_seconds", "audio_url", "video_url", "display_order"}},
 			}, Write: true,
 		},
 		{Name: "CreatePasswordReset", Op: "create password reset", Command: "one", SQL: createPasswordReset, File: "db/queries/password_resets.sql:1",

@@ -29,8 +29,8 @@ type Querier interface {
 	// CreateAlbums inserts albums with their tracks, all in the order given. track_albums has the number of each track's album; the
 	// first album is 1. track_orders has each track's position in its album. An empty image URL or track URL means that there is none.
 	//
-	// If a trigger drops a row, the statement fails and nothing is kept (see SetPasswordHash). The same happens if a trigger changes
-	// the URL of an album, because the statement finds the album of a track by that URL.
+	// If a trigger drops a row, the statement fails and nothing is kept (see SetPasswordHash). The same happens if a trigger sends a track
+	// to an older album, or changes the URL of an album: the statement finds the album of a track by that URL.
 	CreateAlbums(ctx context.Context, arg CreateAlbumsParams) error
 	// CreatePasswordReset inserts a reset and returns it. The new reset replaces the account's open one, if there is one. When the
 	// same reset is sent again with the same token, it is returned with its stored times.

@@ -88,6 +88,7 @@ func TestRepo_AWriteOfWhichATriggerDropsARowKeepsNothing(t *testing.T) { //nolin
 		trigger(t, store, "BEFORE INSERT", "tracks", "NEW.album_id = (SELECT min(id) FROM albums); RETURN NEW;")
 		_, err := store.CreateAlbum(t.Context(), album("A", 1))
 		require.ErrorIs(t, err, repo.ErrRowsNotKept)
+		require.ErrorIs(t, store.CreateAlbums(t.Context(), []repo.NewAlbum{album("B", 1)}), repo.ErrRowsNotKept)
 		read, err := store.GetAlbum(t.Context(), other.ID)
 		require.NoError(t, err)
 		require.Equal(t, other, read)
