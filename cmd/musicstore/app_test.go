@@ -111,7 +111,7 @@ func TestJSON(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"init"}, `{"created":["` + strings.Join(everything(), `","`) + `"]}`},
+		{[]string{"init"}, `{"created":["` + strings.Join(dbtest.Created(), `","`) + `"]}`},
 		{[]string{"init"}, `{"created":[]}`},
 		{[]string{"import", "catalog.jsonl"}, `{"albums":10,"tracks":101}`},
 	} {

@@ -7,32 +7,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"musicstore/internal/dbgen"
 	"musicstore/internal/dbtest"
-	"musicstore/layer/dbtx"
 	"musicstore/layer/localpg"
 )
 
 const nothingNew = "nothing to create: everything is there\n"
 
-// everything is what Bootstrap creates in an empty database: the objects of db/schema that belong to no other.
-func everything() []string {
-	var names []string
-	for _, st := range dbgen.Metadata.Schema {
-		switch {
-		case st.Key() == "" || len(st.Owners()) > 0 || st.Kind == dbtx.KindTable && st.Table != "":
-		case st.Kind == dbtx.KindTable:
-			names = append(names, st.Name)
-		default:
-			names = append(names, st.Kind+" "+st.Name)
-		}
-	}
-
-	return names
-}
-
 // createdAll is what init prints for an empty database.
-func createdAll() string { return "created " + strings.Join(everything(), "\ncreated ") + "\n" }
+func createdAll() string { return "created " + strings.Join(dbtest.Created(), "\ncreated ") + "\n" }
 
 func TestInit(t *testing.T) {
 	t.Parallel()

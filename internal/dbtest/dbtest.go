@@ -7,6 +7,7 @@ import (
 	"musicstore/internal/dbgen"
 	"musicstore/internal/repo"
 	"musicstore/layer/dbtest"
+	"musicstore/layer/dbtx"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
@@ -62,6 +63,22 @@ func Tables() []string {
 	names := make([]string, len(dbgen.Metadata.Tables))
 	for i, t := range dbgen.Metadata.Tables {
 		names[i] = t.Name
+	}
+
+	return names
+}
+
+// Created returns what Bootstrap creates in an empty database: the objects of db/schema that belong to no other.
+func Created() []string {
+	var names []string
+	for _, st := range dbgen.Metadata.Schema {
+		switch {
+		case st.Key() == "" || len(st.Owners()) > 0 || st.Kind == dbtx.KindTable && st.Table != "":
+		case st.Kind == dbtx.KindTable:
+			names = append(names, st.Name)
+		default:
+			names = append(names, st.Kind+" "+st.Name)
+		}
 	}
 
 	return names

@@ -425,7 +425,7 @@ func TestRepo_SearchCatalog_UsesAnIndexThatWasMadeWithoutTheFunction(t *testing.
 		require.NoError(t, err)
 		tx, err := db.Begin(t.Context())
 		require.NoError(t, err)
-		defer tx.Rollback(t.Context()) //nolint:errcheck // nothing was changed
+		defer tx.Rollback(t.Context())
 		_, err = tx.Exec(t.Context(), "SET LOCAL enable_seqscan = off")
 		require.NoError(t, err)
 		rows, err := tx.Query(t.Context(), "EXPLAIN SELECT FROM tracks WHERE to_tsvector('simple', fold_name(name COLLATE \"C\")) @@ to_tsquery('simple', 'a')")

@@ -460,7 +460,7 @@ func acceptsAndSaysNothing(t *testing.T, asked func(name string) bool) {
 		require.GreaterOrEqual(t, naiveTook, patience)
 	}
 	wg.Wait()                         // they share one wait, and one place among the parallel tests
-	for name, check := range checks { //nolint:paralleltest // there is nothing left to wait for
+	for name, check := range checks {
 		t.Run(name, check)
 	}
 	t.Run("Open", func(t *testing.T) {
