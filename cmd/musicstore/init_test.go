@@ -76,7 +76,7 @@ func TestInit_BadURL(t *testing.T) {
 		"RefusesAPasswordWithSpaces":  {"postgres://u:secretpw with spaces@h/x", badURL},
 		"RefusesAHostThatIsMissing":   {"postgres://u:secretpw/x", badURL},
 		"RefusesAQuoteThatIsNotEnded": {"host=h password='secretpw", badURL},
-		"RefusesAnUnknownSSLMode":     {"postgres://u:secretpw@h/x?sslmode=maybe", badURL},
+		"RefusesAnUnknownSSLMode":     {"postgres://u:secretpw@h/x?sslmode=maybe", "open: sslmode: has a value that it can't have"},
 		"RefusesAURLWithoutAScheme":   {"u:secretpw@h/x", badURL},
 	} {
 		t.Run(name, func(t *testing.T) {

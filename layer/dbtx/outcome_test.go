@@ -459,7 +459,7 @@ func acceptsAndSaysNothing(t *testing.T, asked func(name string) bool) {
 		require.ErrorIs(t, naiveErr, context.DeadlineExceeded)
 		require.GreaterOrEqual(t, naiveTook, patience)
 	}
-	wg.Wait()                         // they share one wait, and one place among the parallel tests
+	wg.Wait() // they share one wait, and one place among the parallel tests
 	for name, check := range checks {
 		t.Run(name, check)
 	}
