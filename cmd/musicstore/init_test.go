@@ -65,16 +65,17 @@ func TestInit(t *testing.T) {
 // The URLs that can't work have a password in them, which nothing may show.
 func TestInit_BadURL(t *testing.T) {
 	t.Parallel()
+	const badPort = "open: port: has a value that it can't have: a database URL is like postgres://user:password@host:port/database"
 	const badURL = "open: database URL: can't be read: it must be like postgres://user:password@host:port/database"
 	for name, test := range map[string]struct{ url, says string }{
 		"SaysThatNoServerAnswers": {
 			"postgres://u:secretpw@127.0.0.1:1/x",
 			"open: the database is not available: is the server running, and does the URL name it?",
 		},
-		"RefusesAPortThatIsNoNumber":  {"postgres://u:secretpw@h:port/x", badURL},
+		"RefusesAPortThatIsNoNumber":  {"postgres://u:secretpw@h:port/x", badPort},
 		"RefusesAHostThatDoesNotEnd":  {"postgres://u:secretpw@[::1/x", badURL},
 		"RefusesAPasswordWithSpaces":  {"postgres://u:secretpw with spaces@h/x", badURL},
-		"RefusesAHostThatIsMissing":   {"postgres://u:secretpw/x", badURL},
+		"RefusesAHostThatIsMissing":   {"postgres://u:secretpw/x", badPort},
 		"RefusesAQuoteThatIsNotEnded": {"host=h password='secretpw", badURL},
 		"RefusesAnUnknownSSLMode":     {"postgres://u:secretpw@h/x?sslmode=maybe", "open: sslmode: has a value that it can't have"},
 		"RefusesAURLWithoutAScheme":   {"u:secretpw@h/x", badURL},

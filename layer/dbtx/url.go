@@ -42,6 +42,9 @@ func badURL(err error) error {
 		"postgres://user:password@host:port/database?setting=value, or key=value pairs, and each setting have a value that it can have"}
 	if m := badSetting.FindStringSubmatch(err.Error()); m != nil {
 		invalid.Field, invalid.Reason = m[1], "has a value that it can't have"
+		if m[1] == "port" { // of a URL without a host, the password is taken for it
+			invalid.Reason += ": a database URL is like postgres://user:password@host:port/database"
+		}
 	}
 	for cause := errors.Unwrap(err); cause != nil; cause = errors.Unwrap(cause) {
 		for _, bad := range badFiles {
