@@ -187,8 +187,8 @@ var (
 	argument = regexp.MustCompile(`^(?i:sqlc)\s*\.\s*\w+\s*\(\s*(?:'[^']*'|"(?:[^"]|"")+"|[\pL_][\pL\pN_$]*)\s*\)`)
 )
 
-// param notes a parameter, which is this text at an offset of the file. sqlc replaces as many bytes there as the shortest ways to
-// write it have, so it is given one of them.
+// param notes a parameter, which is this text at an offset of the file. sqlc replaces as many bytes as @name or sqlc.arg('name') has,
+// so any other way to write it is replaced by the second.
 func (w *written) param(name, function string, at int, text, cast string, short bool) {
 	if name == "" {
 		return
