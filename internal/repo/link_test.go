@@ -7,16 +7,14 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"sync"
 	"testing"
 
 	"musicstore/internal/dbgen"
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
-	"musicstore/layer/dbtx"
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/wireproxy"
 
-	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 )
@@ -174,68 +172,6 @@ var linkOps = map[string]linkOp{
 	}),
 }
 
-// linkFault is how a link breaks at a message, by a rule that is asked once. cancel ends the operation's context.
-var linkFaults = map[string]func(cancel context.CancelFunc) wireproxy.Action{
-	"CutBefore": func(context.CancelFunc) wireproxy.Action { return wireproxy.CutBefore },
-	"CutAfter":  func(context.CancelFunc) wireproxy.Action { return wireproxy.CutAfter },
-	"CancelledInSilence": func(cancel context.CancelFunc) wireproxy.Action {
-		cancel()
-
-		return wireproxy.Stall
-	},
-	"CancelledInPassing": func(cancel context.CancelFunc) wireproxy.Action {
-		cancel()
-
-		return wireproxy.Pass
-	},
-}
-
-// wire counts the messages of one run, breaks the link at one of them, and notes what reached the server.
-type wire struct {
-	mu     sync.Mutex
-	at     int
-	seen   int
-	broken bool
-	fault  func() wireproxy.Action
-	parsed map[string]string // the SQL of the prepared statements, by connection and name
-	bound  map[int]string    // the SQL of the portal, by connection
-	runs   int               // how often a statement that changes something outside a transaction, or COMMIT, went to the server
-	inTx   map[int]bool
-}
-
-func (w *wire) rule(m wireproxy.Message) wireproxy.Action {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	do := wireproxy.Pass
-	if _, cancels := m.Is.(*pgproto3.CancelRequest); !cancels {
-		if w.seen++; w.seen == w.at {
-			w.broken = true
-			do = w.fault()
-		}
-	}
-	if do == wireproxy.CutBefore || do == wireproxy.Stall {
-		return do
-	}
-	switch is := m.Is.(type) {
-	case *pgproto3.ReadyForQuery:
-		w.inTx[m.Link] = is.TxStatus != 'I'
-	case *pgproto3.Parse:
-		w.parsed[fmt.Sprint(m.Link, is.Name)] = is.Query
-	case *pgproto3.Bind:
-		w.bound[m.Link] = w.parsed[fmt.Sprint(m.Link, is.PreparedStatement)]
-	case *pgproto3.Execute:
-		if sql := w.bound[m.Link]; !w.inTx[m.Link] && !reads(sql) {
-			w.runs++
-		}
-	case *pgproto3.Query:
-		if is.String == "commit" {
-			w.runs++
-		}
-	}
-
-	return do
-}
-
 func TestRepo_OutlivesItsLink(t *testing.T) {
 	t.Parallel()
 	// Some messages of two operations: all messages of all operations are in TestSoak_EveryOperationOutlivesItsLink.
@@ -273,7 +209,7 @@ func breakEverywhere(t *testing.T, op linkOp, fresh bool, step int) {
 	require.NoError(t, err)
 	t.Cleanup(direct.Close)
 	proxy := wireproxy.New(t, url)
-	for i, fault := range slices.Sorted(maps.Keys(linkFaults)) {
+	for i, fault := range slices.Sorted(maps.Keys(dbtxtest.LinkFaults)) {
 		if fresh && fault == "CancelledInSilence" {
 			continue // the pool goes on to make a connection that nobody waits for, until its connect_timeout
 		}
@@ -285,15 +221,14 @@ func breakEverywhere(t *testing.T, op linkOp, fresh bool, step int) {
 				pool.Reset()
 				proxy.Settle(0)
 			} else {
-				forget(t, pool)
+				dbtxtest.Forget(t, pool)
 			}
 			world := newWorld(t, direct, store)
 			ctx, cancel := context.WithCancel(t.Context())
-			w := &wire{at: at, parsed: map[string]string{}, bound: map[int]string{}, inTx: map[int]bool{}}
-			w.fault = func() wireproxy.Action { return linkFaults[fault](cancel) }
+			w := dbtxtest.NewWire(&dbgen.Metadata, at, func() wireproxy.Action { return dbtxtest.LinkFaults[fault](cancel) })
 			where := fmt.Sprintf("%s at message %d", fault, at)
 
-			proxy.Set(w.rule)
+			proxy.Set(w.Rule)
 			err = op.do(ctx, world)
 			proxy.Set(nil)
 			cancel()
@@ -308,7 +243,7 @@ func breakEverywhere(t *testing.T, op linkOp, fresh bool, step int) {
 			require.NoError(t, readErr, where)
 			proxy.Settle(1)
 
-			broken, runs := w.result()
+			broken, runs := w.Result()
 			if !broken { // the operation ended before it
 				require.NoError(t, err, where)
 				requireTyped(t, direct, op, world, err, where)
@@ -320,7 +255,7 @@ func breakEverywhere(t *testing.T, op linkOp, fresh bool, step int) {
 			if !op.keyed {
 				require.LessOrEqual(t, runs, 1, where)
 			}
-			failed[kindOf(err)]++
+			failed[dbtxtest.KindOf(err)]++
 		}
 		require.Positive(t, faults)
 		t.Logf("%s: %d messages: %v", fault, faults, failed)
@@ -331,27 +266,10 @@ func breakEverywhere(t *testing.T, op linkOp, fresh bool, step int) {
 	requireInvariants(t, direct)
 }
 
-// forget makes the pool's one connection as a new one is, to which no statement is known yet.
-func forget(t *testing.T, pool *pgxpool.Pool) {
-	t.Helper()
-	require.NoError(t, pool.AcquireFunc(t.Context(), func(c *pgxpool.Conn) error {
-		clear(c.Conn().PgConn().CustomData())
-
-		return c.Conn().DeallocateAll(t.Context())
-	}))
-}
-
-func (w *wire) result() (broken bool, runs int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-
-	return w.broken, w.runs
-}
-
 // requireTyped looks whether what an operation said is a known error or none, and true.
 func requireTyped(t *testing.T, direct *repo.Repo, op linkOp, w *world, err error, where string) {
 	t.Helper()
-	kind := kindOf(err)
+	kind := dbtxtest.KindOf(err)
 	require.NotEqual(t, "untyped", kind, "%s: %v", where, err)
 	if !op.writes {
 		require.NotEqual(t, "outcome unknown", kind, "%s: %v", where, err)
@@ -367,21 +285,6 @@ func requireTyped(t *testing.T, direct *repo.Repo, op linkOp, w *world, err erro
 		require.LessOrEqual(t, n, 1, where)
 	default:
 		require.Zero(t, n, "%s: %v", where, err)
-	}
-}
-
-func kindOf(err error) string {
-	switch {
-	case err == nil:
-		return "done"
-	case errors.Is(err, repo.ErrOutcomeUnknown):
-		return "outcome unknown"
-	case errors.Is(err, repo.ErrUnavailable):
-		return "unavailable"
-	case errors.Is(err, context.Canceled):
-		return "cancelled"
-	default:
-		return "untyped"
 	}
 }
 
@@ -409,14 +312,4 @@ func requireInvariants(t *testing.T, direct *repo.Repo) {
 		require.NoError(t, direct.DB().QueryRow(t.Context(), sql).Scan(&bad))
 		require.Zero(t, bad, what)
 	}
-}
-
-// reads reports whether a statement changes nothing.
-func reads(sql string) bool {
-	if q := dbgen.Metadata.Query(sql); q != nil {
-		return !q.Write
-	}
-	word := dbtx.StatementName(sql)
-
-	return word == "SELECT" || word == "BEGIN" || word == "SAVEPOINT"
 }

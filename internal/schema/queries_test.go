@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -160,24 +159,7 @@ func TestUses_AreWhatPostgreSQLFindsOfEachQuery(t *testing.T) {
 	defer held.Release()
 	db := held.Conn()
 	require.Greater(t, len(dbgen.Metadata.Queries), 30)
-	for _, q := range dbgen.Metadata.Queries {
-		sql := q.SQL
-		if q.Command == dbtx.Copyfrom { // its SQL is never sent
-			var columns, values []string
-			for i, p := range q.Params {
-				columns, values = append(columns, p.Assigned[0].Column), append(values, "$"+strconv.Itoa(i+1))
-			}
-			sql = "INSERT INTO " + q.Uses[0].Table + " (" + strings.Join(columns, ", ") + ") VALUES (" + strings.Join(values, ", ") + ")"
-		}
-		want, err := dbtxtest.Uses(t.Context(), db, sql)
-		require.NoError(t, err, q.Name)
-		require.NoError(t, dbtxtest.Compare(want, q.Uses), q.Name)
-		require.Len(t, q.Uses, len(want), q.Name)
-		for _, u := range want {
-			at := slices.IndexFunc(q.Uses, func(of dbtx.Use) bool { return of.Table == u.Table })
-			require.ElementsMatch(t, u.Select, q.Uses[at].Select, "%s reads of %s", q.Name, u.Table)
-		}
-	}
+	dbtxtest.RequireUses(t, db, &dbgen.Metadata)
 
 	// The control: what a query does and is not known to do is found.
 	q := dbgen.Metadata.Find("UpdateAlbum")

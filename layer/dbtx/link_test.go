@@ -2,85 +2,21 @@ package dbtx_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"testing"
 
 	"musicstore/layer/dbtx"
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb"
 	"musicstore/layer/internal/testdb/dbgen"
 	"musicstore/layer/internal/testdb/dbtest"
 	"musicstore/layer/wireproxy"
 
-	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 )
-
-// linkFault is how a link breaks at a message, by a rule that is asked once. cancel ends the operation's context.
-var linkFaults = map[string]func(cancel context.CancelFunc) wireproxy.Action{
-	"CutBefore": func(context.CancelFunc) wireproxy.Action { return wireproxy.CutBefore },
-	"CutAfter":  func(context.CancelFunc) wireproxy.Action { return wireproxy.CutAfter },
-	"CancelledInSilence": func(cancel context.CancelFunc) wireproxy.Action {
-		cancel()
-
-		return wireproxy.Stall
-	},
-	"CancelledInPassing": func(cancel context.CancelFunc) wireproxy.Action {
-		cancel()
-
-		return wireproxy.Pass
-	},
-}
-
-// wire counts the messages of one run, breaks the link at one of them, and notes what reached the server.
-type wire struct {
-	mu     sync.Mutex
-	at     int
-	seen   int
-	broken bool
-	fault  func() wireproxy.Action
-	parsed map[string]string // the SQL of the prepared statements, by connection and name
-	bound  map[int]string    // the SQL of the portal, by connection
-	runs   int               // how often a statement that changes something outside a transaction, or COMMIT, went to the server
-	inTx   map[int]bool
-}
-
-func (w *wire) rule(m wireproxy.Message) wireproxy.Action {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	do := wireproxy.Pass
-	if _, cancels := m.Is.(*pgproto3.CancelRequest); !cancels {
-		if w.seen++; w.seen == w.at {
-			w.broken = true
-			do = w.fault()
-		}
-	}
-	if do == wireproxy.CutBefore || do == wireproxy.Stall {
-		return do
-	}
-	switch is := m.Is.(type) {
-	case *pgproto3.ReadyForQuery:
-		w.inTx[m.Link] = is.TxStatus != 'I'
-	case *pgproto3.Parse:
-		w.parsed[fmt.Sprint(m.Link, is.Name)] = is.Query
-	case *pgproto3.Bind:
-		w.bound[m.Link] = w.parsed[fmt.Sprint(m.Link, is.PreparedStatement)]
-	case *pgproto3.Execute:
-		if sql := w.bound[m.Link]; !w.inTx[m.Link] && !reads(sql) {
-			w.runs++
-		}
-	case *pgproto3.Query:
-		if is.String == "commit" {
-			w.runs++
-		}
-	}
-
-	return do
-}
 
 // kindsOfQueries are a read, a write with a key and one without, with how many messages to leave out between two faults.
 var kindsOfQueries = map[string]int{"GetReader": 15, "CreateReader": 15, "CreatePaper": 15}
@@ -121,7 +57,7 @@ func breakEverywhere(t *testing.T, q *dbtx.Query, fresh bool, step int) {
 	direct := open(t, url+"&pool_max_conns=1")
 	proxy := wireproxy.New(t, url)
 	changes := false // whether a call in calm weather changes a row
-	for i, fault := range append([]string{""}, slices.Sorted(maps.Keys(linkFaults))...) {
+	for i, fault := range append([]string{""}, slices.Sorted(maps.Keys(dbtxtest.LinkFaults))...) {
 		if fresh && fault == "CancelledInSilence" {
 			continue // the pool goes on to make a connection that nobody waits for, until its connect_timeout
 		}
@@ -133,7 +69,7 @@ func breakEverywhere(t *testing.T, q *dbtx.Query, fresh bool, step int) {
 				pool.Reset()
 				proxy.Settle(0)
 			} else {
-				forget(t, pool)
+				dbtxtest.Forget(t, pool)
 			}
 			run := queries.New()
 			require.NoError(t, run.Seed(t.Context(), testdb.Store(direct)))
@@ -145,14 +81,14 @@ func breakEverywhere(t *testing.T, q *dbtx.Query, fresh bool, step int) {
 			}
 			before := rowsWritten(t, direct, q)
 			ctx, cancel := context.WithCancel(t.Context())
-			w := &wire{at: at, parsed: map[string]string{}, bound: map[int]string{}, inTx: map[int]bool{}}
-			w.fault = func() wireproxy.Action { return linkFaults[fault](cancel) }
-			where := fmt.Sprintf("%s at message %d", fault, at)
+			broken := at
 			if fault == "" {
-				w.at = 0
+				broken = 0
 			}
+			w := dbtxtest.NewWire(&dbgen.Metadata, broken, func() wireproxy.Action { return dbtxtest.LinkFaults[fault](cancel) })
+			where := fmt.Sprintf("%s at message %d", fault, at)
 
-			proxy.Set(w.rule)
+			proxy.Set(w.Rule)
 			err = call(ctx)
 			proxy.Set(nil)
 			cancel()
@@ -174,8 +110,8 @@ func breakEverywhere(t *testing.T, q *dbtx.Query, fresh bool, step int) {
 
 				break
 			}
-			broken, runs := w.result()
-			kind := kindOf(err)
+			broke, runs := w.Result()
+			kind := dbtxtest.KindOf(err)
 			require.NotEqual(t, "untyped", kind, "%s: %v", where, err)
 			require.True(t, q.Write || kind != "outcome unknown", "%s: %v", where, err)
 			require.LessOrEqual(t, after.count-before.count, 1, where)
@@ -189,7 +125,7 @@ func breakEverywhere(t *testing.T, q *dbtx.Query, fresh bool, step int) {
 			if !q.Keyed {
 				require.LessOrEqual(t, runs, 1, where)
 			}
-			if !broken { // the call ended before it
+			if !broke { // the call ended before it
 				require.NoError(t, err, where)
 
 				break
@@ -231,46 +167,4 @@ func rowsWritten(t *testing.T, direct *testdb.Repo, q *dbtx.Query) (all written)
 	}
 
 	return all
-}
-
-// forget makes the pool's one connection as a new one is, to which no statement is known yet.
-func forget(t *testing.T, pool *pgxpool.Pool) {
-	t.Helper()
-	require.NoError(t, pool.AcquireFunc(t.Context(), func(c *pgxpool.Conn) error {
-		clear(c.Conn().PgConn().CustomData())
-
-		return c.Conn().DeallocateAll(t.Context())
-	}))
-}
-
-func (w *wire) result() (broken bool, runs int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-
-	return w.broken, w.runs
-}
-
-func kindOf(err error) string {
-	switch {
-	case err == nil:
-		return "done"
-	case errors.Is(err, testdb.ErrOutcomeUnknown):
-		return "outcome unknown"
-	case errors.Is(err, testdb.ErrUnavailable):
-		return "unavailable"
-	case errors.Is(err, context.Canceled):
-		return "cancelled"
-	default:
-		return "untyped"
-	}
-}
-
-// reads reports whether a statement changes nothing.
-func reads(sql string) bool {
-	if q := dbgen.Metadata.Query(sql); q != nil {
-		return !q.Write
-	}
-	word := dbtx.StatementName(sql)
-
-	return word == "SELECT" || word == "BEGIN" || word == "SAVEPOINT"
 }

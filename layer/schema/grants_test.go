@@ -2,7 +2,6 @@ package schema_test
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -123,24 +122,7 @@ func TestUses_AreWhatPostgreSQLFindsOfEachQuery(t *testing.T) {
 	t.Parallel()
 	db := connect(t, databases.URL(t))
 	require.Greater(t, len(dbgen.Metadata.Queries), 20)
-	for _, q := range dbgen.Metadata.Queries {
-		sql := q.SQL
-		if q.Command == dbtx.Copyfrom { // its SQL is never sent
-			var columns, values []string
-			for i, p := range q.Params {
-				columns, values = append(columns, p.Assigned[0].Column), append(values, "$"+strconv.Itoa(i+1))
-			}
-			sql = "INSERT INTO " + q.Uses[0].Table + " (" + strings.Join(columns, ", ") + ") VALUES (" + strings.Join(values, ", ") + ")"
-		}
-		want, err := dbtxtest.Uses(t.Context(), db, sql)
-		require.NoError(t, err, q.Name)
-		require.NoError(t, dbtxtest.Compare(want, q.Uses), q.Name)
-		require.Len(t, q.Uses, len(want), q.Name)
-		for _, u := range want {
-			at := slices.IndexFunc(q.Uses, func(of dbtx.Use) bool { return of.Table == u.Table })
-			require.ElementsMatch(t, u.Select, q.Uses[at].Select, "%s reads of %s", q.Name, u.Table)
-		}
-	}
+	dbtxtest.RequireUses(t, db, &dbgen.Metadata)
 
 	// The control: what a query does and is not known to do is found.
 	q := dbgen.Metadata.Find("UpdatePaper")

@@ -10,10 +10,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"testing"
 
 	"musicstore/layer/dbtx"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
 )
 
 // anyColumn stands for one column, whichever.
@@ -194,4 +196,27 @@ func of(uses []dbtx.Use, table string) dbtx.Use {
 	}
 
 	return dbtx.Use{Table: table}
+}
+
+// RequireUses fails the test unless the metadata has of each query what PostgreSQL finds of it.
+func RequireUses(tb testing.TB, db *pgx.Conn, m *dbtx.Metadata) {
+	tb.Helper()
+	for _, q := range m.Queries {
+		sql := q.SQL
+		if q.Command == dbtx.Copyfrom { // its SQL is never sent
+			var columns, values []string
+			for i, p := range q.Params {
+				columns, values = append(columns, p.Assigned[0].Column), append(values, "$"+strconv.Itoa(i+1))
+			}
+			sql = "INSERT INTO " + q.Uses[0].Table + " (" + strings.Join(columns, ", ") + ") VALUES (" + strings.Join(values, ", ") + ")"
+		}
+		want, err := Uses(tb.Context(), db, sql)
+		require.NoError(tb, err, q.Name)
+		require.NoError(tb, Compare(want, q.Uses), q.Name)
+		require.Len(tb, q.Uses, len(want), q.Name)
+		for _, u := range want {
+			at := slices.IndexFunc(q.Uses, func(of dbtx.Use) bool { return of.Table == u.Table })
+			require.ElementsMatch(tb, u.Select, q.Uses[at].Select, "%s reads of %s", q.Name, u.Table)
+		}
+	}
 }
