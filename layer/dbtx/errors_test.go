@@ -14,40 +14,17 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
+	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb"
 	"musicstore/layer/internal/testdb/dbtest"
 	"musicstore/layer/private"
 )
 
-// constraintsSQL lists what can refuse a row: constraints, and unique indexes that are none. PostgreSQL 18 lists the
-// not-null constraints too, which have their sentinel from their name alone.
-const constraintsSQL = `
-SELECT conrelid::regclass::text AS table, conname::text AS name, contype::text AS type
-FROM pg_constraint
-WHERE connamespace = 'public'::regnamespace AND contype <> 'n'
-UNION
-SELECT indrelid::regclass::text, indexrelid::regclass::text, 'u'
-FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
-WHERE relnamespace = 'public'::regnamespace AND indisunique
-ORDER BY 1, 2`
-
-type constraint struct{ Table, Name, Type string }
-
-func constraints(t *testing.T, store *testdb.Repo) []constraint {
-	t.Helper()
-	rows, err := store.DB().Query(t.Context(), constraintsSQL)
-	require.NoError(t, err)
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[constraint])
-	require.NoError(t, err)
-
-	return all
-}
-
 func TestConstraints_AreReadFromTheSchemaFiles(t *testing.T) {
 	t.Parallel()
 	store := dbtest.New(t)
 	want := map[string]string{}
-	for _, c := range constraints(t, store) {
+	for _, c := range dbtxtest.Refusers(t, store.DB()) {
 		want[c.Name] = c.Table
 	}
 	rows, err := store.DB().Query(t.Context(), `SELECT relname::text, relname || '_' || attname || '_not_null'
@@ -79,7 +56,7 @@ func knownConstraints() map[string]string {
 func TestConstraints_NameNoneThatIsNot(t *testing.T) {
 	t.Parallel()
 	known := map[testdb.Constraint]bool{}
-	for _, c := range constraints(t, dbtest.New(t)) {
+	for _, c := range dbtxtest.Refusers(t, dbtest.New(t).DB()) {
 		known[testdb.Constraint(c.Name)] = true
 		known[testdb.Constraint(c.Name).Referenced()] = true
 	}
