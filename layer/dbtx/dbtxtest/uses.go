@@ -204,9 +204,9 @@ func RequireUses(tb testing.TB, db *pgx.Conn, m *dbtx.Metadata) {
 	for _, q := range m.Queries {
 		sql := q.SQL
 		if q.Command == dbtx.Copyfrom { // its SQL is never sent
-			var columns, values []string
+			columns, values := make([]string, len(q.Params)), make([]string, len(q.Params))
 			for i, p := range q.Params {
-				columns, values = append(columns, p.Assigned[0].Column), append(values, "$"+strconv.Itoa(i+1))
+				columns[i], values[i] = p.Assigned[0].Column, "$"+strconv.Itoa(i+1)
 			}
 			sql = "INSERT INTO " + q.Uses[0].Table + " (" + strings.Join(columns, ", ") + ") VALUES (" + strings.Join(values, ", ") + ")"
 		}
