@@ -336,5 +336,7 @@ func startWhateverTheUmask(t *testing.T, names ...string) {
 	info, err := os.Stat(dir)
 	require.NoError(t, err)
 	require.Zero(t, info.Mode().Perm(), "the control: a folder that is only made")
-	require.NoError(t, os.Chmod(dir, 0o700)) // to be removed
+	for _, made := range []string{filepath.Dir(dir), dir} { // to be removed, which an ordinary user can't do otherwise
+		require.NoError(t, os.Chmod(made, 0o700))
+	}
 }
