@@ -316,7 +316,7 @@ func TestRepo_InTx_RunsAgain(t *testing.T) {
 		})
 		require.Equal(t, make([]error, 2), errs)
 		require.Equal(t, int64(2), atCommit.Load())
-		require.Equal(t, int64(3), runs.Load(), "one of the two ran again")
+		require.GreaterOrEqual(t, runs.Load(), int64(3), "one of the two ran again, or more often where PostgreSQL could not be sure")
 	})
 	t.Run("AfterADeadlock", func(t *testing.T) {
 		t.Parallel()
