@@ -143,6 +143,19 @@ func (s *Tracer) Statements() []string {
 	return append([]string(nil), s.sqls...)
 }
 
+// Failures returns how many statements ended with an error of this SQLSTATE.
+func (s *Tracer) Failures(state string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, err := range s.errs {
+		if sqlstate.Of(err) == state {
+			n++
+		}
+	}
+
+	return n
+}
+
 // LastError returns the error of the statement that ended last, and an error of its own when there was no statement.
 func (s *Tracer) LastError() error {
 	s.mu.Lock()
