@@ -92,7 +92,7 @@ WITH indexes AS (
         coalesce((SELECT relname FROM pg_class WHERE oid = pg_partition_root(tables.oid)), tables.relname)::text AS whole,
         quote_ident(own.relname) AS quoted, quote_ident(tables.relname) AS quoted_table, indisunique AS "unique", amname = 'btree' AS ordered,
         ARRAY(
-            SELECT pg_get_indexdef(indexrelid, n, true)
+            SELECT pg_get_indexdef(indexrelid, n, false) -- with the brackets that EXPLAIN prints
             FROM generate_series(1, indnkeyatts) AS n
             ORDER BY n
         ) AS columns,

@@ -75,8 +75,19 @@ func TestCheck_KnowsEveryKindOfObject(t *testing.T) {
 			want: []string{"Query scans visits for note: CREATE INDEX visits_note_idx ON visits (note);"},
 		},
 		"a filter in all partitions is one": {
+			query: `SELECT * FROM visits AS "V" WHERE "V"."Guest_id" = @guest AND note = @note`,
+			want: []string{
+				`Query filters visits by note after reading them by visits_Guest: CREATE INDEX "visits_Guest_id_note_idx" ON visits ("Guest_id", note);`,
+			},
+		},
+		"a filter in all partitions that no index could spare": {
 			query: `SELECT * FROM visits AS "V" WHERE "V"."Guest_id" = @guest AND note <> @note`,
-			want:  []string{"Query filters visits by note after reading them by visits_Guest"},
+		},
+		"a queue of all partitions": {
+			query: `SELECT * FROM visits WHERE note IS NULL ORDER BY id, at LIMIT 5 FOR UPDATE SKIP LOCKED`,
+			want: []string{
+				"Query filters visits by note after reading them by visits_pkey: CREATE INDEX visits_id_at_note_is_null_idx ON visits (id, at) WHERE note IS NULL;",
+			},
 		},
 		"a sort of all partitions is one": {
 			query: `SELECT * FROM visits WHERE "Guest_id" = @guest ORDER BY note`,

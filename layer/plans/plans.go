@@ -78,13 +78,16 @@ func (f Finding) String() string {
 
 // Check plans each of the queries that are known, against the tables of the current schema. It finds:
 //
-//   - a query that can't be planned, or that scans a table, sorts what an index could have sorted, filters rows that an
-//     index condition could have skipped, or walks an index without a condition and without a LIMIT;
+//   - a query that can't be planned, that scans a table, or that walks an index without a condition and without a LIMIT;
+//   - a query that sorts or filters rows where an index that was tried spares it that. Of other sorts and filters nothing is said,
+//     and nothing of filters for which an index is no help that one could count on: OR, <>, LIKE, a test for NULL or of a boolean
+//     column, a filter that may be left out, a comparison of columns, the keys of a list. A queue is an exception: a query that takes
+//     the next few rows FOR UPDATE and reads past all that were done. An index of the rows whose column IS NULL spares it that;
 //   - a foreign key whose referring rows can't be found by an index;
 //   - a table without a primary key;
 //   - an index that no query and no foreign key needs: it isn't used, or another one does as well. Of an index that can't
 //     be shown to be useless nothing is said: a query that filters rows by it would filter others without it;
-//   - an excuse, of a query or an index, that excuses nothing.
+//   - an excuse, of a query or an index, that excuses nothing. One for a sort or a filter of which nothing is said does no harm.
 //
 // A partitioned table is judged as one: a read of its partitions is a read of it, and their indexes are its index. A view is
 // judged by the tables that it reads, a materialized view as a table, and a function by what the planner sees of it: the query
@@ -238,7 +241,7 @@ func (c *checker) judge(ctx context.Context, p planned) error {
 		if err != nil {
 			return err
 		}
-		if remedy != "" || !w.unless {
+		if remedy != "" || w.whole() {
 			c.find(p.name, w.String(), remedy)
 		}
 	}
@@ -255,33 +258,37 @@ func (c *checker) find(of, problem, remedy string) {
 	c.report.Findings = append(c.report.Findings, Finding{of, problem, remedy})
 }
 
-// remedy returns the index that leaves the fewest things wrong, as shown by making it, and of several the one with which the fewest
-// columns choose among the rows that are read; "" if this one thing is mended by none.
+// remedy returns the index that leaves the fewest things wrong, as shown by making it; "" if this one thing is mended by none.
 func (c *checker) remedy(ctx context.Context, p planned, w wrong) (string, error) {
 	const name = "plans_candidate"
 	defer delete(c.indexes, name)
-	best, remedy := p.unexcused(), ""
-	rest := func(all []wrong) (n int) {
-		for _, w := range all {
-			n += w.rest
-		}
-
-		return n
+	if w.hopeless() {
+		return "", nil
+	}
+	best, remedy := p, ""
+	predicates := []string{""}
+	if w.where != "" {
+		predicates = append(predicates, w.where)
 	}
 	for _, columns := range w.candidates() {
-		on := " ON " + cmp.Or(c.quoted[w.table], w.table) + " (" + strings.Join(columns, ", ") + ")"
-		c.indexes[name] = index{Name: name, Table: w.table, Of: w.table, Ordered: true, Columns: bare(columns)}
-		after, err := c.with(ctx, "CREATE INDEX "+name+on, p.statement)
-		if err != nil {
-			return "", err
-		}
-		left := after.unexcused()
-		fewer := len(left) < len(best) || len(left) == len(best) && remedy != "" && rest(left) < rest(best)
-		if after.refusal == "" && fewer && !slices.ContainsFunc(left, w.same) {
-			best, remedy = left, "CREATE INDEX "+indexName(w.table, columns)+on+";"
-		}
-		if len(best) == 0 {
-			break
+		for _, predicate := range predicates {
+			on := " ON " + cmp.Or(c.quoted[w.table], w.table) + " (" + strings.Join(columns, ", ") + ")"
+			words := columns
+			if predicate != "" {
+				on += " WHERE " + unwrapped(predicate)
+				words = append(slices.Clone(columns), strings.ToLower(predicate))
+			}
+			c.indexes[name] = index{Name: name, Table: w.table, Of: w.table, Ordered: true, Columns: bare(columns), Predicate: predicate}
+			after, err := c.with(ctx, "CREATE INDEX "+name+on, p.statement)
+			if err != nil {
+				return "", err
+			}
+			if p.mended(w, after) && (remedy == "" || after.compare(best) < 0) {
+				best, remedy = after, "CREATE INDEX "+indexName(w.table, words)+on+";"
+			}
+			if remedy != "" && len(best.unexcused()) == 0 && len(best.reads) <= len(p.reads) {
+				return remedy, nil
+			}
 		}
 	}
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -20,7 +21,7 @@ type statement struct {
 // plan returns the generic plan of a statement: the one for any arguments. One that can't be planned has the reason.
 func (c *checker) plan(ctx context.Context, s statement) (planned, error) {
 	p, err := c.planWith(ctx, s, "off")
-	if err != nil || p.certain() == 0 {
+	if err != nil || p.certain() == [2]int{} {
 		return p, err
 	}
 	// A table was perhaps read in a bad way, only so that it needn't be sorted.
@@ -28,7 +29,7 @@ func (c *checker) plan(ctx context.Context, s statement) (planned, error) {
 	if err != nil {
 		return p, err
 	}
-	if sorted.certain() < p.certain() {
+	if less(sorted.certain(), p.certain()) {
 		p = sorted
 	}
 
@@ -41,20 +42,22 @@ func (c *checker) plan(ctx context.Context, s statement) (planned, error) {
 func (c *checker) byOthers(ctx context.Context, p planned) (planned, error) {
 	for _, w := range p.wrongs {
 		i, ok := c.indexes[w.index]
-		if !ok || w.unless || w.excusedBy(p.excuses) >= 0 {
+		if !ok || w.late || w.excusedBy(p.excuses) >= 0 {
 			continue
 		}
 		other, err := c.with(ctx, i.drop()+" CASCADE", p.statement)
 		if err != nil {
 			return p, err
 		}
-		if other.refusal == "" && (other.certain() < p.certain() || other.certain() == p.certain() && other.whole() < p.whole()) {
+		if other.refusal == "" && (less(other.certain(), p.certain()) || other.certain() == p.certain() && other.whole() < p.whole()) {
 			return other, nil
 		}
 	}
 
 	return p, nil
 }
+
+func less(a, b [2]int) bool { return slices.Compare(a[:], b[:]) < 0 }
 
 func (c *checker) planWith(ctx context.Context, s statement, sort string) (planned, error) {
 	p := planned{statement: s}

@@ -55,14 +55,63 @@ func (p planned) unexcused() []wrong {
 	return slices.DeleteFunc(slices.Clone(p.wrongs), func(w wrong) bool { return w.excusedBy(p.excuses) >= 0 })
 }
 
-// certain returns how much of that is wrong whether or not there is an index to mend it.
-func (p planned) certain() int {
-	return len(slices.DeleteFunc(p.unexcused(), func(w wrong) bool { return w.unless }))
+// certain returns how much of that is about how single tables are read: what an index could mend, and then what none could.
+func (p planned) certain() [2]int {
+	var n [2]int
+	for _, w := range p.unexcused() {
+		switch {
+		case w.late:
+		case w.hopeless():
+			n[1]++
+		default:
+			n[0]++
+		}
+	}
+
+	return n
 }
 
 // whole returns how many tables are read whole, which is worse than to read a part and throw some of it away.
 func (p planned) whole() int {
-	return len(slices.DeleteFunc(p.unexcused(), func(w wrong) bool { return w.unless || w.kind != scans && w.kind != walks }))
+	return len(slices.DeleteFunc(p.unexcused(), func(w wrong) bool { return !w.whole() }))
+}
+
+// mended says that a thing is no longer wrong, or less so, in the plan that the statement has after a change, and that the change
+// has made nothing else wrong. A scan may become a filter or a sort.
+func (p planned) mended(w wrong, after planned) bool {
+	before, left := p.unexcused(), after.unexcused()
+	switch {
+	case after.refusal != "" || slices.ContainsFunc(left, func(o wrong) bool {
+		return o.same(w) && (w.late || !o.late) && (w.kind != filters || len(o.plain) >= len(w.plain))
+	}):
+		return false
+	case w.whole():
+		return after.whole() < p.whole()
+	}
+
+	return !slices.ContainsFunc(left, func(o wrong) bool {
+		return !slices.ContainsFunc(before, func(b wrong) bool { return b.same(o) && (o.kind != filters || within(o.rest, b.rest)) })
+	})
+}
+
+// within says that all of some columns are among others.
+func within(some, others []string) bool {
+	return !slices.ContainsFunc(some, func(column string) bool { return !slices.Contains(others, column) })
+}
+
+// compare says which plan has less that is wrong: which reads fewer tables whole, or else has fewer things wrong, or else
+// fewer columns that choose among the rows that are read, or else uses fewer indexes.
+func (p planned) compare(other planned) int {
+	weight := func(p planned) []int {
+		rest := 0
+		for _, w := range p.unexcused() {
+			rest += len(w.rest)
+		}
+
+		return []int{p.whole(), len(p.unexcused()), rest, len(p.reads)}
+	}
+
+	return slices.Compare(weight(p), weight(other))
 }
 
 // What a plan does that an index could spare it. An excuse begins with one of these words.
@@ -77,12 +126,20 @@ const (
 type wrong struct {
 	kind, table, alias string
 	detail             string
-	unless             bool     // it is only wrong if an index is found that mends it
-	cond               []string // the columns that choose the rows
-	order              []string // what they are sorted by: columns or expressions of an index
+	late               bool     // it is done to rows of several tables, or after they were read
+	cond               []string // what chooses the rows: columns or expressions of an index
+	order              []string // what they are sorted by: the same
 	index              string   // by which the rows are read, if any
-	rest               int      // how many columns choose among the rows that are read
+	rest               []string // the columns that choose among the rows that are read
+	plain              []string // those of them that an index could choose by
+	where              string   // the predicate of an index that would have no others than these rows; "" for an index of all
 }
+
+// hopeless says that no index could mend it.
+func (w wrong) hopeless() bool { return w.kind == filters && len(w.plain) == 0 }
+
+// whole says that a table is read whole. That is wrong whether or not there is an index that mends it.
+func (w wrong) whole() bool { return w.kind == scans || w.kind == walks }
 
 // String says what is wrong, beginning as an excuse does.
 func (w wrong) String() string { return w.kind + " " + w.table + w.detail }
@@ -118,9 +175,9 @@ func (w wrong) candidates() [][]string {
 		}
 		orders = [][]string{own, w.order}
 	}
-	for size := range maxColumns + 1 {
-		for _, columns := range arrangements(w.cond, size) {
-			for _, order := range orders {
+	for _, order := range orders {
+		for size := range maxColumns + 1 {
+			for _, columns := range arrangements(w.cond, size) {
 				key := slices.Clone(columns)
 				for _, column := range order {
 					if !slices.Contains(columns, column) {
@@ -198,7 +255,7 @@ func (p *planned) explained(text []byte, indexes map[string]index, whole map[str
 		return err
 	}
 	w := walker{planned: p, indexes: indexes, whole: whole, cond: map[string][]string{}, tables: map[string]string{}}
-	w.walk(explain[0].Plan, false, false)
+	w.walk(explain[0].Plan, asked{})
 	w.above()
 	for i := range w.wrongs {
 		w.wrongs[i].cond = w.cond[w.wrongs[i].alias]
@@ -217,23 +274,36 @@ type walker struct {
 	late    []node              // what can be judged when all tables are known
 }
 
-// walk goes through the plan. limited says that only as many rows are asked of the node as somebody wants, and appended that
-// it is one of several whose rows are put together.
-func (w *walker) walk(n node, limited, appended bool) {
-	n = w.ofWhole(n, appended)
+// asked is what a node above does with the rows of a node.
+type asked struct {
+	limited  bool // it asks for no more rows than somebody wants
+	locked   bool // it locks them
+	appended bool // it puts them together with the rows of others
+}
+
+func (w *walker) walk(n node, by asked) {
+	n = w.ofWhole(n, by.appended)
 	if n.Alias != "" && n.Table != "" {
 		w.tables[n.Alias] = n.Table
-		w.cond[n.Alias] = append(w.cond[n.Alias], columns(n.Alias, n.IndexCond+n.RecheckCond+n.Filter)...)
+		for _, cond := range []string{n.IndexCond, n.RecheckCond, n.Filter} {
+			for _, clause := range conjuncts(cond) {
+				keys := compared(n.Alias, clause)
+				if len(keys) == 0 {
+					keys = columns(n.Alias, clause)
+				}
+				w.cond[n.Alias] = add(w.cond[n.Alias], keys)
+			}
+		}
 	}
 	switch n.Type {
 	case "Seq Scan", "Sample Scan":
 		w.scan(n)
 	case "Index Scan", "Index Only Scan":
-		w.index(n, limited)
+		w.index(n, by)
 	case "Bitmap Heap Scan":
 		for _, b := range bitmaps(n) {
 			n.Index, n.IndexCond = cmp.Or(w.whole[b.Index], b.Index), w.ofAlias(b.IndexCond, n)
-			w.index(n, false)
+			w.index(n, asked{})
 		}
 	}
 	if len(n.SortKey) > 0 && strings.HasSuffix(n.Type, "Sort") || n.JoinFilter != "" {
@@ -243,9 +313,13 @@ func (w *walker) walk(n node, limited, appended bool) {
 		w.read(n.Table, cmp.Or(w.whole[name], name))
 	}
 	for _, child := range n.Plans {
-		w.walk(child, child.Relationship != "InitPlan" && child.Relationship != "SubPlan" &&
-			(n.Type == "Limit" || limited && slices.Contains(passing, n.Type) && child.Relationship != "Inner"),
-			n.Type == "Append" || n.Type == "Merge Append")
+		of := asked{appended: n.Type == "Append" || n.Type == "Merge Append"}
+		if child.Relationship != "InitPlan" && child.Relationship != "SubPlan" {
+			passes := slices.Contains(passing, n.Type) && child.Relationship != "Inner"
+			of.limited = n.Type == "Limit" || by.limited && passes
+			of.locked = n.Type == "LockRows" || by.locked && passes
+		}
+		w.walk(child, of)
 	}
 }
 
@@ -301,92 +375,107 @@ func (w *walker) scan(n node) {
 	if cond := columns(n.Alias, n.Filter); len(cond) > 0 {
 		detail = " for " + strings.Join(cond, ", ")
 	}
-	w.wrong(n, scans, detail)
+	w.wrong(n, wrong{kind: scans, detail: detail})
 	w.read(n.Table, "")
 }
 
 // index notes the use of an index by a scan of n.Table. It is wrong if nothing bounds how much of the index is read, or
 // if a part of what is read is thrown away. Where there is one row at most, it may be.
-func (w *walker) index(n node, limited bool) {
+func (w *walker) index(n node, by asked) {
 	w.read(n.Table, n.Index)
 	i := w.indexes[n.Index]
-	bound, rest, one := i.bounds(n.Alias, n.IndexCond)
-	rest = append(rest, columns(n.Alias, i.beyond(n.Alias, n.Filter))...)
+	bound, rest, one, listed := i.bounds(n.Alias, n.IndexCond)
+	found := wrong{kind: filters}
+	var where []string
+	for _, clause := range append(rest, i.beyond(n.Alias, n.Filter)...) {
+		own := columns(n.Alias, clause)
+		found.rest = add(found.rest, own)
+		// A queue has ever more rows that were done, and reads them all, unless its index has the others alone.
+		left := by.limited && by.locked && i.Predicate == "" && len(own) == 1 && strings.HasSuffix(clause, own[0]+" IS NULL")
+		if left {
+			where = append(where, qualifier(n.Alias).ReplaceAllString(clause, ""))
+		}
+		// Of keys that the caller lists no more rows are read than there are keys.
+		if left || !listed && len(compared(n.Alias, clause)) > 0 {
+			found.plain = add(found.plain, own)
+		}
+	}
+	found.where = cmp.Or(i.Predicate, strings.Join(where, " AND "))
 	switch {
 	case one:
-	case !bound && i.Predicate == "" && (n.IndexCond != "" || !limited):
-		w.wrong(n, walks, " from end to end by "+n.Index, rest...)
-	case len(rest) > 0:
-		w.wrong(n, filters, " by "+strings.Join(rest, ", ")+" after reading them by "+n.Index, rest...)
+	case !bound && i.Predicate == "" && (n.IndexCond != "" || !by.limited):
+		found.kind, found.detail = walks, " from end to end by "+n.Index
+		w.wrong(n, found)
+	case len(found.rest) > 0:
+		cond := found.plain
+		if len(cond) == 0 {
+			cond = found.rest
+		}
+		found.detail = " by " + strings.Join(cond, ", ") + " after reading them by " + n.Index
+		w.wrong(n, found)
 	}
 }
 
-// beyond returns a filter without what the index's own predicate says. PostgreSQL looks at it again in rows that are locked or
-// changed, because they may have changed meanwhile.
-func (i index) beyond(alias, filter string) string {
-	if i.Predicate == "" || filter == "" {
-		return filter
+// add appends what isn't there.
+func add(all, more []string) []string {
+	for _, one := range more {
+		if !slices.Contains(all, one) {
+			all = append(all, one)
+		}
 	}
+
+	return all
+}
+
+// beyond returns the parts of a filter that the index's own predicate doesn't say. PostgreSQL looks at it again in rows that are
+// locked or changed, because they may have changed meanwhile.
+func (i index) beyond(alias, filter string) []string {
 	implied := conjuncts(i.Predicate)
-	rest := slices.DeleteFunc(conjuncts(filter), func(clause string) bool {
-		own := qualifier(alias).ReplaceAllString(clause, "")
 
-		return slices.ContainsFunc(implied, func(part string) bool { return unwrapped(part) == unwrapped(own) })
+	return slices.DeleteFunc(conjuncts(filter), func(clause string) bool {
+		return slices.Contains(implied, qualifier(alias).ReplaceAllString(clause, ""))
 	})
-
-	return strings.Join(rest, " AND ")
 }
 
-// unwrapped returns an expression without the brackets around it.
-func unwrapped(expression string) string {
-	for strings.HasPrefix(expression, "(") && enclosed(expression) {
-		expression = expression[1 : len(expression)-1]
-	}
-
-	return expression
-}
-
-// bounds says how an index is read under a condition: whether the condition bounds the part that is read, which columns
-// it only compares within that part, and whether there is one row at most. A B-tree is bounded by its first columns, as
-// far as each is compared for equality, and the one after these.
-func (i index) bounds(alias, cond string) (bound bool, rest []string, one bool) {
+// bounds says how an index is read under a condition: whether the condition bounds the part that is read, which parts of it
+// only choose within that part, whether there is one row at most, and whether there is one for each key of a list. A B-tree is
+// bounded by its first columns, as far as each is compared for equality, and the one after these.
+func (i index) bounds(alias, cond string) (bound bool, rest []string, one, listed bool) {
 	if !i.Ordered {
-		return cond != "", nil, false
+		return cond != "", nil, false, false
 	}
-	used := map[string]bool{}
-	one = i.Unique
-	clauses := conjuncts(cond)
+	rest = conjuncts(cond)
+	one, listed = i.Unique, i.Unique
 	for _, column := range i.Columns {
+		column = unwrapped(column)
 		equal := false
-		bounded := false
-		for _, clause := range clauses {
-			own := columns(alias, clause)
+		before := len(rest)
+		rest = slices.DeleteFunc(rest, func(clause string) bool {
 			text := qualifier(alias).ReplaceAllString(clause, "")
-			if !slices.Contains(own, column) && (plain.MatchString(column) || !strings.Contains(text, column)) {
-				continue
-			}
-			bounded = true
-			for _, name := range own {
-				used[name] = true
+			if !slices.Contains(columns(alias, clause), column) && (plain.MatchString(column) || !strings.Contains(text, column)) {
+				return false
 			}
 			switch match := equality(column).FindStringSubmatch(text); {
 			case match == nil:
-			case match[1] == "= ANY", match[1] == "IS NULL":
+			case match[1] == "IS NULL":
+				equal, one, listed = true, false, false
+			case match[1] == "= ANY":
 				equal, one = true, false
 			default:
 				equal = true
 			}
-		}
-		bound = bound || bounded
+
+			return true
+		})
+		bound = bound || len(rest) < before
 		if !equal {
-			one = false
+			one, listed = false, false
 
 			break
 		}
 	}
-	rest = slices.DeleteFunc(columns(alias, cond), func(column string) bool { return used[column] })
 
-	return bound, rest, one
+	return bound, rest, one, listed
 }
 
 // equality matches a clause that leaves a column one value, or those of a list.
@@ -394,33 +483,107 @@ func equality(column string) *regexp.Regexp {
 	return regexp.MustCompile(`^\(*` + regexp.QuoteMeta(column) + `\)*(?:::(?:[\w. ]|"[^"]+")+(?:\(\d+\))?)? (= ANY|=|IS NULL)`)
 }
 
-// conjuncts returns the parts of a condition that are joined by AND.
+// conjuncts returns the parts of a condition that are joined by AND, without the brackets around them.
 func conjuncts(cond string) []string {
-	cond = strings.TrimSuffix(strings.TrimPrefix(cond, "("), ")")
-	var parts []string
-	depth, start := 0, 0
-	for i, char := range cond {
-		switch char {
-		case '(':
-			depth++
-		case ')':
-			depth--
-		case ' ':
-			if depth == 0 && strings.HasPrefix(cond[i:], " AND ") {
-				parts = append(parts, cond[start:i])
-				start = i + len(" AND ")
-			}
-		}
+	cond = unwrapped(cond)
+	if cond == "" {
+		return nil
 	}
-	parts = append(parts, cond[start:])
-	if len(parts) > 1 {
-		for i, part := range parts {
-			parts[i] = strings.TrimSuffix(strings.TrimPrefix(part, "("), ")")
+	const and = " AND "
+	var parts []string
+	words := outermost(cond)
+	for {
+		at := strings.Index(words, and)
+		if at < 0 {
+			return append(parts, unwrapped(cond))
+		}
+		parts = append(parts, unwrapped(cond[:at]))
+		cond, words = cond[at+len(and):], words[at+len(and):]
+	}
+}
+
+// unwrapped returns an expression without the brackets around it.
+func unwrapped(expression string) string {
+	for enclosed(expression) {
+		expression = expression[1 : len(expression)-1]
+	}
+
+	return expression
+}
+
+// outermost returns an expression with something else in place of what stands in brackets or quotes, so that each word in it is a
+// word of the expression itself. It is as long as the expression.
+func outermost(expression string) string {
+	words := []byte(expression)
+	depth, quote := 0, byte(0)
+	for i, char := range words {
+		switch {
+		case quote != 0:
+			if char == quote {
+				quote = 0
+			}
+			words[i] = '_'
+		case char == '\'' || char == '"':
+			quote, words[i] = char, '_'
+		case char == '(':
+			if depth++; depth > 1 {
+				words[i] = '_'
+			}
+		case char == ')':
+			if depth--; depth > 0 {
+				words[i] = '_'
+			}
+		case depth > 0:
+			words[i] = '_'
 		}
 	}
 
-	return parts
+	return string(words)
 }
+
+var comparison = regexp.MustCompile(` (=|<|<=|>|>=) `)
+
+// compared returns what a part of a condition compares with a value, as an index would have it: a column, or an expression of
+// the columns of its row; where it is not certain which of them an index needs, both. It returns nothing where an index can't
+// find the rows, or where nobody knows whether that would spare anything: of OR, <>, LIKE, a test for NULL, one of a boolean column, of a
+// range of an expression, and of what is computed from several columns of the row or compares them with each other.
+func compared(alias, clause string) []string {
+	clause = unwrapped(clause)
+	at := comparison.FindStringSubmatchIndex(outermost(clause))
+	if at == nil {
+		return nil
+	}
+	side, value, operator := clause[:at[0]], clause[at[1]:], clause[at[2]:at[3]]
+	if len(columns(alias, side)) == 0 {
+		side, value = value, side
+	}
+	own := columns(alias, side)
+	if len(own) == 0 || len(columns(alias, value)) > 0 || someOf.MatchString(side) ||
+		someOf.MatchString(value) && (operator != "=" || strings.HasPrefix(value, "ALL")) {
+		return nil
+	}
+	side = unwrapped(qualifier(alias).ReplaceAllString(side, ""))
+	switch {
+	case side == own[0]:
+		return own
+	case strings.HasPrefix(side, "ROW("):
+		return own
+	case len(own) > 1:
+		return nil
+	}
+	var keys []string
+	if strings.HasPrefix(side, "("+own[0]+")::") { // which may be how a column of another type is compared
+		keys = own
+	}
+	if operator == "=" {
+		keys = append(keys, "("+side+")")
+	}
+
+	return keys
+}
+
+// someOf matches what is compared with each member of an array.
+var someOf = regexp.MustCompile(`^(ANY|ALL) \(`)
 
 // read notes how a table is read, each way once.
 func (w *walker) read(table, index string) {
@@ -429,10 +592,9 @@ func (w *walker) read(table, index string) {
 	}
 }
 
-func (w *walker) wrong(n node, kind, detail string, rest ...string) {
-	order := w.indexes[n.Index].Columns
-	if found := (wrong{kind: kind, table: n.Table, alias: n.Alias, detail: detail, order: order, index: n.Index, rest: len(rest)}); n.partition == "" ||
-		!slices.ContainsFunc(w.wrongs, func(o wrong) bool { return o.same(found) && o.detail == detail }) {
+func (w *walker) wrong(n node, found wrong) {
+	found.table, found.alias, found.index, found.order = n.Table, n.Alias, n.Index, w.indexes[n.Index].Columns
+	if n.partition == "" || !slices.ContainsFunc(w.wrongs, func(o wrong) bool { return o.same(found) && o.detail == found.detail }) {
 		w.wrongs = append(w.wrongs, found)
 	}
 }
@@ -442,15 +604,22 @@ func (w *walker) wrong(n node, kind, detail string, rest ...string) {
 func (w *walker) above() {
 	for _, n := range w.late {
 		for _, alias := range slices.Sorted(maps.Keys(w.tables)) {
-			found := wrong{table: w.tables[alias], alias: alias, unless: true}
+			found := wrong{table: w.tables[alias], alias: alias, late: true}
 			joined := columns(alias, n.JoinFilter)
+			var plain []string
+			for _, clause := range conjuncts(n.JoinFilter) {
+				if len(compared(alias, clause)) > 0 {
+					plain = add(plain, columns(alias, clause))
+				}
+			}
 			order, sorted := indexOrder(n.SortKey, alias)
 			switch {
 			case sorted:
 				found.kind, found.order, found.detail = sorts, order, " by "+strings.Join(order, ", ")
 			case len(joined) > 0:
 				found.kind, found.detail = filters, " by "+strings.Join(joined, ", ")+" after reading them"
-				w.cond[alias] = append(w.cond[alias], joined...)
+				found.rest, found.plain = joined, plain
+				w.cond[alias] = add(w.cond[alias], joined)
 			default:
 				continue
 			}
@@ -489,23 +658,7 @@ func indexOrder(keys []string, alias string) ([]string, bool) {
 
 // enclosed says that an expression is in brackets as a whole.
 func enclosed(expression string) bool {
-	if !strings.HasPrefix(expression, "(") { // the name of a column, perhaps of one letter
-		return false
-	}
-	depth := 0
-	for i, char := range expression {
-		switch char {
-		case '(':
-			depth++
-		case ')':
-			depth--
-		}
-		if depth == 0 {
-			return i == len(expression)-1
-		}
-	}
-
-	return false
+	return strings.HasPrefix(expression, "(") && strings.IndexByte(outermost(expression), ')') == len(expression)-1
 }
 
 var plain = regexp.MustCompile(`^(?:\w+|"[^"]+")$`)
