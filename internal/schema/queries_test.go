@@ -83,25 +83,26 @@ func areMissed(t *testing.T, every int) {
 	t.Helper()
 	db := dbtest.Pool(t)
 	rows, err := db.Query(t.Context(), `
-SELECT own.relname, indisunique, CASE
+SELECT own.relname, tables.relname, indisunique, CASE
     WHEN conname IS NULL THEN format('DROP INDEX %I', own.relname)
     ELSE format('ALTER TABLE %s DROP CONSTRAINT %I CASCADE', indrelid::regclass, conname)
 END
 FROM pg_index
 JOIN pg_class AS own ON own.oid = indexrelid
+JOIN pg_class AS tables ON tables.oid = indrelid
 LEFT JOIN pg_constraint ON conindid = indexrelid AND contype IN ('p', 'u', 'x')
 WHERE own.relnamespace = current_schema()::regnamespace
 ORDER BY 1`)
 	require.NoError(t, err)
 	indexes, err := pgx.CollectRows(rows, pgx.RowToStructByPos[struct {
-		Name   string
-		Unique bool
-		Drop   string
+		Name, Table string
+		Unique      bool
+		Drop        string
 	}])
 	require.NoError(t, err)
 	require.NotEmpty(t, indexes)
 	for i, index := range indexes {
-		if i%every != 0 {
+		if i%every != 0 || !ours(index.Table) { // `make plans` is silent on some that a user may need
 			continue
 		}
 		report := changed(t, db, index.Drop)
