@@ -83,6 +83,16 @@ func (p *project) build() {
 	require.True(p.t, ok)
 }
 
+// test runs what `make test` runs, without the race detector. One test is left out because it may use the private database
+// of whoever runs this.
+func (p *project) test() {
+	p.t.Helper()
+	for _, module := range []string{".", "examples/library"} {
+		out, ok := p.run("go", "-C", module, "test", "-parallel", "4", "-skip", "Init_WithoutURL", "./...")
+		require.True(p.t, ok, out)
+	}
+}
+
 // TestSoak_TheTenFeaturesCostSQLAlone adds the SQL of ten features that a shop has. No Go is written for their defaults,
 // words, retries and secrecy: two lines of sqlc.yaml name the secret, and one of defaults.yaml says that it is made.
 func TestSoak_TheTenFeaturesCostSQLAlone(t *testing.T) { //nolint:paralleltest // it builds the project
@@ -121,8 +131,7 @@ func TestSoak_TheTenFeaturesCostSQLAlone(t *testing.T) { //nolint:paralleltest /
 	out, ok = p.run("go", "test", "-race", "-v", "-run", "TestFeatures", "./internal/repo")
 	require.True(t, ok, out)
 	require.Equal(t, 6, strings.Count(out, "--- PASS: TestFeatures"))
-	out, ok = p.run("go", "test", "./internal/repo")
-	require.True(t, ok, out)
+	p.test()
 }
 
 // TestSoak_ATableCostsSQLAlone does in a copy of the project what somebody does who wants a new table: it adds the SQL of
@@ -158,9 +167,7 @@ func TestSoak_ATableCostsSQLAlone(t *testing.T) { //nolint:paralleltest // it bu
 
 	// All tests hold, and so do those of the new table, with typed errors, echo, transactions.
 	p.add("testdata/playlists/playlists_test.go.txt", "internal/repo/playlists_test.go")
-	// One test is left out because it may use the private database of whoever runs this.
-	out, ok = p.run("go", "test", "-skip", "Init_WithoutURL", "./cmd/...", "./internal/...")
-	require.True(t, ok, out)
+	p.test()
 	out, ok = p.run("go", "test", "-tags", "verify", "-run", "README", "./internal/schema")
 	require.False(t, ok)
 	require.Contains(t, out, "playlist_tracks", "the picture has to be made again")
