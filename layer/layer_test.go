@@ -103,7 +103,7 @@ func TestSoak_Layer_PassesAlone(t *testing.T) { //nolint:paralleltest // it runs
 		require.NoError(t, os.WriteFile(filepath.Join(folder, file), text, 0o600))
 	}
 	cmd := exec.CommandContext(t.Context(), "go", "test", "-timeout=20m", "./layer/...")
-	cmd.Dir, cmd.Env = folder, append(os.Environ(), "MUSICSTORE_SOAK=")
+	cmd.Dir, cmd.Env = folder, append(os.Environ(), "MUSICSTORE_SOAK="+dbtest.Parts)
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 }

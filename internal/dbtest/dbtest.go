@@ -2,6 +2,7 @@
 package dbtest
 
 import (
+	"context"
 	"testing"
 
 	"musicstore/internal/dbgen"
@@ -16,8 +17,24 @@ import (
 // databases are those that have the schema of db/schema.
 var databases = dbtest.Of(&dbgen.Metadata)
 
-// New returns an empty store on a database of its own, until the end of the test.
+// New returns an empty store on a database of its own, until the end of the test. Earlier tests may have used its connections, which are
+// as new; closing it leaves them open.
 func New(tb testing.TB, opts ...repo.Option) *repo.Repo {
+	tb.Helper()
+	pool := databases.Shared(tb, func(url string) (*pgxpool.Pool, func(), error) {
+		r, err := repo.Open(context.Background(), url)
+		if err != nil {
+			return nil, nil, err
+		}
+
+		return r.DB().(*pgxpool.Pool), r.Close, nil //nolint:forcetypeassert // as Open has made it
+	})
+
+	return repo.New(pool, opts...)
+}
+
+// Open is New for a test of connections: the store has a pool of its own, which has just been opened.
+func Open(tb testing.TB, opts ...repo.Option) *repo.Repo {
 	tb.Helper()
 	r, err := repo.Open(tb.Context(), databases.StoreURL(tb), opts...)
 	require.NoError(tb, err)
@@ -51,6 +68,7 @@ var (
 	AdminURL   = dbtest.AdminURL
 	Main       = dbtest.Main
 	Soak       = dbtest.Soak
+	Full       = dbtest.Full
 
 	InEachQueryMode = dbtest.InEachQueryMode
 )
@@ -83,3 +101,6 @@ func Created() []string {
 
 	return names
 }
+
+// Sample is the layer's.
+func Sample[T any](n int, all ...T) []T { return dbtest.Sample(n, all...) }

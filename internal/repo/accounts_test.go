@@ -140,7 +140,7 @@ func TestRepo_CreateAccount(t *testing.T) {
 	t.Run("NeverSendsWhatMayBeAPassword", func(t *testing.T) {
 		t.Parallel()
 		tracer := &dbtxtest.Tracer{}
-		store := dbtest.New(t, repo.WithTracer(tracer))
+		store := dbtest.Open(t, repo.WithTracer(tracer))
 		tracer.Reset()
 		_, err := store.CreateAccount(t.Context(), repo.NewAccount{Email: "a@b", PasswordHash: repo.NewPasswordHash("$hunter2")})
 		require.ErrorIs(t, err, repo.ErrInvalid)
@@ -313,7 +313,7 @@ func TestRepo_ListAccounts(t *testing.T) {
 	})
 	t.Run("EndsAtAnError", func(t *testing.T) {
 		t.Parallel()
-		closed := dbtest.New(t)
+		closed := dbtest.Open(t)
 		closed.Close()
 		var errs []error
 		for _, err := range closed.AllAccounts(t.Context()) {

@@ -35,9 +35,10 @@ const timeZone = "America/St_Johns"
 // query mode: default_query_exec_mode=exec.
 const URLParams = "MUSICSTORE_TEST_URL_PARAMS"
 
-// noStandby are settings of a server that has no standby. The pages of a new database are not written to its write-ahead log.
+// forTests are settings of a server that has no standby and lives for minutes. The pages of a new database are not written to its
+// write-ahead log, and no process looks through each database for what to clean up.
 // https://www.postgresql.org/docs/current/runtime-config-wal.html#GUC-WAL-LEVEL
-var noStandby = []string{"wal_level=minimal", "max_wal_senders=0"}
+var forTests = []string{"wal_level=minimal", "max_wal_senders=0", "autovacuum=off"}
 
 // Databases gives tests databases that have a schema.
 type Databases struct{ recycled *recycler }
@@ -69,11 +70,36 @@ func (d *Databases) URL(tb testing.TB) string {
 	return withParams(taken.url)
 }
 
+// Shared returns a pool on a database that has the schema and no rows, for this test alone until it ends. The database keeps the pool for
+// the next test, because a session costs the server more than most tests do with it; its sessions are as new then. The first test of a
+// database has open open the pool, by a URL as StoreURL's, and say how it is closed. A package's tests give it the same open
+// each time. The test must have released all connections when it ends.
+func (d *Databases) Shared(
+	tb testing.TB, open func(url string) (pool *pgxpool.Pool, closePool func(), err error),
+) *pgxpool.Pool {
+	tb.Helper()
+	taken, err := d.recycled.take(tb)
+	require.NoError(tb, err)
+	if taken.pool == nil {
+		taken.pool, taken.close, err = open(storeURL(taken.url))
+		require.NoError(tb, err)
+	}
+
+	return taken.pool
+}
+
 // StoreURL is URL for a store whose pool the test opens. It bounds the pool at eight connections, half of the default, because to
 // make one costs more than most tests do with it. In `make soak` it has the default.
 func (d *Databases) StoreURL(tb testing.TB) string {
 	tb.Helper()
-	url := d.URL(tb)
+	taken, err := d.recycled.take(tb)
+	require.NoError(tb, err)
+
+	return storeURL(taken.url)
+}
+
+func storeURL(url string) string {
+	url = withParams(url)
 	if !soaking() {
 		url += "&pool_max_conns=8"
 	}
@@ -195,7 +221,28 @@ func Soak(tb testing.TB) {
 	}
 }
 
-func soaking() bool { return os.Getenv("MUSICSTORE_SOAK") != "" }
+// Full skips a part of a test of which `make test` runs a sample. `make soak` runs it all.
+func Full(tb testing.TB) {
+	tb.Helper()
+	if !full() {
+		tb.Skip("a part of which there is a sample: make soak")
+	}
+}
+
+// Sample returns the first n of the cases of a test. In `make soak` it returns them all.
+func Sample[T any](n int, all ...T) []T {
+	if full() {
+		return all
+	}
+
+	return all[:min(n, len(all))]
+}
+
+// Parts is the value of MUSICSTORE_SOAK for a suite that is run by a long test: all parts of its tests, but no long test.
+const Parts = "parts"
+
+func full() bool    { return os.Getenv("MUSICSTORE_SOAK") != "" }
+func soaking() bool { return full() && os.Getenv("MUSICSTORE_SOAK") != Parts }
 
 // private is the server that the tests started, if they did.
 var private *localpg.Server
@@ -210,7 +257,7 @@ var server = sync.OnceValues(func() (string, error) {
 	if soaking() { // which may take more room than there is
 		start = localpg.Temp
 	}
-	if private, err = start(context.Background(), noStandby...); err != nil {
+	if private, err = start(context.Background(), forTests...); err != nil {
 		return "", err
 	}
 

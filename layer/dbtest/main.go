@@ -35,6 +35,9 @@ func end() error {
 
 		return nil
 	}
+	for _, d := range all.databases {
+		d.recycled.leaveAll()
+	}
 	clones.close()
 	if err := private.Stop(); err != nil {
 		return fmt.Errorf("stop the private server: %w", err)

@@ -22,7 +22,7 @@ func InEachQueryMode(t *testing.T, least int) {
 		t.Run(mode, func(t *testing.T) {
 			start := time.Now()
 			suite := exec.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.timeout=10m") //nolint:gosec // the test itself
-			suite.Env = append(os.Environ(), "MUSICSTORE_SOAK=", URLParams+"=default_query_exec_mode="+mode)
+			suite.Env = append(os.Environ(), "MUSICSTORE_SOAK="+Parts, URLParams+"=default_query_exec_mode="+mode)
 			out, err := suite.CombinedOutput()
 			passed := strings.Count(string(out), "--- PASS: ")
 			require.NoError(t, err, "%s", out)

@@ -3,10 +3,13 @@ package dbtest
 import (
 	"context"
 	"errors"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/peterldowns/pgtestdb"
 )
 
@@ -33,6 +36,10 @@ type database struct {
 
 	// admin is a session of the server's administrator, kept from test to test: to connect is most of what a look costs.
 	admin *pgx.Conn
+
+	// pool is what Databases.Shared has opened, kept from test to test for the same reason; nil until then.
+	pool  *pgxpool.Pool
+	close func()
 }
 
 func (d *database) Cleanup(drop func()) { d.dropped = drop }
@@ -57,11 +64,51 @@ func (d *database) session(ctx context.Context) (*pgx.Conn, error) {
 	return d.admin, err
 }
 
-// leave ends the administrator's session.
+// leave ends the sessions that are kept from test to test.
 func (d *database) leave() {
+	if d.pool != nil {
+		d.close()
+	}
 	if d.admin != nil {
 		_ = d.admin.Close(context.Background())
 	}
+}
+
+// anew is what a session does to be as new for the next test. What it has prepared stays, because pgx knows of it.
+// https://www.postgresql.org/docs/current/sql-discard.html
+const anew = `CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; SELECT pg_advisory_unlock_all();
+	DISCARD TEMP; DISCARD SEQUENCES`
+
+// renew makes the connections of the pool as new and returns the ids of their sessions, as an array of SQL. It closes one that can't be
+// as new. The error is errInUse when the test has kept a connection.
+func (d *database) renew(ctx context.Context, patience time.Duration) (string, error) {
+	var ids []string
+	if d.pool == nil {
+		return "{}", nil
+	}
+	for end := time.Now().Add(patience); d.pool.Stat().AcquiredConns() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			return "", errInUse
+		}
+	}
+	conns := d.pool.AcquireAllIdle(ctx)
+	for _, conn := range conns {
+		c := conn.Conn().PgConn()
+		var err error
+		if c.TxStatus() == 'I' {
+			_, err = c.Exec(ctx, anew).ReadAll()
+		}
+		if err != nil || c.TxStatus() != 'I' {
+			_ = c.Close(ctx)
+		} else {
+			ids = append(ids, strconv.FormatUint(uint64(c.PID()), 10))
+		}
+	}
+	for _, conn := range conns {
+		conn.Release()
+	}
+
+	return "{" + strings.Join(ids, ",") + "}", nil
 }
 
 func (d *database) drop() {
@@ -130,6 +177,13 @@ func (r *recycler) push(d *database) {
 	r.free = append(r.free, d)
 }
 
+// leaveAll ends the sessions of what waits for a test.
+func (r *recycler) leaveAll() {
+	for d := r.pop(); d != nil; d = r.pop() {
+		d.leave()
+	}
+}
+
 // dropAll drops what waits for a test.
 func (r *recycler) dropAll() {
 	for d := r.pop(); d != nil; d = r.pop() {
@@ -161,6 +215,10 @@ var errInUse = errors.New("a connection to the test's database, or a prepared tr
 func (r *recycler) look(d *database, script string) (text string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
 	defer cancel()
+	own, err := d.renew(ctx, r.patience)
+	if err != nil {
+		return "", err
+	}
 	conn, err := d.session(ctx)
 	if err != nil {
 		return "", err
@@ -168,7 +226,7 @@ func (r *recycler) look(d *database, script string) (text string, err error) {
 
 	for end := time.Now().Add(r.patience); ; time.Sleep(5 * time.Millisecond) {
 		var used bool
-		err := conn.QueryRow(ctx, usedSQL, pgx.QueryExecModeSimpleProtocol).Scan(&used)
+		err := conn.QueryRow(ctx, usedSQL, pgx.QueryExecModeSimpleProtocol, own).Scan(&used)
 		if err != nil {
 			return "", err
 		}
@@ -189,7 +247,7 @@ func (r *recycler) look(d *database, script string) (text string, err error) {
 
 const usedSQL = `
 SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
-        AND pid <> pg_backend_pid() AND backend_type <> 'autovacuum worker')
+        AND pid <> pg_backend_pid() AND pid <> ALL ($1::int[]) AND backend_type <> 'autovacuum worker')
     OR EXISTS (SELECT FROM pg_prepared_xacts WHERE database = current_database())`
 
 // scriptSQL writes the script for the databases that are as this one, which is new.

@@ -150,7 +150,7 @@ func TestWithEcho(t *testing.T) {
 	t.Run("CombinesWithATracer", func(t *testing.T) {
 		t.Parallel()
 		echo, tracer := &dbtxtest.Echo{}, &dbtxtest.Tracer{}
-		store := dbtest.New(t, testdb.WithEcho(echo), testdb.WithTracer(tracer))
+		store := dbtest.Open(t, testdb.WithEcho(echo), testdb.WithTracer(tracer))
 		tracer.Reset()
 		require.NoError(t, store.InTx(t.Context(), func(tx *testdb.Repo) error {
 			_, err := tx.ListReaders(t.Context(), 50)

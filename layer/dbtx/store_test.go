@@ -71,7 +71,7 @@ func TestOpen(t *testing.T) {
 	})
 	t.Run("ClosesTwice", func(t *testing.T) {
 		t.Parallel()
-		store := dbtest.New(t)
+		store := dbtest.Open(t)
 		store.Close()
 		store.Close()
 		_, err := store.GetPaper(t.Context(), 1)

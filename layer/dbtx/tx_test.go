@@ -287,7 +287,7 @@ func TestRepo_InTx_RunsAgain(t *testing.T) {
 	t.Run("AfterAFailureThatOnlyCommitShows", func(t *testing.T) {
 		t.Parallel()
 		tracer := &dbtxtest.Tracer{}
-		store := dbtest.New(t, testdb.WithTracer(tracer))
+		store := dbtest.Open(t, testdb.WithTracer(tracer))
 		newPaper(t, store, "A")
 		newPaper(t, store, "B")
 		// Write skew: each reads all and changes one; PostgreSQL finds out when the second commits.

@@ -2,6 +2,7 @@
 package dbtest
 
 import (
+	"context"
 	"testing"
 
 	"musicstore/layer/dbtest"
@@ -15,8 +16,24 @@ import (
 // databases are those that have the schema of the tests.
 var databases = dbtest.Of(&dbgen.Metadata)
 
-// New returns an empty store on a database of its own, until the end of the test.
+// New returns an empty store on a database of its own, until the end of the test. Earlier tests may have used its connections, which are
+// as new; closing it leaves them open.
 func New(tb testing.TB, opts ...testdb.Option) *testdb.Repo {
+	tb.Helper()
+	pool := databases.Shared(tb, func(url string) (*pgxpool.Pool, func(), error) {
+		r, err := testdb.Open(context.Background(), url)
+		if err != nil {
+			return nil, nil, err
+		}
+
+		return r.DB().(*pgxpool.Pool), r.Close, nil //nolint:forcetypeassert // as Open has made it
+	})
+
+	return testdb.New(pool, opts...)
+}
+
+// Open is New for a test of connections: the store has a pool of its own, which has just been opened.
+func Open(tb testing.TB, opts ...testdb.Option) *testdb.Repo {
 	tb.Helper()
 	r, err := testdb.Open(tb.Context(), databases.StoreURL(tb), opts...)
 	require.NoError(tb, err)
@@ -50,6 +67,7 @@ var (
 	AdminURL   = dbtest.AdminURL
 	Main       = dbtest.Main
 	Soak       = dbtest.Soak
+	Full       = dbtest.Full
 
 	InEachQueryMode = dbtest.InEachQueryMode
 )
@@ -66,3 +84,6 @@ func Tables() []string {
 
 	return names
 }
+
+// Sample is the layer's.
+func Sample[T any](n int, all ...T) []T { return dbtest.Sample(n, all...) }
