@@ -97,7 +97,7 @@ var awkward = map[string]string{
 
 func TestQueryModes_StoreAndReadEveryTypeOfColumn(t *testing.T) {
 	t.Parallel()
-	storeAndReadEveryType(t, cacheStatement, "simple_protocol")
+	storeAndReadEveryType(t, cacheStatement)
 }
 
 func TestSoak_QueryModes_StoreAndReadEveryTypeOfColumn(t *testing.T) {

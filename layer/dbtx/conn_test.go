@@ -345,6 +345,7 @@ func outlivesKilledConnections(t *testing.T, times int32, each int) {
 	t.Helper()
 	t.Run("InEveryRead", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		store, killer := killable(t, "")
 		a, b := newReader(t, store, "a@x"), newPaper(t, store, "A")
 		for range times {
@@ -380,6 +381,7 @@ func outlivesKilledConnections(t *testing.T, times int32, each int) {
 	})
 	t.Run("InALoadThatHasNotBegun", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		store, killer := killable(t, "")
 		a := newPaper(t, store, "A")
 		for n := range times {
@@ -394,6 +396,7 @@ func outlivesKilledConnections(t *testing.T, times int32, each int) {
 	})
 	t.Run("WhileManyWorkAndNothingIsLostOrDoubled", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		store, killer := killable(t, "&pool_max_conns=4")
 		a := newPaper(t, store, "A")
 		buyer := newReader(t, store, "a@x")
@@ -451,6 +454,7 @@ func outlivesOtherEnds(t *testing.T) {
 	})
 	t.Run("ButOneThatCarriesAKeyIsSentAgain", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		store, _ := killable(t, "")
 		_, err := testdb.Store(store).DBTX().Exec(t.Context(), "CREATE SEQUENCE tries")
 		require.NoError(t, err)
@@ -465,6 +469,7 @@ func outlivesOtherEnds(t *testing.T) {
 	})
 	t.Run("AndItsOutcomeIsUnknownWhenTheServerStaysAway", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		for name, wait := range map[string]time.Duration{"UntilTheLastTry": time.Minute, "UntilTheContextEnds": time.Second} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -499,6 +504,7 @@ func outlivesOtherEnds(t *testing.T) {
 	})
 	t.Run("ButRowsThatWereSeenAreNotShownAgain", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		store, _ := killable(t, "")
 		rows, err := testdb.Store(store).DBTX().Query(t.Context(),
 			`SELECT n, CASE WHEN n = 20000 THEN pg_terminate_backend(pg_backend_pid()) END FROM generate_series(1, 40000) AS n`)
@@ -513,6 +519,7 @@ func outlivesOtherEnds(t *testing.T) {
 	})
 	t.Run("WhenTheSchemaChangesUnderACachedStatement", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		store := dbtest.New(t)
 		a := newPaper(t, store, "A")
 		read, err := store.GetPaper(t.Context(), a.ID)

@@ -135,6 +135,7 @@ func TestWithEcho(t *testing.T) {
 	})
 	t.Run("DoesNotMixLines", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		echo := &dbtxtest.Echo{}
 		store := dbtest.New(t, testdb.WithEcho(echo))
 		errs := dbtxtest.AtOnce(16, func(int) error {

@@ -387,6 +387,7 @@ SELECT $1::timestamptz AS one, ARRAY[$1::timestamptz] AS list, tstzrange($1, $1,
 
 func TestFill_SeesTheTimesOfRanges(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	store := dbtest.New(t)
 	const sql = "-- name: Book :exec\nINSERT INTO rooms VALUES ($1)"
 	fill := func(typ string, arg any) (any, error) {

@@ -83,6 +83,7 @@ func setsWhatGivesTextItsMeaning(t *testing.T, modes ...string) {
 
 func TestOpen_RefusesADatabaseThatIsNotUTF8(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	admin, err := pgx.Connect(t.Context(), dbtest.AdminURL(t))
 	require.NoError(t, err)
 	defer admin.Close(context.WithoutCancel(t.Context()))
@@ -102,6 +103,7 @@ func TestOpen_RefusesADatabaseThatIsNotUTF8(t *testing.T) {
 
 func TestNew_RefusesAConnectionWithOtherSettings(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	for setting, value := range map[string]string{"client_encoding": "LATIN1", "standard_conforming_strings": "off"} {
 		t.Run(setting, func(t *testing.T) {
 			t.Parallel()
@@ -286,6 +288,7 @@ func TestRepo_RefusesASessionWithoutForeignKeys(t *testing.T) {
 
 func TestRepo_WarningsOfSettings(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	ctx := t.Context()
 	url := dbtest.URL(t)
 	admin, own := adminOf(t, url)
@@ -328,15 +331,14 @@ func TestSoak_ReplacesAConnectionWhoseSettingsWereChanged(t *testing.T) {
 	replacesChangedConnections(t, true)
 }
 
-// replacesChangedConnections changes one setting under a plain store and the other under one with pipelining, or both under
-// each.
+// replacesChangedConnections changes one setting under a plain store, or both under a plain store and under one with pipelining.
 func replacesChangedConnections(t *testing.T, both bool) {
 	t.Helper()
 	ctx := t.Context()
 	url := dbtxtest.With(t, dbtest.URL(t), "pool_max_conns", "2")
 	for setting, value := range map[string]string{"client_encoding": "LATIN1", "standard_conforming_strings": "off"} {
 		for _, opts := range [][]testdb.Option{nil, {testdb.WithPipelining()}} {
-			if !both && (setting == "client_encoding") != (opts == nil) {
+			if !both && (setting != "client_encoding" || opts != nil) {
 				continue
 			}
 			store, err := testdb.Open(ctx, url, opts...)

@@ -10,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
-	layertest "musicstore/layer/dbtest"
 	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb"
 	"musicstore/layer/internal/testdb/dbtest"
@@ -18,8 +17,8 @@ import (
 )
 
 // queryModes are the ways in which pgx sends a statement, as a URL says them. The first is the default, and the only one
-// that keeps plans on the server.
-var queryModes = layertest.QueryModes
+// that keeps plans on the server. `make test` takes two of them.
+var queryModes = dbtest.Sample(2, cacheStatement, "exec", "simple_protocol", "cache_describe", "describe_exec")
 
 const cacheStatement = "cache_statement"
 
@@ -56,6 +55,7 @@ func TestQueryModes(t *testing.T) {
 	}
 	t.Run("ReadTheSameOfWhatEachWrote", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		url := dbtest.URL(t)
 		stores := map[string]*testdb.Repo{}
 		for _, mode := range queryModes {

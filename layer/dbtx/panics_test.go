@@ -71,6 +71,7 @@ func released(t *testing.T, store *testdb.Repo) {
 
 func TestRepo_WithTracer_APanicAboutConnectionsIsDropped(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	tracer := panickingPoolTracer{newPanickingTracer()}
 	require.Panics(t, func() { tracer.TraceRelease(nil, pgxpool.TraceReleaseData{}) }, "the control: it does")
 	for _, more := range [][]testdb.Option{nil, {testdb.WithPipelining()}} {
@@ -157,6 +158,7 @@ func TestRepo_APanicLeaksNoConnection(t *testing.T) {
 	}
 	t.Run("OfATracer", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		tracer := newPanickingTracer()
 		store := open(t, dbtxtest.With(t, dbtest.URL(t), "pool_max_conns", "1"), testdb.WithTracer(tracer))
 		a := newPaper(t, store, "A")
@@ -236,6 +238,7 @@ func TestRepo_WithEcho_AWriterThatBlocksHoldsNoStatementPastItsDeadline(t *testi
 
 func TestRepo_WithPipelining_APanicIsTheCallersOwn(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	tracer := newPanickingTracer()
 	g := newGathering(t, testdb.WithTracer(tracer))
 	a := newReader(t, g.store, "a@x")

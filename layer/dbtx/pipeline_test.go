@@ -155,6 +155,7 @@ func TestWithPipelining(t *testing.T) {
 
 	t.Run("AnswersAsWithout", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		g := newGathering(t)
 		plain := testdb.New(g.direct)
 		a, b := newReader(t, plain, "a@x"), newPaper(t, plain, "A")
@@ -193,6 +194,7 @@ func TestWithPipelining(t *testing.T) {
 	})
 	t.Run("IsForLookUpsAlone", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		g := newGathering(t)
 		require.NoError(t, everyQuery(t.Context(), g.store))
 		require.Zero(t, g.count(""))
@@ -234,6 +236,7 @@ func TestWithPipelining(t *testing.T) {
 	})
 	t.Run("IsSeenByEchoAndTracerLikeAnyOther", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		echo, tracer := &dbtxtest.Echo{}, &dbtxtest.Tracer{}
 		g := newGathering(t, testdb.WithEcho(echo), testdb.WithTracer(tracer))
 		for _, n := range []int64{2, 2} { // the first is the one that proves to be quick
@@ -297,6 +300,7 @@ func TestWithPipelining(t *testing.T) {
 	})
 	t.Run("LetsACallerLeaveAndTheOthersStay", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		g := newGathering(t)
 		a := newReader(t, g.store, "a@x")
 		_, err := g.store.GetReader(t.Context(), a.ID)
@@ -333,6 +337,7 @@ func TestWithPipelining(t *testing.T) {
 	})
 	t.Run("KeepsASlowOneToItself", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		g := newGatheringOf(t, "16")
 		a, b := newReader(t, g.store, "a@x"), newArticles(t, g.store, newPaper(t, g.store, "A"), 1)[0]
 		look := func(int) error { _, err := g.store.GetReader(t.Context(), a.ID); return err }
@@ -399,10 +404,12 @@ func TestWithPipelining(t *testing.T) {
 	})
 	t.Run("OutlivesItsLink", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		gatheringOutlivesItsLink(t, 10)
 	})
 	t.Run("OutlivesAChangeOfTheSchema", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		g := newGathering(t)
 		b := newPaper(t, g.store, "A")
 		look := func(int) error {

@@ -125,6 +125,7 @@ func loseReplies(t *testing.T, writes, cuts int) {
 
 func TestRepo_AKeyedWriteWhoseLaterTriesNeverLeaveIsNotSaidToBeUndone(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	url := dbtest.URL(t)
 	proxy := wireproxy.New(t, url)
 	store, err := testdb.Open(t.Context(), proxy.URL("pool_max_conns=1"))

@@ -106,7 +106,7 @@ func TestSoak_InTx_ACallThatOutlivesItsContextEndsTheTransaction(t *testing.T) {
 }
 
 // callsOutliveTheirContext has every slow call be too slow, whatever the closure does then: all of it after each of the calls,
-// or after one call all of it and after the others one thing.
+// or two things after one.
 func callsOutliveTheirContext(t *testing.T, all bool) {
 	t.Helper()
 	store, a := locked(t)
@@ -131,7 +131,7 @@ func callsOutliveTheirContext(t *testing.T, all bool) {
 				return tx.InTx(ctx, func(*testdb.Repo) error { return errOwn })
 			},
 		} {
-			if !all && name != "Write of the store" && then != andCommits {
+			if !all && (name != "Write of the store" || then != andCommits && then != "AndGoesOn") {
 				continue
 			}
 			t.Run(name+then, func(t *testing.T) {
@@ -260,6 +260,7 @@ func TestRepo_ConcurrentUse(t *testing.T) {
 	})
 	t.Run("ByQueriesOfTheStore", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		store, a := locked(t)
 		runs := 0
 		err := store.InTx(t.Context(), func(tx *testdb.Repo) error {
@@ -323,6 +324,7 @@ func TestRepo_ConcurrentUse(t *testing.T) {
 	})
 	t.Run("AtCommitUnderAStatementOfAnotherGoroutine", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		store, a := locked(t)
 		left := make(chan error, 1)
 		err := store.InTx(t.Context(), func(tx *testdb.Repo) error {

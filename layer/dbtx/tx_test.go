@@ -282,6 +282,7 @@ func TestRepo_InTx_RunsAgain(t *testing.T) {
 
 	t.Run("AfterASerializationFailure", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		runsAgainAfterSerializationFailures(t, 6)
 	})
 	t.Run("AfterAFailureThatOnlyCommitShows", func(t *testing.T) {
@@ -350,6 +351,7 @@ func TestRepo_InTx_RunsAgain(t *testing.T) {
 	})
 	t.Run("OnceWhenACachedPlanNoLongerFits", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		store := dbtest.New(t)
 		a := newPaper(t, store, "A")
 		runs := 0
