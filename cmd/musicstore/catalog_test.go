@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
 )
 
@@ -38,6 +39,7 @@ func TestSample(t *testing.T) {
 // A line that is too long is refused when so much of it has been read, however long it is.
 func TestReadCatalog_RefusesALongLine(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	long := strings.NewReader(blueTrain + "\n" + strings.Repeat(" ", longestLine+1<<20))
 	last := 0
 	for line, next := range readCatalog(long) {

@@ -66,6 +66,7 @@ CREATE INDEX "purchases_album_id_idx" ON purchases USING btree (album_id);
 	})
 	t.Run("PrintsTheWholeSchemaForAnEmptyDatabase", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		url := dbtest.EmptyURL(t)
 		got := musicstore(t, "check", "--database-url", url)
 		require.Equal(t, failed, got.status)

@@ -75,6 +75,7 @@ func TestDemo(t *testing.T) {
 	})
 	t.Run("SellsNothingWhereNothingIsPublished", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		url := dbtest.URL(t)
 		_, err := open(t, url).CreateAlbum(t.Context(), repo.NewAlbum{Name: "Kind of Blue", Year: 1959})
 		require.NoError(t, err)
@@ -85,6 +86,7 @@ func TestDemo(t *testing.T) {
 	})
 	t.Run("EndsAtWhatItDoesNotExpect", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		url := dbtest.URL(t)
 		_, err := open(t, url).DB().Exec(t.Context(), "ALTER TABLE albums ADD COLUMN label text NOT NULL")
 		require.NoError(t, err)

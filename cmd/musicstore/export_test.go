@@ -28,10 +28,12 @@ func TestExport(t *testing.T) {
 	})
 	t.Run("GivesAnyCatalogueByteForByte", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		exportsAny(t, 1, 15)
 	})
 	t.Run("SaysWhatIsLeftOut", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		url := dbtest.URL(t)
 		require.Equal(t, ok, musicstoreFrom(t, lines(blueTrain), "import", "-", "--database-url", url).status)
 		require.Equal(t, result{ok, `{"name":"Blue Train","url":"blue-train","year":1958,"price_cents":999,"image_url":null,` +
@@ -44,6 +46,7 @@ func TestExport(t *testing.T) {
 	})
 	t.Run("GivesTheLongestTextsByteForByte", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		exportsTheLongest(t, 2, "\U0010ffff", "\x01")
 	})
 	t.Run("WritesNoLineThatIsTooLongForImport", func(t *testing.T) {
@@ -60,6 +63,7 @@ func TestExport(t *testing.T) {
 	})
 	t.Run("SaysThatItCannotWrite", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		url := dbtest.URL(t)
 		require.Equal(t, ok, musicstore(t, "import", "catalog.jsonl", "--database-url", url).status)
 		var errs bytes.Buffer
@@ -173,6 +177,7 @@ func TestExport_Fault(t *testing.T) {
 	})
 	t.Run("WritesNothingTwiceWhenTheConnectionIsLost", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		for name, test := range map[string]struct {
 			export func(context.Context, *repo.Repo, io.Writer) error
 			is     error

@@ -57,6 +57,7 @@ func TestSoak_Shadowing(t *testing.T) {
 
 func TestShadowing(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	shadowing(t)
 }
 
@@ -158,7 +159,7 @@ const bound = 12 * time.Second
 
 func TestTimeout_BoundsASilentServer(t *testing.T) {
 	t.Parallel()
-	boundsSilence(t, []int{30}, "init", "import", "export")
+	boundsSilence(t, []int{30}, "import")
 }
 
 func TestSoak_TimeoutBoundsASilentServer(t *testing.T) {
@@ -244,6 +245,7 @@ func endsInSilence(t *testing.T, names ...string) {
 
 func TestTimeout_BoundsAStoppedBackend(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	boundsAStoppedBackend(t, false)
 }
 

@@ -29,6 +29,7 @@ func TestInit(t *testing.T) {
 	})
 	t.Run("CreatesNothingTheSecondTime", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		url := dbtest.EmptyURL(t)
 		require.Equal(t, ok, musicstore(t, "init", "--database-url", url).status)
 		require.Equal(t, result{ok, nothingNew, ""}, musicstore(t, "init", "--database-url", url))
@@ -46,6 +47,7 @@ func TestInit(t *testing.T) {
 	})
 	t.Run("PointsToCheckWhereSomethingDiffers", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		url := dbtest.URL(t)
 		store := open(t, url)
 		_, err := store.DB().Exec(t.Context(), "ALTER TABLE albums ADD COLUMN mine text; DROP TABLE password_resets")
@@ -94,6 +96,7 @@ func TestInit_BadURL(t *testing.T) {
 
 // The private server's data stays, and is this machine's own: root's is in /var/cache, whatever the environment says.
 func TestInit_WithoutURL(t *testing.T) {
+	dbtest.Full(t)
 	t.Setenv("DATABASE_URL", "")
 	if os.Geteuid() != 0 {
 		t.Setenv("XDG_CACHE_HOME", t.TempDir())

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -93,11 +94,23 @@ func musicstoreFrom(t *testing.T, in io.Reader, args ...string) result {
 	return result{status, out.String(), errs.String()}
 }
 
+// stores are those that open has opened, by their test and URL.
+var stores sync.Map
+
+// open opens a store, once a test.
 func open(t *testing.T, url string) *repo.Repo {
 	t.Helper()
+	key := [2]string{t.Name(), url}
+	if store, ok := stores.Load(key); ok {
+		return store.(*repo.Repo)
+	}
 	store, err := repo.Open(t.Context(), url)
 	require.NoError(t, err)
-	t.Cleanup(store.Close)
+	stores.Store(key, store)
+	t.Cleanup(func() {
+		stores.Delete(key)
+		store.Close()
+	})
 
 	return store
 }

@@ -119,6 +119,7 @@ func TestPrintableSQL(t *testing.T) {
 // the commands.
 func TestCommands_PrintNothingThatATerminalObeys(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	url := dbtest.URL(t)
 	store := open(t, url)
 	ctx := t.Context()

@@ -45,11 +45,13 @@ track  Blue in Green  Kind of Blue  1959  10.99
 	})
 	t.Run("TakesWordsInAnyOrderAndTheBeginningOfTheLast", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		require.Equal(t, search("kind", "blue"), search("blue", "KI"))
 		require.Contains(t, search("blue ki").out, "Kind of Blue")
 	})
 	t.Run("KeepsToTheBoundsAndTheOrder", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		for args, want := range map[string]string{
 			"--year 1959":                   "Kind of Blue, Blue in Green",
 			"--year 1959-":                  "Kind of Blue, Blue in Green",
@@ -85,6 +87,7 @@ track  Blue in Green  Kind of Blue  1959  10.99
 	})
 	t.Run("GoesOnBehindAPage", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		first := search("blue", "--limit", "2")
 		place := regexp.MustCompile(`^For what comes after: --after (\S+)\n$`).FindStringSubmatch(first.err)
 		require.Len(t, place, 2, first.err)

@@ -98,7 +98,8 @@ func importsLong(t *testing.T, names ...string) {
 // transaction lasts.
 func TestImport_ReadsNoTableForEachTrack(t *testing.T) {
 	t.Parallel()
-	store := dbtest.New(t)
+	dbtest.Full(t)
+	store := dbtest.Open(t)
 	var file bytes.Buffer
 	require.NoError(t, longCatalog(&file, 20, 2, 0))
 	_, err := store.DB().Exec(t.Context(), "VACUUM ANALYZE albums")
@@ -123,7 +124,7 @@ func TestImport_ReadsNoTableForEachTrack(t *testing.T) {
 	}))
 
 	// The control: what the import does, without its setting, in a session that has no plan yet.
-	store = dbtest.New(t)
+	store = dbtest.Open(t)
 	_, err = store.DB().Exec(t.Context(), "VACUUM ANALYZE albums")
 	require.NoError(t, err)
 	require.EqualValues(t, 40, scans(func(tx *repo.Repo) error {

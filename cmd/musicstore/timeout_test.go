@@ -37,6 +37,7 @@ func TestTimeout(t *testing.T) {
 	})
 	t.Run("SaysThatThereWasNoAnswer", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		url := dbtest.URL(t)
 		trigger(t, url, "NOT DEFERRABLE", "PERFORM pg_sleep(600)")
 		got := musicstore(t, "import", "catalog.jsonl", "--timeout=1s", "--database-url", url)
@@ -53,6 +54,7 @@ func TestTimeout(t *testing.T) {
 	})
 	t.Run("OfZeroIsNone", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		require.Equal(t, result{ok, "", ""}, musicstore(t, "export", "--timeout", "0", "--database-url", dbtest.URL(t)))
 	})
 }

@@ -123,6 +123,7 @@ func TestStart_AFailingInitdbGivesItsOutputAndLeavesNoTemplate(t *testing.T) {
 
 func TestTempFolder_IsTmpWhereASocketOrTheServersUserCannotBe(t *testing.T) {
 	t.Parallel()
+	full(t)
 
 	tmp, err := filepath.EvalSymlinks("/tmp")
 	require.NoError(t, err)
@@ -204,6 +205,7 @@ func TestCacheFolder_IsOneOfOurs(t *testing.T) {
 
 func TestSweep_NeverTakesALiveRun(t *testing.T) {
 	t.Parallel()
+	full(t)
 
 	h := testHost(t)
 	stop := make(chan struct{})
@@ -307,6 +309,7 @@ func script(t *testing.T, path, text string) {
 // A umask that leaves the owner nothing would make folders that the server can't enter.
 func TestStart_WhateverTheUmask(t *testing.T) {
 	t.Parallel()
+	full(t)
 	startWhateverTheUmask(t, "")
 }
 

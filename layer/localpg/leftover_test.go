@@ -44,6 +44,7 @@ func (p *process) killAll(t *testing.T) {
 // refuses or waits for some of them.
 func TestKeep_StartsWhateverIsInThePlaceOfPostmasterPID(t *testing.T) {
 	t.Parallel()
+	full(t)
 
 	h := testHost(t)
 	name := newName()
@@ -129,6 +130,7 @@ func TestKeep_StartsWhateverIsInThePlaceOfPostmasterPID(t *testing.T) {
 
 func TestKeep_StartsWhateverIsInThePlaceOfItsLocks(t *testing.T) {
 	t.Parallel()
+	full(t)
 	startsOnLocks(t, 1, ".server.lock")
 }
 
@@ -173,6 +175,7 @@ func startsOnLocks(t *testing.T, things int, locks ...string) {
 // A backend that is busy does not notice that the first process was killed, and PostgreSQL refuses to start beside it.
 func TestKeep_EndsTheChildrenOfAKilledServer(t *testing.T) {
 	t.Parallel()
+	full(t)
 
 	h := testHost(t)
 	name := newName()
@@ -204,6 +207,7 @@ func TestKeep_EndsTheChildrenOfAKilledServer(t *testing.T) {
 
 func TestKeep_RefusesWhatSomebodyServesByHand(t *testing.T) {
 	t.Parallel()
+	full(t)
 
 	h := testHost(t)
 	name := newName()
@@ -232,6 +236,7 @@ func TestKeep_RefusesWhatSomebodyServesByHand(t *testing.T) {
 
 func TestKeep_OneOfTwoStartsAtOnceWins(t *testing.T) {
 	t.Parallel()
+	full(t)
 	oneStartWins(t, 2)
 }
 
@@ -294,6 +299,7 @@ func TestSoak_KeepAnEmptyFolder(t *testing.T) {
 
 func TestKeep_AnUnfinishedFolder(t *testing.T) {
 	t.Parallel()
+	full(t)
 
 	h := testHost(t)
 	half := newName()
@@ -320,6 +326,7 @@ func TestKeep_AnUnfinishedFolder(t *testing.T) {
 
 func TestTemplate_IsMadeAgainWhenAPartIsDamaged(t *testing.T) {
 	t.Parallel()
+	full(t)
 
 	h := testHost(t)
 	pg, err := h.find(t.Context(), anyVersion)
@@ -380,6 +387,7 @@ func segments(t *testing.T, inode uint64) int {
 
 func TestSweep_RemovesTheMemoryOfKilledServers(t *testing.T) {
 	t.Parallel()
+	full(t)
 
 	if _, err := os.Stat("/proc/sysvipc/shm"); err != nil {
 		t.Skip("there is no list of shared memory")
@@ -410,6 +418,7 @@ func TestSweep_RemovesTheMemoryOfKilledServers(t *testing.T) {
 
 func TestStop_RemovesTheMemoryOfACrashedServer(t *testing.T) {
 	t.Parallel()
+	full(t)
 
 	if _, err := os.Stat("/proc/sysvipc/shm"); err != nil {
 		t.Skip("there is no list of shared memory")
@@ -429,6 +438,7 @@ func TestStop_RemovesTheMemoryOfACrashedServer(t *testing.T) {
 
 // Each variable would change or stop a connection, or a server's start, if it came through.
 func TestServer_IsNotReachedByTheEnvironment(t *testing.T) { //nolint:paralleltest // the environment is set
+	full(t)
 	h := testHost(t)
 	kept := newName()
 	before := start(t, h, kept)
@@ -490,6 +500,7 @@ func TestTempFolder_SaysWhatIsWrongWithTMPDIR(t *testing.T) { //nolint:parallelt
 }
 
 func TestTempFolder_IsTmpWhereAPathIsNotPlain(t *testing.T) {
+	full(t)
 	dir := folder(t)
 	tmp, err := filepath.EvalSymlinks("/tmp")
 	require.NoError(t, err)
@@ -514,6 +525,7 @@ func TestTempFolder_IsTmpWhereAPathIsNotPlain(t *testing.T) {
 
 func TestCacheFolder_MayHaveAnyNameWithoutALineBreak(t *testing.T) {
 	t.Parallel()
+	full(t)
 
 	h := testHost(t)
 	_, err := h.cacheFolder("/home/a\nb")

@@ -45,6 +45,7 @@ func TestTemp_ServesQueriesAndStopLeavesNothing(t *testing.T) {
 
 func TestTempInMemory_ServesQueriesAndStopLeavesNothing(t *testing.T) {
 	t.Parallel()
+	full(t)
 
 	s, err := TempInMemory(t.Context())
 	require.NoError(t, err)
@@ -63,6 +64,7 @@ func TestTempInMemory_ServesQueriesAndStopLeavesNothing(t *testing.T) {
 
 func TestTemp_HasTheSettingsThatItIsGiven(t *testing.T) {
 	t.Parallel()
+	full(t)
 
 	s, err := Temp(t.Context(), "work_mem=5MB", "max_wal_size=2GB")
 	require.NoError(t, err)
@@ -123,6 +125,7 @@ func TestSoak_TempTwoAtOnceDoNotMeet(t *testing.T) {
 
 func TestTemp_LivesOnAfterItsContext(t *testing.T) {
 	t.Parallel()
+	full(t)
 
 	ctx, cancel := context.WithCancel(t.Context())
 
@@ -212,6 +215,7 @@ func TestKeep_KeepsRowsOverStopAndASecondStart(t *testing.T) {
 
 func TestKeep_ServedAlreadyIsErrInUse(t *testing.T) {
 	t.Parallel()
+	full(t)
 	isInUse(t, "by another process, until it stops")
 }
 
@@ -265,6 +269,7 @@ func TestKeep_RefusesWhatIsNoName(t *testing.T) {
 
 func TestKeep_DataThatCannotBeServedGivesTheReasonAndStays(t *testing.T) {
 	t.Parallel()
+	full(t)
 	givesTheReason(t, "a server that ends at once")
 }
 
@@ -385,6 +390,7 @@ func endsWithItsProcess(t *testing.T, names ...string) {
 
 func TestStart_RemovesWhatAKilledProcessAndWatchdogLeft(t *testing.T) {
 	t.Parallel()
+	full(t)
 	removesWhatIsLeft(t, "kept, with a run folder elsewhere")
 }
 
@@ -449,6 +455,7 @@ func removesWhatIsLeft(t *testing.T, names ...string) {
 
 func TestStop_CleansUpAfterWhatEndedByItself(t *testing.T) {
 	t.Parallel()
+	full(t)
 	cleansUp(t, "the watchdog")
 }
 
@@ -491,6 +498,7 @@ func cleansUp(t *testing.T, names ...string) {
 
 func TestStart_TwoProcessesMakeOneTemplate(t *testing.T) {
 	t.Parallel()
+	full(t)
 	processesMakeOneTemplate(t, 2)
 }
 
@@ -526,6 +534,7 @@ func processesMakeOneTemplate(t *testing.T, n int) {
 
 func TestStart_AsRoot(t *testing.T) {
 	t.Parallel()
+	full(t)
 
 	if os.Geteuid() != 0 {
 		t.Skip("is not root")

@@ -199,8 +199,17 @@ func newName() string {
 func soak(t *testing.T) {
 	t.Helper()
 
-	if os.Getenv("MUSICSTORE_SOAK") == "" {
+	if value := os.Getenv("MUSICSTORE_SOAK"); value == "" || value == "parts" {
 		t.Skip("a long one: make soak")
+	}
+}
+
+// full skips what starts servers and is like another test that starts some, unless MUSICSTORE_SOAK is set: see dbtest.Full.
+func full(t *testing.T) {
+	t.Helper()
+
+	if os.Getenv("MUSICSTORE_SOAK") == "" {
+		t.Skip("starts a server: make soak")
 	}
 }
 
