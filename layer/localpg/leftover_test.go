@@ -474,6 +474,7 @@ func TestServer_IsNotReachedByTheEnvironment(t *testing.T) { //nolint:parallelte
 
 // Each variable alone, because one may hide another.
 func TestURL_OverridesEachVariable(t *testing.T) {
+	full(t)
 	s := start(t, testHost(t), "")
 
 	for name := range neutral {

@@ -321,6 +321,7 @@ func TestBootstrap_OnAnEngineWithoutAdvisoryLocks(t *testing.T) {
 	})
 	t.Run("IsDoneByManyAtOnce", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		manyWithoutLocks(t, 4)
 	})
 	t.Run("IsTriedAgainAfterALostRaceOnly", func(t *testing.T) {
@@ -349,6 +350,7 @@ END $$`)
 	})
 	t.Run("GivesUpWhereTryingAgainDoesNotHelp", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		clashing := []file{
 			{Name: "010_poems.sql", SQL: "CREATE TABLE IF NOT EXISTS poems (id bigint);"},
 			{Name: "020_key.sql", SQL: "ALTER TABLE poems ADD CONSTRAINT poets UNIQUE (id);"},

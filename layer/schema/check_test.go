@@ -538,6 +538,7 @@ func findChanges(t *testing.T, step int) {
 
 func TestCheck_FindsAnIndexWhoseBuildFailed(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	db := connect(t, databases.URL(t))
 	run(t, db, "DROP INDEX sales_paper_id_idx")
 	run(t, db, `INSERT INTO papers (name, url, year, price_cents, has_preview, is_published) VALUES ('A', 'a', 1991, 1, true, true)`)
@@ -562,6 +563,7 @@ func TestCheck_FindsAnIndexWhoseBuildFailed(t *testing.T) {
 
 func TestCheck_FindsTriggersThatDoNotFire(t *testing.T) { //nolint:tparallel // its parts share a database
 	t.Parallel()
+	dbtest.Full(t)
 	findsTriggers(t, "a foreign key's")
 }
 
@@ -807,6 +809,7 @@ func saysWhatLosesData(t *testing.T, changes ...string) {
 
 func TestCheck_LooksAtNothingOfOthers(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	url := databases.URL(t)
 	db := connect(t, url)
 	admin := connect(t, dbtest.AdminURL(t), func(c *pgx.ConnConfig) { c.Database = db.Config().Database })
@@ -943,6 +946,7 @@ WHERE pid = %d AND relnamespace = 'public'::regnamespace`, tx.Conn().PgConn().PI
 
 func TestCheck_InQueryModes(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	inQueryModes(t, pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeSimpleProtocol)
 }
 
@@ -969,6 +973,7 @@ func inQueryModes(t *testing.T, modes ...pgx.QueryExecMode) {
 // A role that may connect and make temporary tables, and has no right to any table.
 func TestCheck_ForARoleThatMayDoLittle(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	url := databases.URL(t)
 	owner := connect(t, url)
 	database := owner.Config().Database

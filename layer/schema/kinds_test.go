@@ -239,6 +239,7 @@ UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespac
 
 func TestBootstrap_OfEveryKindByManyAtOnce(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	m := kinds(t, connect(t, dbtest.EmptyURL(t)))
 	for name, of := range map[string]func(schema.DB) schema.DB{
 		"with the lock":    func(db schema.DB) schema.DB { return db },
@@ -314,6 +315,7 @@ func TestBootstrap_OfADumpIsTheSame(t *testing.T) {
 
 func TestBootstrap_TakesNothingThatIsThereForNew(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	db := connect(t, dbtest.EmptyURL(t))
 	run(t, db, "CREATE TABLE rooms (id bigint)")
 	m := of(t, []file{{Name: "rooms.sql", SQL: `

@@ -41,6 +41,7 @@ ORDER BY 1`)
 
 func TestBootstrap_MakesTheSameUnderAnySettings(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	want := definitions(t, databases.URL(t))
 	url := dbtest.EmptyURL(t)
 	odds := connect(t, url, oddly(odd...))
@@ -79,6 +80,7 @@ func TestBootstrap_LeavesTheCallersTransactionItsSettings(t *testing.T) {
 
 func TestCheck_FindsTheSameUnderAnySettings(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	sameUnder(t, strings.Join(odd, "; ")) // one may hide another, which `make soak` sees
 	// What was made under such settings by the files as they are is found.
 	files := ownFiles(t)
@@ -145,6 +147,7 @@ func refusesEncodings(t *testing.T, encodings ...string) {
 // Objects of an extension in a schema of the search_path are found and printed as before.
 func TestCheck_KnowsTypesOfOtherSchemas(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	db := connect(t, dbtest.EmptyURL(t), searchPath("shop, types, pg_catalog"))
 	run(t, db, "CREATE SCHEMA shop; CREATE SCHEMA types; CREATE TYPE types.mood AS ENUM ('blue', 'red')")
 	files := []file{{Name: "010_songs.sql", SQL: `
