@@ -67,13 +67,13 @@ func FuzzAlbumURL(f *testing.F) {
 func FuzzInput(f *testing.F) {
 	store := dbtest.New(f, repo.WithResetInterval(0))
 	world := newBystanders(f, store)
-	for _, seed := range append(injections,
+	for _, seed := range dbtest.Sample(8, append(injections,
 		"", "x", "0", "1_1", "-9223372036854775808_x", "9223372036854775807_9223372036854775807", "253402214400000001_1",
 		"99999999999999999999_1", "\x00", "\xff", "f81d4fae-7dec-41d0-a765-00a0c91e6bf6",
 		"urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6", strings.Repeat("ab", 16), strings.Repeat("AB", 16), "1_\x00", "0_\xff",
 		strings.Repeat("x", 10_000), "a & b | !c <-> 'd':*", `\':*`, "!(", strings.Repeat("(㉼", 100), strings.Repeat("ﷺ", 200),
 		"日本 \u3099 😀",
-	) {
+	)...) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) { giveText(t, store, world, text) })
@@ -88,7 +88,7 @@ var injections = []string{
 
 func TestRepo_TextIsNeverSQL(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []string{cacheStatement, "simple_protocol"} { // in the latter, pgx puts text into the statement
+	for _, mode := range dbtest.Sample(1, "simple_protocol", cacheStatement) { // in the former, pgx puts text into the statement
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			store := openMode(t, dbtest.URL(t), mode)

@@ -119,6 +119,7 @@ func TestGrants(t *testing.T) {
 // TestGrants_AreByColumn tries to insert and to update every column of every table.
 func TestGrants_AreByColumn(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	_, owner, url, grants := leastPrivileged(t)
 	ctx := t.Context()
 	conn, err := pgx.Connect(ctx, url)
@@ -178,6 +179,7 @@ func TestGrants_AreByColumn(t *testing.T) {
 
 func TestGrants_AreNotEnoughForBootstrap(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	role, owner, url, _ := leastPrivileged(t)
 	ctx := t.Context()
 	conn, err := pgx.Connect(ctx, url)

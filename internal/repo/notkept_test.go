@@ -194,6 +194,7 @@ func TestRepo_AWriteOfWhichATriggerDropsARowKeepsNothing(t *testing.T) { //nolin
 
 func TestRepo_AWriteReturnsWhatATriggerMadeOfIt(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	store := dbtest.New(t)
 	trigger(t, store, "BEFORE INSERT", "albums",
 		"NEW.name = upper(NEW.name); NEW.url = 'x-' || NEW.url; NEW.year = 2000; NEW.price_cents = 7; NEW.image_url = 'i';"+

@@ -192,6 +192,7 @@ func TestRepo_PasswordReset(t *testing.T) {
 	})
 	t.Run("IsOneAnAccountHoweverManyAskAtOnce", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		store := dbtest.New(t, repo.WithResetInterval(0))
 		a := newAccount(t, store, "a@x")
 		tokens := make([]string, 16)
@@ -212,6 +213,7 @@ func TestRepo_PasswordReset(t *testing.T) {
 	})
 	t.Run("NeverLocksOutAChangeOfPassword", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		store := dbtest.New(t, repo.WithResetInterval(0))
 		a := newAccount(t, store, "a@x")
 		for range 20 {
@@ -305,6 +307,7 @@ func TestWithResetInterval(t *testing.T) {
 	})
 	t.Run("HoldsHoweverManyAskAtOnce", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		clock := newClock()
 		store := dbtest.New(t, repo.WithClock(clock.now))
 		for _, email := range []repo.Email{"a@x", "b@x", "c@x", "d@x", "e@x"} {

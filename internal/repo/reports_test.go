@@ -209,6 +209,7 @@ func TestMidnight(t *testing.T) {
 // The bounds of the days are instants that the caller never gave, so the error names the days.
 func TestReports_AtTheEndsOfTime(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	for _, now := range []time.Time{
 		time.Date(1, time.January, 2, 12, 0, 0, 0, time.UTC), time.Date(9999, time.December, 31, 12, 0, 0, 0, time.UTC),
 	} {

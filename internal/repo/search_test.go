@@ -99,6 +99,7 @@ func TestRepo_SearchCatalog(t *testing.T) {
 	})
 	t.Run("FindsTheSameInAnotherLocale", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		// The test before this one has the locale C, and TestSoak_SearchCatalog_FindsTheSameInEveryLocale the others.
 		inLocales(t, inTurkish, func(_ string, store *repo.Repo) { findsWords(t, store) })
 	})
@@ -416,6 +417,7 @@ func TestRepo_SearchCatalog_FindsByIndexWhateverTheOrderAndBounds(t *testing.T) 
 // no function, serves the query.
 func TestRepo_SearchCatalog_UsesAnIndexThatWasMadeWithoutTheFunction(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	db := dbtest.Pool(t)
 	var expression string
 	require.NoError(t, db.QueryRow(t.Context(), "SELECT pg_get_function_sqlbody('fold_name'::regproc)").Scan(&expression))

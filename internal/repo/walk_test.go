@@ -14,6 +14,7 @@ import (
 
 // TestRepo_AWalkHoldsLittleWhateverTheRowsAre is not parallel: it measures the memory of the whole process.
 func TestRepo_AWalkHoldsLittleWhateverTheRowsAre(t *testing.T) { //nolint:paralleltest // see above
+	dbtest.Full(t)
 	walkHoldsLittle(t, 4, 11<<20)
 }
 
@@ -67,6 +68,7 @@ func walkHoldsLittle(t *testing.T, albums int, bound int64) {
 
 func TestRepo_AWalkGoesThroughAlbumsOfAllSizes(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	walkGoesThroughAll(t, 106, 102)
 }
 
@@ -117,6 +119,7 @@ func walkGoesThroughAll(t *testing.T, count, full int) {
 // Somebody who drops the CHECK can give an album more tracks than a walk reads. It must not leave them out silently.
 func TestRepo_AWalkRefusesAnAlbumWithTooManyTracks(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	store := dbtest.New(t)
 	require.NoError(t, store.CreateAlbums(t.Context(), []repo.NewAlbum{album("Small", 3), album("Full", repo.MaxTracks)}))
 	walked := func(walk iter.Seq2[repo.AlbumWithTracks, error]) (tracks int, err error) {

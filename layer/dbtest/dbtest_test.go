@@ -205,6 +205,7 @@ func TestDatabase(t *testing.T) {
 	})
 	t.Run("GoesWithTheLastTest", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		out, err := again(t, "TestInner_HasADatabase", "DATABASE_URL="+dbtest.AdminURL(t))
 		require.NoError(t, err, out)
 		_, url, found := strings.Cut(out, "testdbconf: ")
@@ -313,10 +314,10 @@ func TestServer(t *testing.T) {
 	})
 	t.Run("MustBeNamedInAFormThatIsKnown", func(t *testing.T) {
 		t.Parallel()
-		for _, text := range []string{
+		for _, text := range dbtest.Sample(2,
 			"postgres://u:hunter2%@h/d", "password=hunter2 host", "password='hunter2", "hunter2", "mysql://u:hunter2@h/d",
 			"postgres://u:hunter2@h:port/d", "postgres://u:hunter2@h/d?connect_timeout=hunter2",
-		} {
+		) {
 			out, err := again(t, "TestInner_HasADatabase", "DATABASE_URL="+text)
 			require.Error(t, err)
 			require.Contains(t, out, "DATABASE_URL is neither a URL", text)
@@ -335,6 +336,7 @@ func TestServer(t *testing.T) {
 // A template that one form of DATABASE_URL has made must serve tests under every other.
 func TestServer_IsNamedInAnotherForm(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	namedInForms(t, func(forms []string) []string { return forms[:1] })
 }
 

@@ -64,9 +64,13 @@ func (d *database) session(ctx context.Context) (*pgx.Conn, error) {
 	return d.admin, err
 }
 
-// leave ends the sessions that are kept from test to test.
+// leave ends the sessions that are kept from test to test. It does not wait for a connection that a test has kept.
 func (d *database) leave() {
-	if d.pool != nil {
+	switch {
+	case d.pool == nil:
+	case d.pool.Stat().AcquiredConns() > 0:
+		go d.close()
+	default:
 		d.close()
 	}
 	if d.admin != nil {
@@ -77,7 +81,7 @@ func (d *database) leave() {
 // anew is what a session does to be as new for the next test. What it has prepared stays, because pgx knows of it.
 // https://www.postgresql.org/docs/current/sql-discard.html
 const anew = `CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; SELECT pg_advisory_unlock_all();
-	DISCARD TEMP; DISCARD SEQUENCES`
+	DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES`
 
 // renew makes the connections of the pool as new and returns the ids of their sessions, as an array of SQL. It closes one that can't be
 // as new. The error is errInUse when the test has kept a connection.

@@ -187,6 +187,9 @@ func TestRecycler_LetsNoTestFeelTheOneBefore(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			if c.name != "ThatWroteRows" && c.name != "ThatSetTheDatabase" {
+				dbtest.Full(t)
+			}
 			used, err := r.Take(newInner(t)) // a test that does not end: the control takes its place
 			require.NoError(t, err)
 			asNew := once(t, used.URL(), c.feel)
@@ -213,6 +216,7 @@ func TestRecycler_LetsNoTestFeelTheOneBefore(t *testing.T) {
 // The session that looks at a database is kept with it. A test that ends all sessions must not cost the database.
 func TestRecycler_TakesBackWhatHasLostTheAdministratorsSession(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	r := dbtest.NewRecycler(t, &dbgen.Metadata, 5*time.Second)
 	test := newInner(t)
 	first, err := r.Take(test)

@@ -87,6 +87,7 @@ var printed = map[string]string{
 // their queries.
 func TestExamples_OfSQLC(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	examples(t, "authors")
 }
 

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"musicstore/layer/dbtest"
+
 	"github.com/stretchr/testify/require"
 )
 
@@ -81,6 +83,7 @@ TRUNCATE keys;
 
 func TestGenerate_OfForeignSQL(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	out, metadata := runs(t, foreignSQL, foreignQueries)
 	require.Equal(t, "AddHouse true\nAddPerson true\nAddRooms true\nEmptyKeys true\nListLoud false\nListNames false\nListRooms false\nListTops false\nMoveRoom true\nPutRoom true\n", out)
 	require.Empty(t, absent(metadata,
@@ -101,6 +104,7 @@ func TestGenerate_OfForeignSQL(t *testing.T) {
 
 func TestGenerate_FillsTheIDOfAKeyOfSeveralColumns(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	root := project(t, map[string]string{
 		"db/schema/020_foreign.sql": foreignSQL, "defaults.yaml": "internal/dbgen:\n  store: internal/store\n  defaults:\n    \"*.id\": { on: insert, value: id }\n    \"*.room_id\": { on: insert, value: id }\n",
 		"db/queries/more.sql": `-- name: AddPerson :one
@@ -123,6 +127,7 @@ INSERT INTO keys (house_id, room_id) VALUES (@house_id, @room_id);
 
 func TestGenerate_SaysWhatToDoWhereSQLCIsWrong(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	of := func(query string) []string {
 		return refused(t, map[string]string{
 			"db/schema/020_foreign.sql": foreignSQL, "db/queries/more.sql": query, "defaults.yaml": "internal/dbgen:\n  store: internal/store\n",

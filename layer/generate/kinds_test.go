@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"musicstore/layer/dbtest"
+
 	"github.com/stretchr/testify/require"
 )
 
@@ -196,6 +198,7 @@ INSERT INTO "Bookings" ("Id", "roomId", "userName", during) OVERRIDING SYSTEM VA
 
 func TestGenerate_OfADump(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	dump, err := os.ReadFile("../schema/testdata/dump.sql")
 	require.NoError(t, err)
 	root := project(t, map[string]string{

@@ -14,6 +14,7 @@ import (
 
 func TestGenerate_LeavesTheOldTree(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	leavesTheOldTree(t, nil)
 }
 

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"musicstore/layer/dbtest"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
@@ -220,6 +222,7 @@ func TestUses_OfSQLOfAnyShape(t *testing.T) {
 // OLD and NEW of RETURNING are newer than the oldest PostgreSQL.
 func TestUses_OfOldAndNew(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	conn := empty(t, usesSQL)
 	s := schemaOf(t, conn, usesSQL)
 	for query, want := range map[string][]string{
