@@ -174,11 +174,11 @@ var Metadata = dbtx.Metadata{
 	Tables: []*dbtx.Table{
 		{Name: "accounts", File: "db/schema/010_accounts.sql:2",
 			Columns: []dbtx.Column{
-				{Name: "id", Type: "text", NotNull: true},
+				{Name: "id", Type: "text", NotNull: true, By: "id"},
 				{Name: "email", Type: "text", NotNull: true, Sensitive: true},
-				{Name: "email_key", Type: "text", NotNull: true, Sensitive: true},
+				{Name: "email_key", Type: "text", NotNull: true, Sensitive: true, By: "derived", Func: "emailKey", From: []string{"email"}},
 				{Name: "password_hash", Type: "text", NotNull: true, Sensitive: true},
-				{Name: "created_at", Type: "timestamptz", NotNull: true},
+				{Name: "created_at", Type: "timestamptz", NotNull: true, By: "now"},
 				{Name: "email_confirmed", Type: "bool", NotNull: true},
 				{Name: "is_super_user", Type: "bool", NotNull: true},
 			},
@@ -203,7 +203,7 @@ var Metadata = dbtx.Metadata{
 			Columns: []dbtx.Column{
 				{Name: "id", Type: "int8", NotNull: true, Sequence: "albums_id_seq"},
 				{Name: "name", Type: "text", NotNull: true},
-				{Name: "url", Type: "text", NotNull: true},
+				{Name: "url", Type: "text", NotNull: true, By: "derived", Func: "albumURL", From: []string{"name"}},
 				{Name: "year", Type: "int4", NotNull: true},
 				{Name: "price_cents", Type: "int8", NotNull: true},
 				{Name: "image_url", Type: "text"},
@@ -262,7 +262,7 @@ var Metadata = dbtx.Metadata{
 				{Name: "payment_ref", Type: "text", NotNull: true},
 				{Name: "description", Type: "text", NotNull: true},
 				{Name: "amount_paid_cents", Type: "int8", NotNull: true},
-				{Name: "created_at", Type: "timestamptz", NotNull: true},
+				{Name: "created_at", Type: "timestamptz", NotNull: true, By: "now"},
 			},
 			Constraints: []dbtx.Constraint{
 				{Name: "purchases_id_not_null", Kind: "not null", Columns: []string{"id"}, Words: "purchase id is missing"},
@@ -284,10 +284,10 @@ var Metadata = dbtx.Metadata{
 		},
 		{Name: "password_resets", File: "db/schema/050_password_resets.sql:3",
 			Columns: []dbtx.Column{
-				{Name: "id", Type: "text", NotNull: true},
+				{Name: "id", Type: "text", NotNull: true, By: "id"},
 				{Name: "account_id", Type: "text", NotNull: true},
 				{Name: "token_hash", Type: "bytea", NotNull: true, Sensitive: true},
-				{Name: "created_at", Type: "timestamptz", NotNull: true},
+				{Name: "created_at", Type: "timestamptz", NotNull: true, By: "now"},
 				{Name: "expires_at", Type: "timestamptz", NotNull: true},
 				{Name: "used_at", Type: "timestamptz"},
 				{Name: "used_ip", Type: "inet", Sensitive: true},

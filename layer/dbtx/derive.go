@@ -1,6 +1,11 @@
 package dbtx
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5/pgtype"
+)
 
 // Derivation computes the value of a column from arguments of its query. from has the indexes of these arguments. It returns nil
 // when one of them is NULL.
@@ -45,6 +50,18 @@ func Derive3[A, B, C, To any](f func(A, B, C) (To, error)) Derivation {
 	}
 }
 
+// Read returns an argument for a Derivation that is a value as the server sent it.
+func Read(types *pgtype.Map, oid uint32, format int16, bytes []byte) any {
+	return read{types, oid, format, slices.Clone(bytes)}
+}
+
+type read struct {
+	types  *pgtype.Map
+	oid    uint32
+	format int16
+	bytes  []byte
+}
+
 // MismatchError means that the Go types of a function do not match those of the query.
 type MismatchError struct{ Reason string }
 
@@ -58,6 +75,12 @@ func source[T any](args []any, from []int, i int, before error) (value T, null b
 	switch v := args[from[i]].(type) {
 	case nil:
 		return value, true, nil
+	case read:
+		if v.bytes == nil {
+			return value, true, nil
+		}
+
+		return value, false, v.types.Scan(v.oid, v.format, v.bytes, &value)
 	case *T:
 		if v == nil {
 			return value, true, nil

@@ -19,6 +19,8 @@ type Metadata struct {
 	Queries []*Query    // in the order of their names
 	Enums   []string    // the names of the enum types
 
+	Migrations string // the table in which Migrate records its steps; "" is musicstore_migrations
+
 	once      sync.Once
 	catalogue *catalogue // see known
 }
@@ -237,6 +239,7 @@ type Use struct {
 // Table is a table or a view.
 type Table struct {
 	Name        string
+	Was         string // the name that it had before, by its mark
 	View        bool
 	File        string // the file and line of its CREATE: db/schema/010_readers.sql:2
 	Columns     []Column
@@ -260,6 +263,15 @@ type Column struct {
 	Array     bool
 	NotNull   bool
 	Sensitive bool // its Go type hides the value
+
+	Was  string // the name that it had before, by its mark
+	Fill string // the SQL expression for rows that were there before the column, by its mark
+
+	// By is the source of the column's default: ID, Now, Derived or "". Func is the Go function that derives it, and From are the columns
+	// that it is derived from.
+	By   string
+	Func string
+	From []string
 
 	// Sequence is the sequence of an identity, a serial or a nextval default; "" when there is none. It has the form
 	// schema.sequence when the schema is not the default one.

@@ -26,7 +26,9 @@ type config struct {
 
 	store     string // the folder of the package whose callers use the generated code; "" when there is none
 	storeName string // its name
-	defaults  []rule
+
+	migrations string // the table in which Migrate records its steps
+	defaults   []rule
 }
 
 // schemaFiles are the files of the schema, in the order in which sqlc reads them.
@@ -189,6 +191,7 @@ func sqlFiles(root string, where []string) ([]string, error) {
 //
 //	internal/dbgen:                  # the out of a block of sqlc.yaml
 //	  store: internal/repo           # the package whose callers use what is generated
+//	  migrations: shop_migrations    # the table in which Migrate records its steps
 //	  defaults:
 //	    "*.id":               { on: insert, value: id }
 //	    "*.created_at":       { on: insert, value: now }
@@ -227,6 +230,13 @@ func readDefaults(root string, blocks []*config) error {
 				c.store = path.Clean(value.Value)
 
 				return nil
+			case "migrations":
+				c.migrations = value.Value
+				if !identifier.MatchString(value.Value) || len(value.Value) > dbtx.LongestName {
+					return refusal(value.Line, "migrations needs the name of a table: shop_migrations")
+				}
+
+				return nil
 			case "defaults":
 				return pairs(value, func(column, how *yaml.Node) error {
 					r, err := readRule(column, how)
@@ -235,7 +245,7 @@ func readDefaults(root string, blocks []*config) error {
 					return err
 				})
 			default:
-				return refusal(key.Line, "%s is not known here: store and defaults are", key.Value)
+				return refusal(key.Line, "%s is not known here: store, migrations and defaults are", key.Value)
 			}
 		})
 	})

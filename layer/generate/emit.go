@@ -80,17 +80,26 @@ func emitMetadata(c *config, s *schema, files []*source, queries []*query, g *go
 		literal(&b, q.Query, g.constants[q.Name])
 		b.WriteString(",\n")
 	}
-	fmt.Fprintf(&b, "},\nEnums: %s,\n}\n", texts(s.enums))
+	fmt.Fprintf(&b, "},\nEnums: %s,\n", texts(s.enums))
+	if c.migrations != "" {
+		fmt.Fprintf(&b, "Migrations: %q,\n", c.migrations)
+	}
+	b.WriteString("}\n")
 
 	return gofmt(metadataFile, b.String())
 }
 
 func (t *table) metadata() dbtx.Table {
-	m := dbtx.Table{Name: t.name, View: t.view, File: t.at.String(), Indexes: t.indexes, Partitioned: t.partitioned, Partitions: t.partitions}
+	m := dbtx.Table{Name: t.name, Was: t.was, View: t.view, File: t.at.String(), Indexes: t.indexes, Partitioned: t.partitioned, Partitions: t.partitions}
 	for _, c := range t.columns {
-		m.Columns = append(m.Columns, dbtx.Column{
+		column := dbtx.Column{
 			Name: c.name, Type: c.typ, Array: c.array, NotNull: c.notNull, Sensitive: c.sensitive, Sequence: c.sequence,
-		})
+			Was: c.was, Fill: c.fill,
+		}
+		if c.rule != nil {
+			column.By, column.Func, column.From = c.rule.by, c.rule.function, c.rule.from
+		}
+		m.Columns = append(m.Columns, column)
 	}
 	for _, c := range t.constraints {
 		m.Constraints = append(m.Constraints, dbtx.Constraint{

@@ -38,6 +38,7 @@ type form struct {
 
 type table struct {
 	name        string // with its schema where that is not the default one
+	was         string
 	view        bool
 	at          place
 	columns     []*column
@@ -64,6 +65,7 @@ type column struct {
 	computed  bool // by the database alone: an expression, an identity ALWAYS
 	sequence  string
 	rule      *rule
+	was, fill string
 }
 
 type constraint struct {
@@ -695,6 +697,15 @@ var (
 	identifier  = regexp.MustCompile(`^(?:[a-z_][a-z0-9_$]*|"(?:[^"]|"")+")$`)
 )
 
+// unquoted returns the name that an identifier stands for.
+func unquoted(identifier string) string {
+	if inner, ok := strings.CutPrefix(identifier, `"`); ok {
+		return strings.ReplaceAll(strings.TrimSuffix(inner, `"`), `""`, `"`)
+	}
+
+	return identifier
+}
+
 func (s *schema) take(file *source, m *mark, candidates []element) {
 	refuse := func(format string, args ...any) { s.problems.addf(file.Name, m.line, format, args...) }
 	switch m.word {
@@ -722,9 +733,16 @@ func (s *schema) take(file *source, m *mark, candidates []element) {
 			at[0].marks = append(at[0].marks, errorMark{match[1], match[2]})
 		}
 	case "was":
-		m.used = slices.ContainsFunc(candidates, func(e element) bool { return e.constraint == nil && e.index == "" })
-		if m.used && !identifier.MatchString(m.text) {
+		at := slices.IndexFunc(candidates, func(e element) bool { return e.constraint == nil && e.index == "" })
+		m.used = at >= 0
+		switch name := unquoted(m.text); {
+		case !m.used:
+		case !identifier.MatchString(m.text):
 			refuse("+was needs the old name: -- +was nick")
+		case candidates[at].column != "":
+			candidates[at].table.column(candidates[at].column).was = name
+		default:
+			candidates[at].table.was = name
 		}
 	case "plan":
 		at := slices.IndexFunc(candidates, func(e element) bool { return e.index != "" })
@@ -737,10 +755,14 @@ func (s *schema) take(file *source, m *mark, candidates []element) {
 		}
 		t.indexes = append(t.indexes, dbtx.Index{Name: name, Plans: []string{m.text}})
 	case "fill":
-		m.used = slices.ContainsFunc(candidates, func(e element) bool { return e.column != "" })
-		if _, err := ddl.Parse("SELECT " + m.text); m.used && (m.text == "" || err != nil) {
+		at := slices.IndexFunc(candidates, func(e element) bool { return e.column != "" })
+		if m.used = at >= 0; !m.used {
+			return
+		}
+		if _, err := ddl.Parse("SELECT (" + m.text + ")"); m.text == "" || err != nil {
 			refuse("+fill needs an expression: -- +fill lower(name)")
 		}
+		candidates[at].table.column(candidates[at].column).fill = m.text
 	}
 }
 

@@ -30,6 +30,10 @@ type Repo struct {
 // knownSQL is what is known of the store's SQL.
 var knownSQL = dbtx.SQL{Metadata: &dbgen.Metadata, Derivations: derivations}
 
+// SQL returns what is known of the store's SQL: its schema, its queries, and the functions that derive columns. The package schema of
+// the layer works on it.
+func SQL() dbtx.SQL { return knownSQL }
+
 func onStore(store *dbtx.Store) *Repo { return &Repo{querier: dbgen.New(store.DBTX()), store: store} }
 
 // Open connects to the database that url names, a PostgreSQL URL or key=value string with pgxpool's parameters, and returns a store

@@ -171,11 +171,11 @@ var Metadata = dbtx.Metadata{
 	Tables: []*dbtx.Table{
 		{Name: "readers", File: "schema/010_readers.sql:2",
 			Columns: []dbtx.Column{
-				{Name: "id", Type: "text", NotNull: true},
+				{Name: "id", Type: "text", NotNull: true, By: "id"},
 				{Name: "email", Type: "text", NotNull: true, Sensitive: true},
-				{Name: "email_key", Type: "text", NotNull: true, Sensitive: true},
+				{Name: "email_key", Type: "text", NotNull: true, Sensitive: true, By: "derived", Func: "emailKey", From: []string{"email"}},
 				{Name: "password_hash", Type: "text", NotNull: true, Sensitive: true},
-				{Name: "created_at", Type: "timestamptz", NotNull: true},
+				{Name: "created_at", Type: "timestamptz", NotNull: true, By: "now"},
 				{Name: "email_confirmed", Type: "bool", NotNull: true},
 				{Name: "is_super_user", Type: "bool", NotNull: true},
 			},
@@ -200,7 +200,7 @@ var Metadata = dbtx.Metadata{
 			Columns: []dbtx.Column{
 				{Name: "id", Type: "int8", NotNull: true, Sequence: "papers_id_seq"},
 				{Name: "name", Type: "text", NotNull: true},
-				{Name: "url", Type: "text", NotNull: true},
+				{Name: "url", Type: "text", NotNull: true, By: "derived", Func: "paperURL", From: []string{"name"}},
 				{Name: "year", Type: "int4", NotNull: true},
 				{Name: "price_cents", Type: "int8", NotNull: true},
 				{Name: "image_url", Type: "text"},
@@ -259,7 +259,7 @@ var Metadata = dbtx.Metadata{
 				{Name: "payment_ref", Type: "text", NotNull: true},
 				{Name: "description", Type: "text", NotNull: true},
 				{Name: "amount_paid_cents", Type: "int8", NotNull: true},
-				{Name: "created_at", Type: "timestamptz", NotNull: true},
+				{Name: "created_at", Type: "timestamptz", NotNull: true, By: "now"},
 			},
 			Constraints: []dbtx.Constraint{
 				{Name: "sales_id_not_null", Kind: "not null", Columns: []string{"id"}, Words: "sale id is missing"},
@@ -281,10 +281,10 @@ var Metadata = dbtx.Metadata{
 		},
 		{Name: "invitations", File: "schema/050_invitations.sql:3",
 			Columns: []dbtx.Column{
-				{Name: "id", Type: "text", NotNull: true},
+				{Name: "id", Type: "text", NotNull: true, By: "id"},
 				{Name: "reader_id", Type: "text", NotNull: true},
 				{Name: "token_hash", Type: "bytea", NotNull: true, Sensitive: true},
-				{Name: "created_at", Type: "timestamptz", NotNull: true},
+				{Name: "created_at", Type: "timestamptz", NotNull: true, By: "now"},
 				{Name: "expires_at", Type: "timestamptz", NotNull: true},
 				{Name: "used_at", Type: "timestamptz"},
 				{Name: "used_ip", Type: "inet", Sensitive: true},
