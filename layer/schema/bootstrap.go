@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	_ "embed" // for the hash of this file
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -24,14 +25,14 @@ import (
 type DB = dbtx.DB
 
 // Bootstrap creates the objects of the schema files that are missing from the current schema, in one transaction and in the
-// order of the files, and returns what it has created. What belongs to a table, such as its constraints, triggers and comments,
-// is created with the table. It alters and drops nothing: an object that is there is left alone, whatever it looks like, also where
-// its statement says OR REPLACE. Check says what is different. It adds two things to a table that is there: an index that has a
-// name, and a partition.
+// order of the files, and returns what it has created. What belongs to a table, such as its constraints, indexes, triggers, partitions and
+// comments, is created with the table. What exists it leaves alone, whatever it looks like: it alters, drops and adds nothing there, also
+// where a statement says OR REPLACE. Check says what is different, and Migrate makes it the same.
 //
-// A table or an index is returned as its name, and another object with its kind before its name: "enum mood", "function
-// f(int4)". The indexes and partitions of a table that was created are not listed beside it. A second call creates nothing,
-// takes no lock, is one round trip, and returns none.
+// A table is returned as its name, and another object with its kind before its name: "enum mood", "function f(int4)". A second call creates
+// nothing, takes no lock, is one round trip, and returns none.
+//
+// A table that is missing, and whose old name (the mark +was) a table has, is an error that is ErrRenamed: Migrate renames it. Nothing is created then.
 //
 // Any number of processes may call it at once: one creates, the others wait for it. Where something holds the tables
 // for longer than lockTimeout, Bootstrap gives up with nothing created rather than keep their writers waiting.
@@ -40,14 +41,13 @@ type DB = dbtx.DB
 // transaction, so they make no difference. A database whose encoding is not UTF8 is an error that is ErrSettings. A
 // superuser on whose search_path another role can make functions gets ErrUntrusted. Nothing is created then.
 func Bootstrap(ctx context.Context, db DB, m *dbtx.Metadata) (created []string, err error) {
-	keys := keysOf(m.Schema)
-	missing, err := missingFrom(ctx, db, keys)
+	missing, err := missingFrom(ctx, db, m)
 	if err != nil || len(missing) == 0 {
 		return nil, wrap(err)
 	}
 	lock := fmt.Sprintf("SELECT pg_catalog.pg_advisory_xact_lock(%d)", LockKey)
 	for try := 1; ; try++ {
-		created, err = create(ctx, db, m.Schema, keys, lock)
+		created, err = create(ctx, db, m, lock)
 		switch state := sqlstate.Of(err); {
 		case err == nil:
 			return created, nil
@@ -64,6 +64,9 @@ func Bootstrap(ctx context.Context, db DB, m *dbtx.Metadata) (created []string, 
 		}
 	}
 }
+
+// ErrRenamed means that a table of the schema files is there by its old name. The text says which.
+var ErrRenamed = errors.New("a table has its old name")
 
 var (
 	// ErrSettings means that the database does not store text as UTF8, or that session_replication_role turns foreign
@@ -110,8 +113,8 @@ func Version(m *dbtx.Metadata) string {
 	return hex.EncodeToString(h.Sum(nil))[:16]
 }
 
-// lockTimeout bounds how long Bootstrap waits for each lock. CREATE INDEX asks for one that keeps writers out, and
-// writers that come later queue behind it.
+// lockTimeout bounds how long Bootstrap waits for each lock. A foreign key asks for one on the table that it refers to which keeps
+// writers out, and writers that come later queue behind it.
 const lockTimeout = 10 * time.Second
 
 // LockKey is the advisory lock that concurrent bootstraps of a database take. It is the same in every version.
@@ -129,16 +132,24 @@ var clashes = map[string]bool{
 	"40P01": true, // deadlock_detected
 }
 
-// keysOf returns the keys of the objects that statements make.
-func keysOf(statements []dbtx.Statement) []string {
-	var keys []string
+// keysOf returns the keys of the objects that statements make, and of the partitions and indexes among them the key of the table that each
+// comes with.
+func keysOf(statements []dbtx.Statement) (keys []string, with map[string]string) {
+	with = map[string]string{}
 	for _, s := range statements {
-		if key := s.Key(); key != "" {
+		key := s.Key()
+		if key != "" {
 			keys = append(keys, key)
+		}
+		switch {
+		case s.Kind == dbtx.KindPartition:
+			with["relation "+s.Name] = "relation " + s.Table
+		case s.Kind == dbtx.KindTable && s.Table != "", s.Kind == dbtx.KindIndex:
+			with[key] = "relation " + s.Table
 		}
 	}
 
-	return keys
+	return keys, with
 }
 
 // missingSQL runs in the session's own search_path, so every name in it is qualified, operators included: otherwise a
@@ -186,9 +197,17 @@ SELECT pg_catalog.current_setting('server_encoding'),
     END
 )`
 
-// missingFrom returns which of the keys the current schema lacks, unless the database can't store the text or enforce
-// foreign keys. It is one round trip.
-func missingFrom(ctx context.Context, db DB, keys []string) ([]string, error) {
+// missingFrom returns the keys of the objects that Bootstrap is to create: those that the current schema lacks, and that do not belong
+// to a table which is there. It fails where the database can't store the text or enforce foreign keys, or has one of the tables by its old
+// name. It is one round trip.
+func missingFrom(ctx context.Context, db DB, m *dbtx.Metadata) ([]string, error) {
+	keys, with := keysOf(m.Schema)
+	wanted := len(keys)
+	for _, t := range m.Tables {
+		if t.Was != "" {
+			keys = append(keys, "relation "+t.Was)
+		}
+	}
 	rows, err := db.Query(ctx, missingSQL, pgx.QueryExecModeExec, keys)
 	if err != nil {
 		return nil, err
@@ -201,16 +220,39 @@ func missingFrom(ctx context.Context, db DB, keys []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-
 	if err := settings.CheckEncoding(got.Encoding); err != nil {
 		return nil, err
 	}
+	if err := settings.CheckRole(got.Role); err != nil {
+		return nil, err
+	}
+	lacks := func(name string) bool { return slices.Contains(got.Missing, "relation "+name) }
+	for _, t := range m.Tables {
+		if t.Was != "" && lacks(t.Name) && !lacks(t.Was) {
+			return nil, fmt.Errorf("%w: %s is there as %s; migrate renames it", ErrRenamed, t.Name, t.Was)
+		}
+	}
 
-	return got.Missing, settings.CheckRole(got.Role)
+	lacking := map[string]bool{}
+	for _, key := range got.Missing {
+		lacking[key] = true
+	}
+	var missing []string
+	for _, key := range keys[:wanted] {
+		creates, of := lacking[key], with[key]
+		for ; of != ""; of = with[of] {
+			creates = creates && lacking[of]
+		}
+		if creates {
+			missing = append(missing, key)
+		}
+	}
+
+	return missing, nil
 }
 
 // create makes what is missing in one transaction under the lock, and returns what it was.
-func create(ctx context.Context, db DB, statements []dbtx.Statement, keys []string, lock string) (created []string, err error) {
+func create(ctx context.Context, db DB, m *dbtx.Metadata, lock string) (created []string, err error) {
 	tx, err := db.Begin(ctx)
 	if err != nil {
 		return nil, err
@@ -245,9 +287,9 @@ func create(ctx context.Context, db DB, statements []dbtx.Statement, keys []stri
 		return nil, err
 	}
 	// Under the lock: another may have created it all meanwhile.
-	missing, err := missingFrom(ctx, tx, keys)
+	missing, err := missingFrom(ctx, tx, m)
 	if err == nil && len(missing) > 0 {
-		created, err = createMissing(ctx, tx, statements, missing)
+		created, err = createMissing(ctx, tx, m.Schema, missing)
 	}
 	if err != nil {
 		return nil, err
@@ -266,42 +308,32 @@ func create(ctx context.Context, db DB, statements []dbtx.Statement, keys []stri
 
 // createMissing runs the statements of the objects that are missing, and of their parts, and returns what they created.
 func createMissing(ctx context.Context, tx pgx.Tx, statements []dbtx.Statement, missing []string) (created []string, err error) {
-	made := map[string]bool{}
-	var last []dbtx.Statement
+	makes := map[string]bool{}
+	for _, key := range missing {
+		makes[key] = true
+	}
+	_, with := keysOf(statements)
 	for _, s := range statements {
 		key := s.Key()
-		part := slices.ContainsFunc(s.Owners(), func(owner string) bool { return made[owner] })
-		switch {
-		case key != "" && !slices.Contains(missing, key), key == "" && len(s.Owners()) > 0 && !part:
+		runs := makes[key] || key == "" && (len(s.Owners()) == 0 || slices.ContainsFunc(s.Owners(), func(owner string) bool { return makes[owner] }))
+		if !runs {
 			continue
-		case s.Kind == dbtx.KindPartition && !made["relation "+s.Table]:
-			// A table that joins a parent which was there gets what it lacks of the parent's keys and indexes. The files may
-			// have them, too, so it joins when it has them.
-			last = append(last, s)
-
-			continue
-		case s.Kind == dbtx.KindTable && s.Table != "":
-			part = made["relation "+s.Table]
 		}
 		if err := apply(ctx, tx, []dbtx.Statement{s}); err != nil {
 			return nil, err
 		}
 		switch {
 		case s.HasIndex():
-			made["relation "+s.Name] = true
-		case key != "":
-			made[key] = true
-		}
-		switch {
-		case key == "" || part:
-		case s.Kind == dbtx.KindTable, s.Kind == dbtx.KindIndex:
+			makes["relation "+s.Name] = true // it may be attached to one of a parent, or have a comment
+		case key == "", with[key] != "": // a part
+		case s.Kind == dbtx.KindTable:
 			created = append(created, s.Name)
 		default:
 			created = append(created, s.Kind+" "+s.Name)
 		}
 	}
 
-	return created, apply(ctx, tx, last)
+	return created, nil
 }
 
 // apply runs the statements one by one: an engine that distributes tables, such as Citus, refuses several in one message.
