@@ -26,6 +26,10 @@ soak: ## Run all tests whole, with the long ones of faults and races: every oper
 	cd examples/library && MUSICSTORE_SOAK=1 $(GO) test -race ./...
 	cd bench && MUSICSTORE_SOAK=1 $(GO) test -timeout 45m -run 'Soak' ./...
 
+.PHONY: torture
+torture: ## Run the tests that take hours: 5,000 random evolutions of a schema
+	MUSICSTORE_TORTURE=1 $(GO) test -run TestTorture -timeout 0 ./layer/schema
+
 FUZZTIME ?= 30s
 
 .PHONY: fuzz

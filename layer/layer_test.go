@@ -76,6 +76,7 @@ func wordsOfTheStore(text string) (found []string) {
 	if !slices.ContainsFunc(ofTheStore, func(w string) bool { return strings.Contains(lower, w) }) {
 		return nil // at once, for nearly every file
 	}
+	text = strings.ReplaceAll(text, "tr"+"ack_counts", "") // a setting of PostgreSQL
 	for _, w := range word.FindAllString(text, -1) {
 		if slices.Contains(ofTheStore, strings.TrimSuffix(strings.ToLower(w), "s")) {
 			found = append(found, w)

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -35,7 +36,7 @@ func TestCheck(t *testing.T) {
 		}
 		got := musicstore(t, "check", "--database-url", url)
 		require.Equal(t, result{failed, `-- index purchases.purchases_album_id_idx is missing: CREATE INDEX ON purchases USING btree (album_id)
-CREATE INDEX "purchases_album_id_idx" ON purchases USING btree (album_id);
+CREATE INDEX CONCURRENTLY "purchases_album_id_idx" ON purchases USING btree (album_id);
 
 -- column albums.one
 -- DROP TABLE tracks; is extra: bigint
@@ -47,15 +48,17 @@ CREATE INDEX "purchases_album_id_idx" ON purchases USING btree (album_id);
 
 `, "musicstore: check: 3 differences from db/schema\n"}, got)
 
-		_, err := db.Exec(t.Context(), got.out, pgx.QueryExecModeSimpleProtocol)
+		// psql sends statement by statement; here they are one transaction.
+		_, err := db.Exec(t.Context(), strings.ReplaceAll(got.out, " CONCURRENTLY", ""), pgx.QueryExecModeSimpleProtocol)
 		require.NoError(t, err)
 		got = musicstore(t, "check", "--json", "--database-url", url)
 		require.Equal(t, failed, got.status)
 		require.Equal(t, "musicstore: check: 2 differences from db/schema\n", got.err)
 		var differences []schema.Difference
 		require.NoError(t, json.Unmarshal([]byte(got.out), &differences))
+		require.Len(t, differences[1].Steps, 1)
 		require.Equal(t, schema.Difference{
-			Kind: "column", Table: "albums", Name: "mine", Have: "text",
+			Steps: differences[1].Steps, Kind: "column", Table: "albums", Name: "mine", Have: "text",
 			Mend: `ALTER TABLE "albums" DROP COLUMN "mine";`, LosesData: true,
 		}, differences[1])
 		for _, d := range differences {

@@ -61,6 +61,44 @@ func ExampleCheck() {
 	fmt.Println(err)
 	// Output:
 	// column albums.name is text, not text NOT NULL
+	// ALTER TABLE "albums" ADD CONSTRAINT "musicstore_name_not_null" CHECK ("name" IS NOT NULL) NOT VALID;
+	// ALTER TABLE "albums" VALIDATE CONSTRAINT "musicstore_name_not_null";
 	// ALTER TABLE "albums" ALTER COLUMN "name" SET NOT NULL;
+	// ALTER TABLE "albums" DROP CONSTRAINT IF EXISTS "musicstore_name_not_null";
 	// <nil>
+}
+
+func ExampleMigrate() {
+	ctx := context.Background()
+	databaseURL, drop := dbtest.ExampleURL()
+	defer drop()
+	conn, err := pgx.Connect(ctx, databaseURL)
+	if err != nil {
+		fmt.Println(err)
+
+		return
+	}
+	defer conn.Close(ctx)
+	if _, err := schema.Bootstrap(ctx, conn); err != nil {
+		fmt.Println(err)
+
+		return
+	}
+	if _, err := conn.Exec(ctx, "DROP INDEX purchases_album_id_idx"); err != nil {
+		fmt.Println(err)
+
+		return
+	}
+
+	applied, err := schema.Migrate(ctx, conn, schema.MigrateOptions{})
+	for _, step := range applied {
+		fmt.Println(step.SQL)
+	}
+	fmt.Println(err)
+	applied, err = schema.Migrate(ctx, conn, schema.MigrateOptions{})
+	fmt.Println(applied, err)
+	// Output:
+	// CREATE INDEX CONCURRENTLY "purchases_album_id_idx" ON purchases USING btree (album_id);
+	// <nil>
+	// [] <nil>
 }

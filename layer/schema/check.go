@@ -29,6 +29,8 @@ type Difference struct {
 	Mend string `json:"mend"`
 	// LosesData says that Mend takes rows or values with it, or may: it drops a table or column, or changes a type.
 	LosesData bool `json:"loses_data"`
+	// Steps are the statements of Mend, with what each of them costs.
+	Steps []Step `json:"steps"`
 }
 
 // String returns the difference in words, on one line unless a name or definition has several.
@@ -112,35 +114,49 @@ var ErrNoSchema = errors.New("can't make a schema to compare with")
 // security itself is), the columns and triggers of single partitions, operators, casts, collations, and settings of the
 // server, the database or a role, such as session_replication_role.
 //
-// A renamed column is a missing and an extra one, since nothing tells whether it is the same; a constraint or index that
-// only has another name is one difference, and renaming mends it. What belongs to a missing or extra table is not listed
-// beside it, except for its triggers and the foreign keys that ALTER TABLE adds.
+// A column or table with a new name is one difference where the mark +was says its old name, and a missing and an extra one otherwise. A
+// constraint or index that only has another name is one difference, and renaming mends it. What belongs to a missing or extra table is
+// not listed beside it, except for its triggers and the foreign keys that ALTER TABLE adds.
 //
-// Where no statement mends a difference, Mend is empty: an enum's label that is extra or in another place, the type of a
-// domain, a range, the order of a composite type's attributes. Those have to be made anew, with the columns that use them. To
-// alter a column, a view or a function, a mend drops the views, functions and triggers that need it, and makes them again: then
-// run the statements of Grants again. It fails where a column, a constraint or an index needs a function that has to be dropped.
+// What a migration has made for the time being, and will take away, is no difference: a default by which programs of the version before
+// insert rows, an index that is being built beside another. Nor is the table in which Migrate records its steps.
 //
-// A mending statement can fail on the rows that are there, when they break the rule that it restores: a NOT NULL without
-// a value, a key that is there twice, a row of a default partition that a new one would take. A statement that replaces a
-// generated column takes the indexes and constraints on it along: check again. CREATE INDEX keeps writers out; outside a
-// transaction CREATE INDEX CONCURRENTLY does not. A view of SELECT * has the columns in the order of the table, which is no
-// difference of the table, but one of the view.
+// The statements that mend a difference are the steps of Migrate, in the forms that keep nobody waiting. CREATE INDEX CONCURRENTLY, DROP
+// INDEX CONCURRENTLY and the filling of a column can't run in a transaction. Migrate also looks at the rows first, runs each with a limit
+// on its wait for a lock, and goes on where it was cut off. Where no statement mends a difference, Mend is empty: an enum's label that is extra
+// or in another place, the type of a domain, a range, the order of a composite type's attributes. To alter a column, a view or a function, a
+// mend may drop the views, functions, triggers, constraints and indexes that need it, and make them again, with the rights on the views.
+// Where a column's default or expression needs a function that has to be dropped, there is no mend.
+//
+// A statement that replaces a generated column takes the indexes and constraints on it along, and one that replaces a function leaves those
+// that call it to be made again: check again. A view of SELECT * has the columns
+// in the order of the table, which is no difference of the table, but one of the view.
 func Check(ctx context.Context, db DB, m *dbtx.Metadata) ([]Difference, error) {
-	want, have, missing, err := catalogues(ctx, db, m)
+	var differences []Difference
+	err := catalogues(ctx, db, m, func(tx pgx.Tx, s *site, want, have *catalogue, missing []string) error {
+		named, names := renames(m, want, have)
+		p := &probe{ctx: ctx, tx: tx, site: s, names: names, renames: named}
+		differences = append(append([]Difference{}, named...), compare(want, have, missing, m, p)...)
+
+		return p.err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("check: %w", err)
 	}
 
-	return compare(want, have, missing, m.Schema), nil
+	return differences, nil
 }
 
-// catalogues returns what the schema files make and what the current schema has. Where an extension of the files is
-// missing that the session cannot create, it returns those extensions, and no catalogues: the files cannot be built then.
-func catalogues(ctx context.Context, db DB, m *dbtx.Metadata) (want, have *catalogue, missing []string, err error) {
+// catalogues calls fn with what the schema files make and what the current schema has, in the transaction that has both. Where
+// an extension of the files is missing that the session cannot create, it gives it those extensions, and nil for what the files
+// make: they cannot be built then.
+func catalogues(
+	ctx context.Context, db DB, m *dbtx.Metadata, fn func(tx pgx.Tx, s *site, want, have *catalogue, missing []string) error,
+) (err error) {
+	var want, have *catalogue
 	tx, err := db.Begin(ctx)
 	if err != nil {
-		return nil, nil, nil, err
+		return err
 	}
 	defer func() {
 		if failure := settings.Rollback(ctx, tx); err == nil {
@@ -148,46 +164,50 @@ func catalogues(ctx context.Context, db DB, m *dbtx.Metadata) (want, have *catal
 		}
 	}()
 	if err := settings.CheckDatabase(tx.Conn().PgConn()); err != nil {
-		return nil, nil, nil, err
+		return err
 	}
 	path, missing, err := look(ctx, tx, m)
 	if err != nil {
-		return nil, nil, nil, err
+		return err
 	}
 	// To compile the readings takes longer than to run them. What a body does is not looked at when a function is created:
 	// it may look for tables by a search_path of its own.
 	if err := exec(ctx, tx, "SET LOCAL jit = off"); err != nil {
-		return nil, nil, nil, err
+		return err
 	}
 	if have, err = read(ctx, tx, nil, path+", pg_temp"); err != nil {
-		return nil, nil, nil, err
+		return err
 	}
 	s := temporary(m, path, have)
 	built := false
 	if s != nil && len(missing) == 0 {
 		if built, err = s.tryBuild(ctx, tx, m); err != nil {
-			return nil, nil, nil, err
+			return err
 		}
 	}
 	if !built {
 		if s, err = newSchema(ctx, tx, path); err != nil {
-			return nil, nil, nil, err
+			return err
 		}
 		if missing, err = s.extend(ctx, tx, m, missing); err != nil {
-			return nil, nil, nil, err
+			return err
 		}
 		if slices.ContainsFunc(missing, func(name string) bool { return !s.extended[name] }) {
-			return nil, have, missing, nil
+			return fn(tx, s, nil, have, missing)
 		}
 		if err := s.build(ctx, tx, m); err != nil {
-			return nil, nil, nil, err
+			return err
 		}
 	}
 	if want, err = read(ctx, tx, s.names, s.want); err != nil {
-		return nil, nil, nil, err
+		return err
 	}
 
-	return want, have, missing, reread(ctx, tx, s, want, have)
+	if err := reread(ctx, tx, s, want, have); err != nil {
+		return err
+	}
+
+	return fn(tx, s, want, have, missing)
 }
 
 // site is where the schema files are built: a schema of its own that the rollback removes, or, where temporary tables are
@@ -434,6 +454,7 @@ type object struct {
 	NotNull, Virtual                                  bool
 	Sequence                                          []string // the options of the identity's, or of Serial
 	Serial                                            string   // the sequence that it owns otherwise
+	Owns                                              string   // the name of either
 
 	// Of a column's NOT NULL.
 	NotValid bool
@@ -444,6 +465,25 @@ type object struct {
 	// The expressions in Def, in their order. A column's are in Default and Generated.
 	Expressions []string
 	again       string // how PostgreSQL prints them after it has read them again
+
+	// Of a constraint: c, f, p, u or x, as in pg_constraint.
+	Type string
+
+	// Of a constraint or an index: its columns or expressions as SQL, and whether no two rows may have the same ones, with NULL
+	// as a value or not.
+	Keys       []string
+	Unique     bool
+	NullsEqual bool
+	Predicate  string
+
+	// Of a foreign key: the columns that it refers to.
+	TargetKeys []string
+
+	// Of an index of a partitioned table: the indexes that are parts of it, by their partitions.
+	Attached map[string]string
+
+	// Of a relation: the statements that give others the rights on it that they have.
+	Grants []string
 
 	// Of a foreign key: the table that it refers to, if that is in the same schema, and the index there.
 	Target, Key string
@@ -462,9 +502,11 @@ type object struct {
 	Parsed            bool // PostgreSQL keeps it, or a part of it, as it was parsed
 	Used              bool // a table or a domain needs it
 
-	Options string // of a view
+	// Of a view.
+	Options string
+	Columns []string // the name and the type of each
 
-	// Of a view, a function or a trigger: what it needs in the same schema. A column has the form table.column.
+	// Of a view, a function, a trigger, a constraint or an index: what it needs in the same schema. A column has the form table.column.
 	Needs []string
 }
 
@@ -479,7 +521,7 @@ WITH here AS MATERIALIZED (
 ), relation AS (
     SELECT
         c.oid, relname, relnamespace, relkind, relpersistence, relrowsecurity, relforcerowsecurity, relispartition,
-        relpartbound, reloptions
+        relpartbound, reloptions, relacl, relowner
     FROM pg_catalog.pg_class AS c
     WHERE relnamespace = (SELECT oid FROM here) AND ($1::text[] IS NULL OR relname = ANY ($1))
 ), type AS ( -- those that no table has
@@ -498,7 +540,7 @@ WITH here AS MATERIALIZED (
         SELECT FROM pg_catalog.pg_depend
         WHERE classid = 'pg_catalog.pg_proc'::regclass AND objid = f.oid AND deptype = 'i'
     )
-), need AS ( -- what views, functions and triggers depend on
+), need AS ( -- what views, functions, triggers, constraints, indexes, defaults and generated columns depend on
     SELECT
         d.classid, d.objid,
         array_agg(DISTINCT CASE WHEN c.oid IS NULL THEN signature ELSE concat_ws('.', c.relname, attname) END) AS names
@@ -509,7 +551,10 @@ WITH here AS MATERIALIZED (
     END
     LEFT JOIN pg_catalog.pg_attribute ON attrelid = c.oid AND attnum = d.refobjsubid AND d.refobjsubid > 0
     LEFT JOIN routine AS f ON d.refclassid = 'pg_catalog.pg_proc'::regclass AND f.oid = d.refobjid
-    WHERE d.classid IN ('pg_catalog.pg_rewrite'::regclass, 'pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_trigger'::regclass)
+    WHERE d.classid IN (
+            'pg_catalog.pg_rewrite'::regclass, 'pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_trigger'::regclass,
+            'pg_catalog.pg_constraint'::regclass, 'pg_catalog.pg_class'::regclass, 'pg_catalog.pg_attrdef'::regclass
+        )
         AND d.refobjid >= 16384 AND d.deptype = 'n' AND (c.oid IS NOT NULL OR f.oid IS NOT NULL)
     GROUP BY d.classid, d.objid
 ), firing AS ( -- the triggers that do not fire as a trigger does
@@ -518,8 +563,8 @@ WITH here AS MATERIALIZED (
     END AS state
     FROM pg_catalog.pg_trigger
     WHERE tgenabled <> 'O'
-), sequence (oid, options) AS (
-    SELECT seqrelid, ARRAY[
+), sequence (oid, type, options) AS (
+    SELECT seqrelid, 'AS ' || format_type(seqtypid, NULL), ARRAY[
         'INCREMENT BY ' || seqincrement, 'MINVALUE ' || seqmin, 'MAXVALUE ' || seqmax, 'START WITH ' || seqstart,
         'CACHE ' || seqcache, CASE WHEN seqcycle THEN 'CYCLE' ELSE 'NO CYCLE' END
     ]
@@ -539,6 +584,28 @@ WITH here AS MATERIALIZED (
             ELSE ''
         END,
         'Options', CASE relkind WHEN 'v' THEN array_to_string(reloptions, ', ') END,
+        'Columns', CASE WHEN relkind IN ('v', 'm') THEN ARRAY(
+            SELECT concat_ws(' ', quote_ident(attname), format_type(atttypid, atttypmod), 'COLLATE ' || nullif(attcollation, 0)::regcollation)
+            FROM pg_catalog.pg_attribute
+            WHERE attrelid = r.oid AND attnum > 0
+            ORDER BY attnum
+        ) END,
+        'Grants', ARRAY(
+            SELECT format(
+                'GRANT %s ON %s TO %s%s;', privilege_type || column_of, quote_ident(relname),
+                CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,
+                CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
+            )
+            FROM (
+                SELECT privilege_type, grantee, is_grantable, '' AS column_of FROM aclexplode(relacl) AS g
+                UNION ALL
+                SELECT privilege_type, grantee, is_grantable, ' (' || quote_ident(attname) || ')'
+                FROM pg_catalog.pg_attribute, aclexplode(attacl) AS g
+                WHERE attrelid = r.oid AND attacl IS NOT NULL
+            ) AS g
+            WHERE relkind IN ('v', 'm') AND grantee <> r.relowner
+            ORDER BY 1
+        ),
         'Unlogged', relpersistence = 'u',
         'RowSecurity', relrowsecurity,
         'ForcedRowSecurity', relforcerowsecurity,
@@ -659,6 +726,7 @@ WITH here AS MATERIALIZED (
     UNION ALL
     SELECT 'pg_catalog.pg_class'::regclass, r.oid, attnum, jsonb_build_object(
         'Kind', 'column', 'Table', relname, 'Name', attname,
+        'Needs', names,
         'Def', format_type(atttypid, atttypmod),
         'Category', typcategory,
         'Collation', CASE WHEN attcollation <> typcollation THEN attcollation::regcollation::text ELSE '' END,
@@ -668,8 +736,9 @@ WITH here AS MATERIALIZED (
         'Generated', CASE WHEN attgenerated <> '' THEN pg_get_expr(adbin, adrelid) ELSE '' END,
         'Virtual', attgenerated = 'v',
         'Identity', CASE attidentity WHEN 'a' THEN 'ALWAYS' WHEN 'd' THEN 'BY DEFAULT' ELSE '' END,
-        'Sequence', options,
-        'Serial', CASE WHEN s.deptype = 'a' THEN s.objid::regclass::text ELSE '' END
+        'Sequence', CASE s.deptype WHEN 'a' THEN type || options ELSE options END, -- that of an identity has the column's type
+        'Serial', CASE WHEN s.deptype = 'a' THEN s.objid::regclass::text ELSE '' END,
+        'Owns', (SELECT relname FROM pg_catalog.pg_class WHERE oid = s.objid)
     )
     FROM relation AS r
     JOIN pg_catalog.pg_attribute AS a ON attrelid = r.oid
@@ -680,6 +749,7 @@ WITH here AS MATERIALIZED (
         pg_catalog.pg_depend AS s JOIN sequence ON sequence.oid = s.objid
     ) ON s.classid = 'pg_catalog.pg_class'::regclass AND s.deptype IN ('a', 'i')
         AND s.refclassid = 'pg_catalog.pg_class'::regclass AND s.refobjid = attrelid AND s.refobjsubid = attnum
+    LEFT JOIN need ON need.classid = 'pg_catalog.pg_attrdef'::regclass AND need.objid = pg_attrdef.oid
     WHERE relkind IN ('r', 'p') AND NOT relispartition AND attnum > 0 AND NOT attisdropped
     UNION ALL
     SELECT 'pg_catalog.pg_class'::regclass, r.oid, attnum, jsonb_build_object(
@@ -694,6 +764,21 @@ WITH here AS MATERIALIZED (
     SELECT 'pg_catalog.pg_constraint'::regclass, c.oid, 0, jsonb_build_object(
         'Kind', 'constraint', 'Table', r.relname, 'Name', conname,
         'Def', pg_get_constraintdef(c.oid),
+        'Type', contype,
+        'Keys', ARRAY(
+            SELECT quote_ident(attname)
+            FROM unnest(conkey) WITH ORDINALITY AS k (attnum, n)
+            JOIN pg_catalog.pg_attribute AS a ON attrelid = conrelid AND a.attnum = k.attnum
+            ORDER BY n
+        ),
+        'TargetKeys', ARRAY(
+            SELECT quote_ident(attname)
+            FROM unnest(confkey) WITH ORDINALITY AS k (attnum, n)
+            JOIN pg_catalog.pg_attribute AS a ON attrelid = confrelid AND a.attnum = k.attnum
+            ORDER BY n
+        ),
+        'Unique', contype IN ('p', 'u'),
+        'NullsEqual', contype = 'u' AND pg_get_constraintdef(c.oid) LIKE 'UNIQUE NULLS NOT DISTINCT%',
         'Target', CASE WHEN target.relnamespace = r.relnamespace THEN target.relname ELSE '' END,
         'Key', CASE WHEN contype = 'f' THEN key.relname ELSE '' END,
         'State', concat_ws(
@@ -712,10 +797,12 @@ WITH here AS MATERIALIZED (
                 UNION ALL
                 SELECT pg_get_expr(indpred, indrelid) WHERE indpred IS NOT NULL
             )
-        END
+        END,
+        'Needs', names
     )
     FROM relation AS r
     JOIN pg_catalog.pg_constraint AS c ON conrelid = r.oid
+    LEFT JOIN need ON need.classid = 'pg_catalog.pg_constraint'::regclass AND need.objid = c.oid
     LEFT JOIN pg_catalog.pg_class AS target ON target.oid = confrelid
     LEFT JOIN pg_catalog.pg_class AS key ON key.oid = conindid
     LEFT JOIN pg_catalog.pg_index ON indexrelid = conindid
@@ -737,6 +824,18 @@ WITH here AS MATERIALIZED (
             ' INDEX ' || quote_ident(i.relname) || CASE r.relkind WHEN 'p' THEN ' ON ONLY ' ELSE ' ON ' END,
             ' INDEX ON '
         ),
+        'Attached', (
+            SELECT jsonb_object_agg(p.relname, attached.relname)
+            FROM pg_partition_tree(i.oid) AS tree
+            JOIN pg_catalog.pg_class AS attached ON attached.oid = tree.relid
+            JOIN pg_catalog.pg_index AS a ON a.indexrelid = tree.relid
+            JOIN pg_catalog.pg_class AS p ON p.oid = a.indrelid
+            WHERE level > 0
+        ),
+        'Keys', ARRAY(SELECT pg_get_indexdef(i.oid, n, true) FROM generate_series(1, indnkeyatts) AS n),
+        'Unique', indisunique,
+        'NullsEqual', pg_get_indexdef(i.oid) LIKE '%) NULLS NOT DISTINCT%',
+        'Predicate', pg_get_expr(indpred, indrelid),
         'State', CASE WHEN NOT (indisvalid AND indisready AND indislive) THEN 'invalid' ELSE '' END,
         'Expressions', ARRAY(
             SELECT pg_get_indexdef(i.oid, n + 1, true)
@@ -744,11 +843,13 @@ WITH here AS MATERIALIZED (
             WHERE indkey[n] = 0
             UNION ALL
             SELECT pg_get_expr(indpred, indrelid, true) WHERE indpred IS NOT NULL
-        )
+        ),
+        'Needs', names
     )
     FROM relation AS r
     JOIN pg_catalog.pg_index ON indrelid = r.oid
     JOIN pg_catalog.pg_class AS i ON i.oid = indexrelid AND NOT i.relispartition
+    LEFT JOIN need ON need.classid = 'pg_catalog.pg_class'::regclass AND need.objid = i.oid
     WHERE r.relkind IN ('r', 'p', 'm') AND NOT EXISTS (
         SELECT FROM pg_catalog.pg_constraint
         WHERE conrelid = r.oid AND conindid = i.oid AND contype IN ('p', 'u', 'x')

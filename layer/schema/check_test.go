@@ -54,11 +54,11 @@ func inWords(differences []schema.Difference) []string {
 	return words
 }
 
-// mend runs the mending statements in their order.
+// mend runs the mending statements in their order, in a transaction or out of one.
 func mend(tb testing.TB, db execer, differences []schema.Difference) {
 	tb.Helper()
 	for _, d := range differences {
-		_, err := db.Exec(tb.Context(), d.Mend, pgx.QueryExecModeSimpleProtocol)
+		_, err := db.Exec(tb.Context(), strings.ReplaceAll(d.Mend, " CONCURRENTLY ", " "), pgx.QueryExecModeSimpleProtocol)
 		require.NoError(tb, err, "%s\n%s", d, d.Mend)
 	}
 }

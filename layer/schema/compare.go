@@ -41,7 +41,10 @@ func (o object) id() id { return id{o.Kind, o.Table, o.Name} }
 
 // comparison is a comparison under way.
 type comparison struct {
+	*probe
+
 	want, have *catalogue
+	m          *dbtx.Metadata
 	statements []dbtx.Statement
 	relations  map[string]object // what the database has, by name
 	same       map[string]bool   // what both sides have as one kind of thing
@@ -50,18 +53,21 @@ type comparison struct {
 	wanted     map[id]bool
 	unwanted   map[id]object // what the database has of these that has no match yet
 	remade     map[id]bool   // keys of the database that do not stay as they are
-	found      []step
+	found      []finding
 }
 
-type step struct {
+// finding is a difference, with its place in the order.
+type finding struct {
 	Difference
 
 	when int
 }
 
 // compare returns what differs. want is nil where the files could not be built, because of the extensions that are missing.
-func compare(want, have *catalogue, extensions []string, statements []dbtx.Statement) []Difference {
+func compare(want, have *catalogue, extensions []string, m *dbtx.Metadata, p *probe) []Difference {
+	statements := m.Schema
 	c := &comparison{
+		m: m, probe: p,
 		want: want, have: have, statements: statements,
 		relations: map[string]object{}, same: map[string]bool{}, apart: map[string]bool{}, changed: map[string]bool{},
 		wanted: map[id]bool{}, unwanted: map[id]object{}, remade: map[id]bool{},
@@ -112,7 +118,7 @@ func compare(want, have *catalogue, extensions []string, statements []dbtx.State
 }
 
 func (c *comparison) differences() []Difference {
-	slices.SortStableFunc(c.found, func(a, b step) int { return cmp.Compare(a.when, b.when) })
+	slices.SortStableFunc(c.found, func(a, b finding) int { return cmp.Compare(a.when, b.when) })
 	differences := make([]Difference, len(c.found))
 	for i, s := range c.found {
 		differences[i] = s.Difference
@@ -127,10 +133,35 @@ func (c *comparison) compared(part object) bool {
 }
 
 func (c *comparison) add(when int, o object, want, have string, losesData bool, mend ...string) {
-	c.found = append(c.found, step{Difference{
-		Kind: o.Kind, Table: o.Table, Name: o.Name, Want: want, Have: have,
-		Mend: strings.Join(mend, "\n"), LosesData: losesData,
-	}, when})
+	on := o.Table
+	if o.isView() || o.Kind == "sequence" {
+		on = o.Name
+	}
+	steps := together(on, mend...)
+	switch {
+	case !losesData || len(steps) == 0:
+	case o.Kind == "table" || o.Kind == "partition":
+		steps[0].Loses, steps[0].Counts = "the rows of "+o.Name, "SELECT count(*) FROM "+quote(o.Name)
+	case o.Kind == "sequence":
+		steps[0].Loses = "where the sequence stands"
+	default:
+		steps[0].Loses = "values of the " + o.Kind
+	}
+	c.addSteps(when, o, want, have, steps)
+}
+
+// addSteps adds a difference with the steps that mend it.
+func (c *comparison) addSteps(when int, o object, want, have string, steps []Step) {
+	d := Difference{Kind: o.Kind, Table: o.Table, Name: o.Name, Want: want, Have: have, Steps: steps}
+	var statements []string
+	for _, step := range steps {
+		if step.Refused == "" {
+			statements = append(statements, step.String())
+		}
+		d.LosesData = d.LosesData || step.Loses != ""
+	}
+	d.Mend = strings.Join(statements, "\n")
+	c.found = append(c.found, finding{d, when})
 }
 
 func (c *comparison) compareRelations() {
@@ -162,6 +193,7 @@ func (c *comparison) compareRelations() {
 		switch {
 		case !there:
 			c.add(c.comes(w), w.called(), w.describe(), "", false, c.creation(w)...)
+			c.locksOthers(w)
 			c.addApart(w)
 		case !c.same[w.Name]:
 			before, after := c.givingWay(h)
@@ -173,7 +205,7 @@ func (c *comparison) compareRelations() {
 		}
 	}
 	for _, h := range slices.Backward(c.have.relations) { // what was made later may need what was made before
-		if wanted[h.Name] || h.Partition && !listed[h.Parent] || h.Kind == "sequence" && owned[h.Name] {
+		if h.Name == recordTable(c.m) || wanted[h.Name] || h.Partition && !listed[h.Parent] || h.Kind == "sequence" && owned[h.Name] {
 			continue // a partition goes with its parent, or is made by a job
 		}
 		before, after := c.givingWay(h)
@@ -191,7 +223,85 @@ func (c *comparison) compareRelations() {
 	}
 }
 
+// last is the first step of the difference that was added last.
+func (c *comparison) last() *Step {
+	if steps := c.found[len(c.found)-1].Steps; len(steps) > 0 {
+		return &steps[0]
+	}
+
+	return &Step{}
+}
+
+// scans says of a step that it reads all rows of some tables.
+func (c *comparison) scans(step *Step, tables ...string) {
+	step.Scans = true
+	step.large = step.large || c.look && c.large(tables)
+}
+
+// locksOthers says of a table that is made what it locks: what its foreign keys refer to, and of a partition its parent. The rows of a
+// default partition are read, since they could belong to the new one.
+func (c *comparison) locksOthers(w object) {
+	step := c.last()
+	for _, o := range c.want.parts {
+		if _, there := c.relations[o.Target]; there && o.Table == w.Name && o.Key != "" && !slices.Contains(step.On, o.Target) {
+			step.Lock, step.On = shareRowExclusive, append(step.On, o.Target)
+		}
+	}
+	if parent, there := c.relations[w.Parent]; there && w.Partition {
+		step.Lock, step.On = accessExclusive, append(step.On, parent.Name)
+		c.readsDefault(step, parent.Name)
+	}
+}
+
+// readsDefault says of a step that it reads the default partition of a table.
+func (c *comparison) readsDefault(step *Step, parent string) {
+	for _, h := range c.have.relations {
+		if h.Partition && h.Parent == parent && h.Bound == "DEFAULT" {
+			c.scans(step, h.Name)
+		}
+	}
+}
+
 func (o object) isView() bool { return o.Kind == "view" || o.Kind == "materialized view" }
+
+// staleIndex begins the name of an index that was built by a function which is another now. It is dropped, and built again.
+const staleIndex = transitional + "stale_"
+
+// stale returns what has to be done, at once, with the indexes and checks of tables that call a function which changes: what they say of
+// the rows that are there is not true any more. A check is to be proven again.
+func (c *comparison) stale(function object) (statements, tables []string) {
+	call := quoteIfNeeded(function.Bare) + "("
+	for _, o := range c.have.parts {
+		if o.Domain != "" || !slices.ContainsFunc(o.Expressions, func(text string) bool { return strings.Contains(text, call) }) {
+			continue
+		}
+		switch {
+		case o.Kind == "index" && c.relations[o.Table].Def == "" && !strings.HasPrefix(o.Name, staleIndex):
+			statements = append(statements, "ALTER INDEX "+quote(o.Name)+" RENAME TO "+quote(cut(staleIndex+o.Name, 63))+";")
+		case o.Kind == "constraint" && o.Type == "c":
+			statements = append(statements, o.alter()+" DROP CONSTRAINT "+quote(o.Name)+", ADD CONSTRAINT "+quote(o.Name)+" "+
+				strings.TrimSuffix(o.Def, " NOT VALID")+" NOT VALID;")
+		default:
+			continue
+		}
+		if !slices.Contains(tables, o.Table) {
+			tables = append(tables, o.Table)
+		}
+	}
+
+	return statements, tables
+}
+
+// tables are those that a view needs.
+func (o object) tables() (names []string) {
+	for _, need := range o.Needs {
+		if name, _, _ := strings.Cut(need, "."); !strings.HasSuffix(need, ")") && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+
+	return names
+}
 
 func (o object) isFunction() bool {
 	return o.Kind == "function" || o.Kind == "procedure" || o.Kind == "aggregate"
@@ -234,17 +344,14 @@ func (c *comparison) comes(w object) int {
 // ALTER TABLE adds, which need the other table.
 func (c *comparison) addApart(w object) {
 	for _, o := range c.want.parts {
-		if o.Table != w.Name {
+		if o.Table != w.Name || !c.madeApart(o, w) {
 			continue
 		}
-		switch {
-		case o.Kind == "trigger", o.Kind == "index" && c.indexedLater(w):
-			c.add(indexIs, o, o.definition(), "", false, o.create())
-		case o.Key != "" && slices.ContainsFunc(c.statements, func(st dbtx.Statement) bool {
-			return st.Kind == dbtx.KindConstraint && st.Table == w.Name && st.Name == o.Name
-		}):
-			c.add(foreignKeyIs, o, o.Def, "", false, o.create())
+		when := indexIs
+		if o.Key != "" {
+			when = foreignKeyIs
 		}
+		c.add(when, o, o.definition(), "", false, o.create())
 	}
 }
 
@@ -253,19 +360,27 @@ func (c *comparison) compareRelation(w, h object) {
 	switch {
 	case w.Kind == "table":
 		c.compareTable(w, h)
+	case w.Kind == "view" && h.definition() != w.definition() && len(w.Columns) >= len(h.Columns) &&
+		slices.Equal(w.Columns[:len(h.Columns)], h.Columns):
+		c.add(objectComes, w, w.definition(), h.definition(), false, strings.Replace(w.view(), "CREATE ", "CREATE OR REPLACE ", 1)+";")
 	case w.isView() && h.definition() != w.definition():
 		before, after := c.givingWay(h)
 		c.add(objectComes, w, w.definition(), h.definition(), false, slices.Concat(before, c.dropped(h), c.creation(w), c.triggers(w), after)...)
+		if step := c.last(); w.Kind == "materialized view" { // nobody can read it while its query runs
+			step.On = []string{w.Name}
+			c.scans(step, w.tables()...)
+		}
 
 		return
 	case w.isFunction() && h.Def != w.Def:
 		if w.Kind != "aggregate" && h.Result == w.Result && h.Arguments == w.Arguments {
-			c.add(c.comes(w), w, w.Def, h.Def, false, w.replace())
+			stale, tables := c.stale(h)
+			c.add(c.comes(w), w, w.Def, h.Def, false, append([]string{w.replace()}, stale...)...)
+			c.last().On = tables
 
 			break
 		}
-		before, after := c.givingWay(h)
-		c.add(c.comes(w), w, w.Def, h.Def, false, slices.Concat(before, c.dropped(h), c.creation(w), after)...)
+		c.addSteps(c.comes(w), w, w.Def, h.Def, c.functionAgain(w, h))
 
 		return
 	case w.Kind == "sequence" && h.Def != w.Def:
@@ -273,7 +388,7 @@ func (c *comparison) compareRelation(w, h object) {
 	case w.Kind == "enum" && !slices.Equal(w.Labels, h.Labels):
 		c.add(typeIs, w, w.labels(), h.labels(), false, mendEnum(w, h)...)
 	case w.Kind == "domain" && w.column(false) != h.column(false):
-		c.add(typeIs, w, w.column(false), h.column(false), false, mendDomain(w, h)...)
+		c.addSteps(typeIs, w, w.column(false), h.column(false), c.ofDomain(w.Name, mendDomain(w, h)...))
 	case w.Kind == "type" && (w.Def != h.Def || !slices.Equal(w.Attributes, h.Attributes)):
 		mend, losesData := mendType(w, h)
 		c.add(typeIs, w, w.attributes(), h.attributes(), losesData, mend...)
@@ -292,7 +407,7 @@ func (c *comparison) compareTable(w, h object) {
 				mend = append(mend, "ALTER TABLE IF EXISTS "+of.Parents[0]+" DETACH PARTITION "+quote(of.Name)+";")
 			}
 		}
-		first := !slices.ContainsFunc(c.found, func(s step) bool {
+		first := !slices.ContainsFunc(c.found, func(s finding) bool {
 			return s.when == partitionIs && s.Kind == "partition" && s.Table == w.Parent
 		})
 		switch {
@@ -304,9 +419,16 @@ func (c *comparison) compareTable(w, h object) {
 		c.apart[w.Name] = !h.Partition
 		c.add(partitionIs, w.called(), w.describe(), h.describe(), false,
 			append(mend, "ALTER TABLE "+w.Parents[0]+" ATTACH PARTITION "+quote(w.Name)+" "+w.Bound+";")...)
+		step := c.last() // its rows are read, to see that they belong there
+		step.On = append(step.On, w.Name)
+		c.scans(step, w.Name)
+		c.readsDefault(step, w.Parent)
 	case h.describe() != w.describe():
 		c.apart[w.Name] = h.Partition && !w.Partition
 		c.add(tableIs, w, w.describe(), h.describe(), false, mendTable(w, h)...)
+		if w.Unlogged != h.Unlogged {
+			c.last().Rewrites = true
+		}
 	}
 }
 
@@ -466,14 +588,14 @@ func (c *comparison) comparePart(w object) {
 	case there && h.definition() == w.definition():
 		c.add(when, w, w.Def+" by "+w.Key, h.Def+" by "+h.Key, false, c.replaced(w)...)
 	case there && h.Kind == "constraint" && h.Def == w.Def+" NOT VALID" && h.State == w.State:
-		c.add(when, w, w.Def, h.Def, false, w.alter()+" VALIDATE CONSTRAINT "+quote(w.Name)+";")
+		c.addSteps(when, w, w.Def, h.Def, c.validate(w))
 		c.compareComment(w, h)
 	case there && h.Kind == "trigger" && h.Def == w.Def && !c.relations[w.Table].isView():
 		c.add(when, w, w.definition(), h.definition(), false, w.fires())
 		c.compareComment(w, h)
 	case there:
 		c.remade[h.id()] = true
-		c.add(when, w, w.definition(), h.definition(), false, c.replaced(w)...)
+		c.addSteps(when, w, w.definition(), h.definition(), c.replace(w, h))
 	case renamed:
 		delete(c.unwanted, old.id())
 		mend := "ALTER INDEX " + quote(old.Name) + " RENAME TO " + quote(w.Name) + ";"
@@ -483,15 +605,41 @@ func (c *comparison) comparePart(w object) {
 		c.add(when, w, w.Def, "named "+old.Name, false, mend)
 		c.compareComment(w, old)
 	default:
-		c.add(when, w, w.definition(), "", false, w.create())
+		c.addSteps(when, w, w.definition(), "", c.make(w, object{}, false))
 	}
+}
+
+// make returns the steps that make a part of something that is there. h is what has its name.
+func (c *comparison) make(w, h object, there bool) []Step {
+	switch w.Kind {
+	case "index":
+		return c.createIndex(w, h, there)
+	case "constraint":
+		return c.addConstraint(w, there)
+	default:
+		return together(w.Table, w.create())
+	}
+}
+
+// replace returns the steps that make a part again.
+func (c *comparison) replace(w, h object) []Step {
+	if w.Kind == "index" || w.Kind == "constraint" && c.withoutReferences(w.Table, w.Name) == nil {
+		return c.make(w, h, true)
+	}
+
+	steps := together(w.Table, c.replaced(w)...)
+	if w.Kind == "constraint" {
+		c.scans(&steps[0], w.Table)
+	}
+
+	return steps
 }
 
 // underAnotherName finds a constraint or index that only the name sets apart.
 func (c *comparison) underAnotherName(w object) (object, bool) {
 	for _, h := range c.have.parts {
 		_, free := c.unwanted[h.id()]
-		if free && h.Kind == w.Kind && h.Table == w.Table && h.definition() == w.definition() && !c.wanted[h.id()] &&
+		if free && !strings.HasPrefix(h.Name, staleIndex) && h.Kind == w.Kind && h.Table == w.Table && h.definition() == w.definition() && !c.wanted[h.id()] &&
 			(h.Kind == "constraint" || h.Kind == "index") && !c.keyGoes(h) {
 			return h, true
 		}
@@ -569,6 +717,7 @@ func (c *comparison) replaced(w object) []string {
 
 func (c *comparison) extraPart(h object) {
 	switch {
+	case c.underWay(h):
 	case h.Kind == "column" && h.Def == "": // of a view: it is there for its comment
 		c.compareComment(object{}, h)
 	case h.Domain != "":
@@ -576,9 +725,13 @@ func (c *comparison) extraPart(h object) {
 	case h.Kind == "column" && h.Generated != "":
 		c.add(generatedGoes, h, "", h.column(false), false, h.drop())
 	case h.Kind == "column":
-		c.add(columnGoes, h, "", h.column(false), true, h.drop())
+		c.addSteps(columnGoes, h, "", h.column(false), []Step{{
+			SQL: h.drop(), Lock: accessExclusive, On: []string{h.Table}, Breaks: true, Loses: "the values of the column",
+			Counts: "SELECT count(" + quote(h.Name) + ") FROM " + quote(h.Table),
+		}})
 	case h.Kind == "index":
-		c.add(indexGoes, h, "", h.definition(), false, append(c.withoutReferences(h.Table, h.Name), h.drop())...)
+		steps := together(h.Table, c.withoutReferences(h.Table, h.Name)...)
+		c.addSteps(indexGoes, h, "", h.definition(), append(steps, c.dropIndex(h.Table, h.Name)))
 	case h.Kind == "constraint" && h.Key == "":
 		c.add(constraintGoes, h, "", h.definition(), false, append(c.withoutReferences(h.Table, h.Name), h.drop())...)
 	default:
@@ -592,21 +745,21 @@ func (c *comparison) compareColumn(w, h object, there bool) {
 	case w.Def == "": // of a view: it is there for its comment
 		c.compareComment(w, h)
 	case !there:
-		mend := append(w.ownSequence(), "ALTER TABLE "+quote(w.Table)+" ADD COLUMN "+quote(w.Name)+" "+w.column(w.Identity != "")+";")
-		c.add(columnIs, w, w.column(false), "", false, slices.Concat(mend, w.ownedSequence(), w.withComment())...)
+		c.addSteps(columnIs, w, w.column(false), "", c.addColumn(w))
+	case c.passing(w, h) && !c.look:
+		h.Default = ""
+		c.compareColumn(w, h, true)
 	case w.column(true) != h.column(true) || w.Serial != h.Serial:
-		mend, losesData := mendColumn(w, h)
-		if w.Def != h.Def || w.Collation != h.Collation || w.Generated != h.Generated {
-			before, after := c.givingWay(h)
-			mend = slices.Concat(before, mend, after)
-		}
 		have := h.column(sequences)
 		if w.Serial != h.Serial && have == w.column(sequences) {
 			have += ", owning no sequence"
 		}
-		c.add(columnIs, w, w.column(sequences), have, losesData, mend...)
+		c.addSteps(columnIs, w, w.column(sequences), have, c.changeColumn(w, h))
 		c.compareComment(w, h)
 	default:
+		if c.filling(w) {
+			c.addSteps(columnIs, w, w.column(false), "still to be filled", c.fillColumn(w, h, c.fillOf(w), false))
+		}
 		c.compareComment(w, h)
 	}
 }
@@ -666,6 +819,23 @@ func (o object) column(sequence bool) string {
 	return text
 }
 
+// retype is the part of ALTER TABLE that gives a column its type.
+func retype(w, h object) string {
+	name := quote(w.Name)
+	change := " ALTER COLUMN " + name + " TYPE " + w.Def
+	if w.Collation != "" {
+		change += " COLLATE " + w.Collation
+	}
+	switch { // where no assignment would do it
+	case w.Category != h.Category || w.Category == "A":
+		change += " USING " + name + "::" + w.Def
+	case w.Def != h.Def && slices.Contains([]string{"C", "E", "R"}, w.Category): // composite types, enums, ranges
+		change += " USING " + name + "::text::" + w.Def
+	}
+
+	return change
+}
+
 func mendColumn(w, h object) (statements []string, losesData bool) {
 	table, name := "ALTER TABLE "+quote(w.Table), quote(w.Name)
 	column := " ALTER COLUMN " + name
@@ -678,7 +848,7 @@ func mendColumn(w, h object) (statements []string, losesData bool) {
 	newType := w.Def != h.Def || w.Collation != h.Collation
 	if h.Default != "" && (newType || w.Default == "") {
 		statements = append(statements, table+column+" DROP DEFAULT;")
-		if h.Serial != "" {
+		if h.Serial != "" && h.Serial != w.Serial {
 			statements = append(statements, "DROP SEQUENCE "+h.Serial+";")
 		}
 	}
@@ -686,17 +856,7 @@ func mendColumn(w, h object) (statements []string, losesData bool) {
 		statements = append(statements, table+column+" DROP IDENTITY;")
 	}
 	if newType {
-		change := table + column + " TYPE " + w.Def
-		if w.Collation != "" {
-			change += " COLLATE " + w.Collation
-		}
-		switch { // where no assignment would do it
-		case w.Category != h.Category || w.Category == "A":
-			change += " USING " + name + "::" + w.Def
-		case w.Def != h.Def && slices.Contains([]string{"C", "E", "R"}, w.Category): // composite types, enums, ranges
-			change += " USING " + name + "::text::" + w.Def
-		}
-		statements = append(statements, change+";")
+		statements = append(statements, table+retype(w, h)+";")
 	}
 	switch {
 	case w.NotNull && (!h.NotNull || h.NotValid):

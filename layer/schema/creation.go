@@ -16,6 +16,14 @@ func (c *comparison) indexedLater(w object) bool {
 	})
 }
 
+// madeApart says whether a part of a table that is missing is made by itself: see addApart.
+func (c *comparison) madeApart(o, w object) bool {
+	return o.Kind == "trigger" || o.Kind == "index" && c.indexedLater(w) ||
+		o.Key != "" && slices.ContainsFunc(c.statements, func(st dbtx.Statement) bool {
+			return st.Kind == dbtx.KindConstraint && st.Table == w.Name && st.Name == o.Name
+		})
+}
+
 // creation returns the statements of the files that make a relation, a type or a function, with what belongs to it. Its
 // triggers and the foreign keys of ALTER TABLE are not among them: see addApart.
 func (c *comparison) creation(w object) []string {
@@ -70,7 +78,7 @@ func (c *comparison) creation(w object) []string {
 	}
 	found = append(found, w.withComment()...)
 	for _, o := range c.want.parts {
-		if o.Table == w.Name && o.Kind != "trigger" {
+		if o.Table == w.Name && !c.madeApart(o, w) {
 			found = append(found, o.withComment()...)
 		}
 	}
@@ -127,12 +135,17 @@ func (c *comparison) triggers(w object) []string {
 }
 
 // givingWay returns the statements that drop the views, functions and triggers that need something, and those that make
-// again which are as they should be. The others come back by their own differences. something is a relation, a function, or a
-// column of a table.
-func (c *comparison) givingWay(o object) (drop, create []string) {
-	gone := []string{o.Name}
-	if o.Kind == "column" {
-		gone = []string{o.Table + "." + o.Name}
+// again which are as they should be. The others come back by their own differences. something is a relation, a function, or
+// columns of a table.
+func (c *comparison) givingWay(things ...object) (drop, create []string) {
+	var gone []string
+	o := things[0]
+	for _, thing := range things {
+		if thing.Kind == "column" {
+			gone = append(gone, thing.Table+"."+thing.Name)
+		} else {
+			gone = append(gone, thing.Name)
+		}
 	}
 	needs := func(other object) bool {
 		return slices.ContainsFunc(other.Needs, func(name string) bool {
@@ -163,9 +176,18 @@ func (c *comparison) givingWay(o object) (drop, create []string) {
 			drop = append(drop, h.dropIfExists())
 		}
 	}
+	later := map[string]bool{} // what comes by a difference of its own, and what needs that
 	for _, w := range c.want.relations {
-		if goes[w.Name] && c.same[w.Name] && !c.changed[w.Name] {
-			create = append(append(create, c.creation(w)...), c.triggers(w)...)
+		switch {
+		case !goes[w.Name]:
+		case !c.same[w.Name] || c.changed[w.Name] || slices.ContainsFunc(w.Needs, func(name string) bool {
+			table, _, _ := strings.Cut(name, ".")
+
+			return later[name] || later[table]
+		}):
+			later[w.Name] = true
+		default:
+			create = append(append(append(create, c.creation(w)...), c.triggers(w)...), c.relations[w.Name].Grants...)
 		}
 	}
 	for _, w := range c.want.parts {
@@ -175,6 +197,86 @@ func (c *comparison) givingWay(o object) (drop, create []string) {
 	}
 
 	return drop, create
+}
+
+// functionAgain returns the steps that drop a function and make it with another result. The constraints and indexes that need it go
+// and come back with it.
+func (c *comparison) functionAgain(w, h object) []Step {
+	before, after := c.givingWay(h)
+	var again []Step
+	for _, o := range c.have.parts {
+		switch stays, ok := c.wantPart(o); {
+		case o.Kind == "column" && slices.Contains(o.Needs, h.Name):
+			return []Step{{Refused: "function " + h.Name + " can't get another result, since column " + o.Table + "." + o.Name +
+				" needs it: give the new function another name"}}
+		case (o.Kind == "constraint" || o.Kind == "index") && slices.Contains(o.Needs, h.Name):
+			before = append(before, o.drop())
+			if ok && stays.definition() == o.definition() {
+				again = append(again, c.make(stays, object{}, false)...)
+			}
+		}
+	}
+
+	return append(together("", slices.Concat(before, c.dropped(h), c.creation(w), after)...), again...)
+}
+
+// retyped returns the statements that make way for another type of a column, and those that make again what must come back with
+// it: its default and the parts that stay as they are, PostgreSQL brings along itself. What is another for the new type goes before,
+// and comes back by its own difference. A column that is generated from it goes and comes back at once.
+func (c *comparison) retyped(w, h object) (drop, create []string) {
+	alter := "ALTER TABLE " + quote(h.Table) + " "
+	columns := []object{h}
+	mentions := func(text string) bool { return substituted(text, h.Name, h.Name+"_") != text }
+	var generated, again []string
+	for _, o := range c.have.parts {
+		if o.Table != h.Table || o.Kind == "trigger" {
+			continue
+		}
+		other, stays := c.wantPart(o)
+		differs := !stays || other.definition() != o.definition()
+		if !stays { // under another name it does
+			differs = !slices.ContainsFunc(c.want.parts, func(w object) bool {
+				return w.Kind == o.Kind && w.Table == o.Table && w.definition() == o.definition()
+			})
+		}
+		switch {
+		case o.Generated != "" && o.Name != h.Name && mentions(o.Generated):
+			if !stays {
+				continue // it has gone
+			}
+			if other.Generated == "" {
+				generated = append(generated, alter+"ALTER COLUMN "+quote(o.Name)+" DROP EXPRESSION;")
+
+				continue
+			}
+			columns = append(columns, o)
+			generated = append(generated, o.drop())
+			again = append(again, alter+"ADD COLUMN "+quote(o.Name)+" "+other.column(true)+";")
+			again = append(again, other.withComment()...)
+		case (o.Type == "c" || o.Type == "x" || o.Kind == "index") && differs && mentions(o.Def),
+			o.Type == "f" && w.Category != h.Category && slices.Contains(o.Keys, quoteIfNeeded(h.Name)):
+			drop = append(drop, o.drop())
+		}
+	}
+	for _, o := range c.have.parts {
+		if o.Type == "f" && o.Target == h.Table && w.Category != h.Category && slices.Contains(o.TargetKeys, quoteIfNeeded(h.Name)) {
+			drop = append(drop, o.drop())
+		}
+	}
+	before, after := c.givingWay(columns...)
+
+	return slices.Concat(before, drop, generated), slices.Concat(again, after)
+}
+
+// wantPart is what the files have of a part.
+func (c *comparison) wantPart(h object) (object, bool) {
+	for _, w := range c.want.parts {
+		if w.id() == h.id() {
+			return w, true
+		}
+	}
+
+	return object{}, false
 }
 
 func (o object) dropIfExists() string {

@@ -61,6 +61,9 @@ func ExampleCheck() {
 	fmt.Println(err)
 	// Output:
 	// column papers.name is text, not text NOT NULL
+	// ALTER TABLE "papers" ADD CONSTRAINT "musicstore_name_not_null" CHECK ("name" IS NOT NULL) NOT VALID;
+	// ALTER TABLE "papers" VALIDATE CONSTRAINT "musicstore_name_not_null";
 	// ALTER TABLE "papers" ALTER COLUMN "name" SET NOT NULL;
+	// ALTER TABLE "papers" DROP CONSTRAINT IF EXISTS "musicstore_name_not_null";
 	// <nil>
 }

@@ -473,9 +473,11 @@ DROP INDEX t_idx; CREATE INDEX t_idx ON t (plain(name)) WHERE plain(name) > 'b';
 	require.ElementsMatch(t, []string{
 		"function plain(text)", `function "Ünder.Score"(integer, integer)`, "trigger stop", "comment on function stop()", "index t_idx", "function mine()",
 	}, found)
-	mend(t, db, differences)
-	differences, err = schema.Check(t.Context(), db, known)
-	require.NoError(t, err)
+	for range 2 { // what calls the function is made again in the second pass
+		mend(t, db, differences)
+		differences, err = schema.Check(t.Context(), db, known)
+		require.NoError(t, err)
+	}
 	require.Empty(t, inWords(differences))
 
 	// The controls: a function that is missing, one with a comment, and one over a type of the files need the right.

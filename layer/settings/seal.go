@@ -26,7 +26,7 @@ const catalogueOnly = "pg_catalog, pg_temp"
 const sealSQL = `
 SELECT
     pg_catalog.json_object_agg(s.name, s.setting)::pg_catalog.text,
-    pg_catalog.count(pg_catalog.set_config(s.name, w.value, true))
+    pg_catalog.count(pg_catalog.set_config(s.name, w.value, $2::pg_catalog.bool))
 FROM pg_catalog.pg_settings AS s
 JOIN (VALUES
     ('search_path', '` + catalogueOnly + `'),
@@ -51,7 +51,12 @@ JOIN (VALUES
     ('default_text_search_config', 'pg_catalog.simple'),
     ('row_security', 'on'),
     ('default_with_oids', 'off'),
-    ('lock_timeout', $1::pg_catalog.text)
+    ('lock_timeout', $1::pg_catalog.text),
+    ('statement_timeout', $3::pg_catalog.text),
+    ('transaction_timeout', $3::pg_catalog.text),
+    ('idle_in_transaction_session_timeout', $3::pg_catalog.text),
+    ('idle_session_timeout', $3::pg_catalog.text),
+    ('default_transaction_isolation', CASE WHEN $3::pg_catalog.text OPERATOR(pg_catalog.<>) '' THEN 'read committed' ELSE '' END)
 ) AS w (name, value) ON s.name OPERATOR(pg_catalog.=) w.name AND w.value OPERATOR(pg_catalog.<>) ''`
 
 // Seal gives a transaction the settings that SQL text is written for, a search_path of pg_catalog alone, and a
@@ -59,19 +64,37 @@ JOIN (VALUES
 // Restore.
 func Seal(ctx context.Context, tx Querier, lockTimeout string) (before string, err error) {
 	var n int64
-	err = tx.QueryRow(ctx, sealSQL, pgx.QueryExecModeExec, lockTimeout).Scan(&before, &n)
+	err = tx.QueryRow(ctx, sealSQL, pgx.QueryExecModeExec, lockTimeout, true, "").Scan(&before, &n)
+
+	return before, err
+}
+
+// SealSession is Seal for a session whose statements may take hours: the settings stay until RestoreSession, statements and
+// transactions have no time limit, and transactions are READ COMMITTED.
+func SealSession(ctx context.Context, conn Querier) (before string, err error) {
+	var n int64
+	err = conn.QueryRow(ctx, sealSQL, pgx.QueryExecModeExec, "0", false, "0").Scan(&before, &n)
 
 	return before, err
 }
 
 // Restore gives a transaction the settings that Seal returned. It is for a transaction that goes on.
 func Restore(ctx context.Context, tx Querier, before string) error {
+	return restore(ctx, tx, before, true)
+}
+
+// RestoreSession gives a session the settings that SealSession returned.
+func RestoreSession(ctx context.Context, conn Querier, before string) error {
+	return restore(ctx, conn, before, false)
+}
+
+func restore(ctx context.Context, db Querier, before string, local bool) error {
 	var n int64
 
-	return tx.QueryRow(ctx, `
-SELECT pg_catalog.count(pg_catalog.set_config(s.name, s.value, true))
+	return db.QueryRow(ctx, `
+SELECT pg_catalog.count(pg_catalog.set_config(s.name, s.value, $2::pg_catalog.bool))
 FROM pg_catalog.json_each_text($1::pg_catalog.text::pg_catalog.json) AS s (name, value)`,
-		pgx.QueryExecModeExec, before).Scan(&n)
+		pgx.QueryExecModeExec, before, local).Scan(&n)
 }
 
 // SetPath sets the search_path for the transaction.

@@ -1,0 +1,733 @@
+package schema
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"musicstore/layer/dbtx"
+	"musicstore/layer/internal/sqlstate"
+	"musicstore/layer/settings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// MigrateOptions say what Migrate may do. The zero value loses nothing and rewrites no table.
+type MigrateOptions struct {
+	AllowRewrite bool // write a table anew under a lock that keeps readers out, or read all of a large one under a lock that keeps writers out
+	AllowLoss    bool // lose rows or values
+	Prune        bool // drop the tables, views, functions and types that the files do not have
+
+	Expand bool // only the steps that programs of the version before survive; the others are in Plan.Later
+
+	LockTimeout time.Duration             // how long a statement waits for its lock, until it is tried again; 0 is a second
+	Progress    func(step Step, left int) // is told of each step before it runs, and how many are known to come behind it; may be nil
+	Waiting     func(step Step)           // is told when a step did not get its lock, and is tried again; a Step without SQL: another process migrates; may be nil
+
+	underWay bool                // steps have run
+	tamper   func([]Step) []Step // puts mistakes into a plan, for a test that must find them
+}
+
+// Plan is what Migrate would do.
+type Plan struct {
+	Steps    []Step       `json:"steps"`
+	Refusals []string     `json:"refusals"` // why Migrate does none of it
+	Others   []Difference `json:"others"`   // what is not in the files, and may be somebody else's
+	Later    []string     `json:"later"`    // of a plan to expand: what is left for programs of the version before to end
+}
+
+// SQL returns the plan as a file that psql runs unchanged, each step in a transaction of its own where it may be in one. It stops at the first step
+// that fails: a plan made then has the rest. A Go function can't be run by psql: then it returns an error that is ErrNoSQL.
+func (p Plan) SQL() (string, error) {
+	var b strings.Builder
+	b.WriteString("\\set ON_ERROR_STOP on\nSET statement_timeout = 0;\n")
+	for _, step := range p.Steps {
+		switch {
+		case step.derive != nil:
+			return "", fmt.Errorf("%w: column %s.%s is filled by %s", ErrNoSQL, step.derive.table, step.derive.column, step.derive.function)
+		case step.Alone:
+			fmt.Fprintf(&b, "\n%s\n", step.SQL)
+		default:
+			fmt.Fprintf(&b, "\nBEGIN;\nSET LOCAL lock_timeout = '1s';\n%s\nCOMMIT;\n", step.SQL)
+		}
+	}
+
+	return b.String(), nil
+}
+
+// ErrNoSQL means that a plan has a step which is a Go function.
+var ErrNoSQL = errors.New("the plan has a Go function in it, which psql can't run")
+
+// RefusedError is a plan that Migrate refuses. Nothing was changed, except by the steps that ran before the reason showed.
+type RefusedError struct{ Reasons []string }
+
+func (e *RefusedError) Error() string {
+	if len(e.Reasons) == 1 {
+		return "refused: " + e.Reasons[0]
+	}
+
+	return "refused:\n- " + strings.Join(e.Reasons, "\n- ")
+}
+
+// ErrRefused is what every *RefusedError is.
+var ErrRefused = errors.New("refused")
+
+// Is reports whether target is ErrRefused.
+func (*RefusedError) Is(target error) bool { return target == ErrRefused }
+
+// PlanOf returns what Migrate would do with these options. It changes nothing.
+func PlanOf(ctx context.Context, db DB, m *dbtx.Metadata, opts MigrateOptions) (Plan, error) {
+	p, err := planOf(ctx, db, m, opts)
+	if err != nil {
+		return Plan{}, fmt.Errorf("plan: %w", err)
+	}
+	p.Steps, p.Refusals = append([]Step{}, p.Steps...), append([]string{}, p.Refusals...) // [] in JSON
+	p.Others, p.Later = append([]Difference{}, p.Others...), append([]string{}, p.Later...)
+
+	return p, nil
+}
+
+func planOf(ctx context.Context, db DB, m *dbtx.Metadata, opts MigrateOptions) (p Plan, err error) {
+	err = catalogues(ctx, db, m, func(tx pgx.Tx, s *site, want, have *catalogue, missing []string) error {
+		named, names := renames(m, want, have)
+		look := &probe{ctx: ctx, tx: tx, site: s, look: true, names: names, renames: named}
+		later := map[string]bool{} // the tables that wait for their new names, or those of columns
+		for _, d := range named {
+			p.take(look, d, opts)
+			if opts.Expand {
+				later[d.Table], later[d.Name] = true, true
+			}
+		}
+		for _, d := range compare(want, have, missing, m, look) {
+			switch {
+			case d.Want == "" && isObject(d.Kind) && !opts.Prune:
+				p.Others = append(p.Others, d)
+			case len(d.Steps) == 0:
+				p.Refusals = append(p.Refusals, d.String()+": "+instead(d.Kind))
+			case len(later) > 0 && waits(d, later):
+				p.Later = append(p.Later, d.String())
+			default:
+				p.take(look, d, opts)
+			}
+		}
+		if opts.tamper != nil {
+			p.Steps = opts.tamper(p.Steps)
+		}
+
+		return look.err
+	})
+
+	return p, err
+}
+
+// instead says what to write where PostgreSQL has no statement for a change.
+func instead(kind string) string {
+	switch kind {
+	case "enum":
+		return "PostgreSQL neither removes nor moves a label: write another enum, and give the columns its type"
+	case "domain", "type":
+		return "PostgreSQL does not change that: write another " + kind + ", and give the columns that type"
+	default:
+		return "no statement changes that"
+	}
+}
+
+// waits says whether a difference may need the names that tables or columns are to get.
+func waits(d Difference, later map[string]bool) bool {
+	return d.Table == "" || later[d.Table] || slices.ContainsFunc(d.Steps, func(s Step) bool {
+		return slices.ContainsFunc(s.On, func(table string) bool { return later[table] })
+	})
+}
+
+// inTheWay says that rows of a table keep a step from its end.
+func inTheWay(of, table string, step Step) string {
+	return fmt.Sprintf("%s: rows of %s are in the way; they are listed by: %s", of, table, step.Rows)
+}
+
+// take adds the steps that mend a difference.
+func (p *Plan) take(look *probe, d Difference, opts MigrateOptions) {
+	of := d.Kind + " " + nameOf(d)
+	filled := false
+	for _, step := range d.Steps {
+		if opts.Expand && step.Breaks {
+			p.Later = append(p.Later, d.String())
+
+			return
+		}
+		// Once the plan is under way, it looks for rows before the step that is the next alone.
+		rows := !opts.underWay || len(p.Steps) == 0
+		if rows && step.Counts != "" {
+			step.Lost = look.count(step.Counts)
+		} else if step.Loses != "" {
+			step.Lost = -1
+		}
+		switch {
+		case step.Refused != "":
+			p.Refusals = append(p.Refusals, step.Refused)
+		case step.Rewrites && !opts.AllowRewrite:
+			p.Refusals = append(p.Refusals, fmt.Sprintf(
+				"%s: to change it writes all of %s anew, and nobody can read or write that table meanwhile: allow it by --allow-rewrite",
+				of, strings.Join(step.On, ", ")))
+		case step.Scans && slices.Index(locks, step.Lock) >= slices.Index(locks, share) && !opts.AllowRewrite && step.large:
+			p.Refusals = append(p.Refusals, fmt.Sprintf(
+				"%s: all rows are read, and nobody can write to %s meanwhile: allow it by --allow-rewrite",
+				of, strings.Join(step.On, ", ")))
+		case rows && step.Lost != 0 && !opts.AllowLoss:
+			p.Refusals = append(p.Refusals, fmt.Sprintf("%s: it loses %s: allow it by --allow-loss", of, step.Losing()))
+		case rows && step.Rows != "" && !filled && (!step.dear || !step.large) && look.finds(step.Rows):
+			p.Refusals = append(p.Refusals, inTheWay(of, d.Table, step))
+		}
+		filled = filled || step.Batches
+		if step.Refused == "" {
+			p.Steps = append(p.Steps, step)
+		}
+	}
+}
+
+// Losing says what a step loses, and how much where that is known: "the rows of papers (12)".
+func (s Step) Losing() string {
+	if s.Lost < 0 {
+		return s.Loses
+	}
+
+	return fmt.Sprintf("%s (%d)", s.Loses, s.Lost)
+}
+
+func nameOf(d Difference) string {
+	if d.Table != "" && d.Table != d.Name {
+		return d.Table + "." + d.Name
+	}
+
+	return d.Name
+}
+
+func isObject(kind string) bool {
+	return slices.Contains([]string{
+		"table", "partition", "view", "materialized view", "foreign table", "sequence", "enum", "domain", "type", "function",
+		"procedure", "aggregate", "comment on table", "comment on view", "comment on function",
+	}, kind)
+}
+
+// count returns what a query counts, and -1 where that can't be told.
+func (p *probe) count(query string) (n int64) {
+	if !p.inside(func(tx pgx.Tx) error { return tx.QueryRow(p.ctx, p.former(query), pgx.QueryExecModeExec).Scan(&n) }) {
+		return -1
+	}
+
+	return n
+}
+
+// finds says whether a query returns rows. One that can't run finds none: it may need what an earlier step makes.
+func (p *probe) finds(query string) (found bool) {
+	return p.inside(func(tx pgx.Tx) error {
+		return tx.QueryRow(p.ctx, "SELECT EXISTS ("+p.former(query)+")", pgx.QueryExecModeExec).Scan(&found)
+	}) && found
+}
+
+// inside runs fn in the database's own schema, and says whether that could be done.
+func (p *probe) inside(fn func(tx pgx.Tx) error) bool {
+	if p.err != nil {
+		return false
+	}
+	nested, err := p.tx.Begin(p.ctx)
+	if err == nil {
+		if err = exec(p.ctx, nested, "SET LOCAL search_path = "+p.site.have); err == nil {
+			err = fn(nested)
+		}
+		if failure := nested.Rollback(p.ctx); failure != nil {
+			p.err = failure
+		}
+	}
+	if err != nil && !unreadable(err) {
+		p.err = err
+	}
+
+	return err == nil && p.err == nil
+}
+
+// Migrate brings a database to the schema files, one step at a time: it reads the catalogue, plans, runs the first step, and reads
+// again, until nothing differs but what may be somebody else's. Where it was cut off, the next call goes on. It returns the steps
+// that it has run; a second call runs none.
+//
+// Nothing is changed when the plan has a refusal: a *RefusedError. Each statement waits for its lock for opts.LockTimeout at most, and is tried again,
+// with growing pauses, until ctx ends. CREATE INDEX CONCURRENTLY and the like have no such limit, since nobody waits for them.
+//
+// Any number of processes may call it at once: one works, the others wait for it. db is a pool, of which Migrate holds one connection, or a
+// connection. It must lead to the server itself: ErrPooler is returned for a connection that a pooler such as PgBouncer gives out, since the lock
+// and the settings are a session's. For a transaction an error is returned.
+func Migrate(ctx context.Context, db DB, sql dbtx.SQL, opts MigrateOptions) (applied []Applied, err error) {
+	conn, release, err := session(ctx, db)
+	if err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
+	}
+	defer release()
+	g := &migration{conn: conn, sql: sql, opts: opts, done: map[string]bool{}}
+	if err := g.begin(ctx); err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
+	}
+	defer g.end(ctx)
+	if err := g.all(ctx); err != nil {
+		return g.applied, fmt.Errorf("migrate: %w", err)
+	}
+
+	return g.applied, nil
+}
+
+// ErrPooler is what Migrate returns for a connection that a pooler gives out.
+var ErrPooler = errors.New("the connection is a pooler's, which may give each transaction to another session: connect to the server itself")
+
+// session returns one session of the database.
+func session(ctx context.Context, db DB) (conn *pgx.Conn, release func(), err error) {
+	switch db := db.(type) {
+	case *pgxpool.Pool:
+		held, err := db.Acquire(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+
+		return held.Conn(), held.Release, nil
+	case *pgx.Conn:
+		return db, func() {}, nil
+	default:
+		return nil, nil, errors.New("it needs a pool or a connection: its steps can't share a transaction")
+	}
+}
+
+// migration is a migration under way.
+type migration struct {
+	conn    *pgx.Conn
+	sql     dbtx.SQL
+	opts    MigrateOptions
+	before  string          // the settings of the session
+	done    map[string]bool // the batches that have run
+	applied []Applied
+}
+
+// begin prepares the session, and waits until no other process migrates.
+func (g *migration) begin(ctx context.Context) error {
+	var pid uint32
+	if err := g.conn.QueryRow(ctx, "SELECT pg_catalog.pg_backend_pid()", pgx.QueryExecModeExec).Scan(&pid); err != nil {
+		return err
+	}
+	if pid != g.conn.PgConn().PID() { // a pooler names one of its own
+		return ErrPooler
+	}
+	path, err := settings.Look(ctx, g.conn)
+	if err == nil {
+		err = path.Refuse()
+	}
+	if err != nil {
+		return err
+	}
+	if g.before, err = settings.SealSession(ctx, g.conn); err != nil {
+		return err
+	}
+	if _, err = g.conn.Exec(ctx, "SELECT pg_catalog.set_config('search_path', $1, false)", pgx.QueryExecModeExec, path.Setting); err == nil {
+		err = g.alone(ctx)
+	}
+	if err != nil {
+		g.restore(ctx)
+	}
+
+	return err
+}
+
+// migrateKey is the advisory lock of the one that migrates.
+const migrateKey = LockKey + 1
+
+// alone waits until no other process migrates. It asks again and again: one that waits inside the server would keep CREATE INDEX
+// CONCURRENTLY of the one that works waiting for it.
+func (g *migration) alone(ctx context.Context) error {
+	const first = 50 * time.Millisecond
+	for pause := first; ; pause = min(2*pause, 2*time.Second) {
+		var got bool
+		if err := g.conn.QueryRow(ctx, fmt.Sprintf("SELECT pg_catalog.pg_try_advisory_lock(%d)", migrateKey), pgx.QueryExecModeExec).Scan(&got); err != nil || got {
+			return err
+		}
+		if pause == first && g.opts.Waiting != nil {
+			g.opts.Waiting(Step{})
+		}
+		if err := wait(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+func wait(ctx context.Context, pause time.Duration) error {
+	select {
+	case <-time.After(pause):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// end lets others migrate, and gives the session its settings back.
+func (g *migration) end(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	_, _ = g.conn.Exec(ctx, fmt.Sprintf("SELECT pg_catalog.pg_advisory_unlock(%d)", migrateKey), pgx.QueryExecModeSimpleProtocol)
+	g.restore(ctx)
+}
+
+// restore gives the session its settings back. A session where that fails is not used again.
+func (g *migration) restore(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := settings.RestoreSession(ctx, g.conn, g.before); err != nil {
+		_ = g.conn.Close(ctx)
+	}
+}
+
+func (g *migration) all(ctx context.Context) error {
+	times := map[string]int{}
+	for {
+		if _, err := g.conn.Exec(ctx, "SET lock_timeout = 0", pgx.QueryExecModeSimpleProtocol); err != nil { // nobody waits for one who plans
+			return err
+		}
+		p, err := planOf(ctx, g.conn, g.sql.Metadata, g.opts)
+		if err != nil {
+			return err
+		}
+		if len(p.Refusals) > 0 {
+			return &RefusedError{p.Refusals}
+		}
+		at := slices.IndexFunc(p.Steps, func(s Step) bool { return !g.done[s.key()] })
+		if at < 0 {
+			return nil
+		}
+		step := p.Steps[at]
+		if times[step.SQL]++; times[step.SQL] > 2 && !step.Batches {
+			return fmt.Errorf("a step changed nothing, and comes again: %s", step.SQL)
+		}
+		if g.opts.Progress != nil {
+			g.opts.Progress(step, len(p.Steps)-at-1)
+		}
+		start := time.Now()
+		if err := g.run(ctx, step); err != nil {
+			if g.spoiled(step, err) { // the next plan takes it away
+				times[step.SQL]--
+				if err := wait(ctx, time.Second); err != nil {
+					return err
+				}
+
+				continue
+			}
+			if step.Rows != "" && strings.HasPrefix(sqlstate.Of(err), "23") { // integrity_constraint_violation: by rows that came since
+				return &RefusedError{[]string{inTheWay(step.SQL, step.On[0], step)}}
+			}
+
+			return fmt.Errorf("%s: %w", step.SQL, err)
+		}
+		if step.Batches {
+			g.done[step.key()] = true
+		}
+		a := Applied{SQL: step.String(), At: start, Seconds: time.Since(start).Seconds(), To: Version(g.sql.Metadata)}
+		if err := g.record(ctx, &a); err != nil {
+			return fmt.Errorf("record the step: %w", err)
+		}
+		g.applied, g.opts.underWay = append(g.applied, a), true
+	}
+}
+
+// key tells the batches apart: a column is filled again when its check is there.
+func (s Step) key() string {
+	if !s.Batches {
+		return ""
+	}
+	if s.derive != nil {
+		return fmt.Sprintf("%s.%s %t", s.derive.table, s.derive.column, s.again)
+	}
+
+	return fmt.Sprintf("%s %t", s.SQL, s.again)
+}
+
+// run runs a step, again and again where it does not get its lock.
+func (g *migration) run(ctx context.Context, step Step) error {
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
+		err := g.try(ctx, step)
+		switch state := sqlstate.Of(err); {
+		case err == nil:
+			return nil
+		case state != "55P03" && state != "40P01", g.spoiled(step, err): // lock_not_available, deadlock_detected
+			return err
+		}
+		if g.opts.Waiting != nil {
+			g.opts.Waiting(step)
+		}
+		if err := wait(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// spoiled says whether a step has left something that is in its way: an index that is not valid, when others and it would have waited for
+// each other.
+func (*migration) spoiled(step Step, err error) bool {
+	return sqlstate.Of(err) == "40P01" && strings.Contains(step.SQL, " CONCURRENTLY ")
+}
+
+func (g *migration) try(ctx context.Context, step Step) error {
+	// While it waits for the last of its locks it keeps others waiting for the first. 0 would be no limit.
+	timeout := max(1, cmp.Or(g.opts.LockTimeout, time.Second).Milliseconds()/int64(max(1, len(step.On))))
+	if strings.Contains(step.SQL, " CONCURRENTLY ") {
+		timeout = 0 // under a lock_timeout it fails beside any older snapshot, and leaves an index that is not valid
+	}
+	if _, err := g.conn.Exec(ctx, fmt.Sprintf("SET lock_timeout = %d", timeout), pgx.QueryExecModeSimpleProtocol); err != nil {
+		return err
+	}
+	switch {
+	case step.derive != nil:
+		return g.derive(ctx, step.derive)
+	case step.Alone:
+		_, err := g.conn.Exec(ctx, step.SQL, pgx.QueryExecModeSimpleProtocol)
+
+		return err
+	}
+
+	return pgx.BeginFunc(ctx, g.conn, func(tx pgx.Tx) error {
+		if step.Loses != "" && step.Counts != "" && !g.opts.AllowLoss { // the plan has found none
+			if err := exec(ctx, tx, "LOCK TABLE "+quote(step.On[0])+" IN ACCESS EXCLUSIVE MODE"); err != nil {
+				return err
+			}
+			if err := exec(ctx, tx, fmt.Sprintf("SET LOCAL statement_timeout = %d", timeout)); err != nil {
+				return err
+			}
+			var lost int64
+			err := tx.QueryRow(ctx, step.Counts, pgx.QueryExecModeExec).Scan(&lost)
+			switch {
+			case sqlstate.Of(err) == "57014" && ctx.Err() == nil: // query_canceled
+				return &RefusedError{[]string{"it takes too long to see, while nobody can use " + step.On[0] + ", that nothing is lost: allow it by --allow-loss"}}
+			case err != nil || lost > 0:
+				return cmp.Or(err, error(&RefusedError{[]string{"rows were added to " + step.On[0] + " meanwhile"}}))
+			}
+			if err := exec(ctx, tx, "SET LOCAL statement_timeout = 0"); err != nil {
+				return err
+			}
+		}
+
+		return exec(ctx, tx, step.SQL)
+	})
+}
+
+// String is the step as SQL, or in words where a Go function runs.
+func (s Step) String() string {
+	if s.derive != nil {
+		return "-- fill " + quote(s.derive.table) + "." + quote(s.derive.column) + " by the Go function " + s.derive.function
+	}
+
+	return s.SQL
+}
+
+// renames returns the tables and columns that are there by their old names, with each pair of an old and a new name in the order of the
+// statements that change them, and gives the catalogue of the database the new names.
+func renames(m *dbtx.Metadata, want, have *catalogue) (found []Difference, names [][2]string) {
+	if want == nil {
+		return nil, nil
+	}
+	add := func(kind, table, name, was string, statements ...string) {
+		of := table
+		if kind == "table" {
+			of = name
+		}
+		sql := strings.Join(append(statements, renameOwned(of, want, have)...), "\n")
+		found = append(found, Difference{
+			Kind: kind, Table: table, Name: name, Want: "named " + name, Have: "named " + was, Mend: sql,
+			Steps: []Step{{SQL: sql, Lock: accessExclusive, On: []string{table}, Breaks: true}},
+		})
+	}
+	renameColumn := func(table, old, name string) {
+		have.renameColumn(table, old, name)
+		names = append(names, [2]string{old, name})
+	}
+	named := func(objects []object, kind, table, name string) bool {
+		return slices.ContainsFunc(objects, func(o object) bool {
+			return o.Kind == kind && (kind == "table" || o.Table == table) && o.Name == name
+		})
+	}
+	for _, t := range m.Tables {
+		if t.Was != "" && !named(have.relations, "table", "", t.Name) && named(have.relations, "table", "", t.Was) {
+			have.renameTable(t.Was, t.Name)
+			add("table", t.Was, t.Name, t.Was, "ALTER TABLE "+quote(t.Was)+" RENAME TO "+quote(t.Name)+";")
+			names = append(names, [2]string{t.Was, t.Name})
+		}
+		alter := "ALTER TABLE " + quote(t.Name) + " RENAME COLUMN "
+		var moved []dbtx.Column // columns that have an old name which is another's name now
+		for _, column := range t.Columns {
+			switch {
+			case column.Was == "" || !named(have.parts, "column", t.Name, column.Was):
+			case named(have.parts, "column", t.Name, column.Name) || named(want.parts, "column", t.Name, column.Was):
+				moved = append(moved, column)
+			default:
+				renameColumn(t.Name, column.Was, column.Name)
+				add("column", t.Name, column.Name, column.Was, alter+quote(column.Was)+" TO "+quote(column.Name)+";")
+			}
+		}
+		switch turn, unknown := turned(t.Name, moved, want, have); {
+		case unknown:
+			found = append(found, Difference{
+				Kind: "column", Table: t.Name, Name: moved[0].Name, Want: "named " + moved[0].Name, Have: "named " + moved[0].Was + ", or not",
+				Steps: []Step{{Refused: fmt.Sprintf("columns of %s change names with each other, and their types do not tell "+
+					"whether that was done: rename them by hand, and take the marks +was away", t.Name)}},
+			})
+		case turn:
+			var away, back []string
+			for _, column := range moved {
+				away = append(away, alter+quote(column.Was)+" TO "+quote(aside(column.Name))+";")
+				back = append(back, alter+quote(aside(column.Name))+" TO "+quote(column.Name)+";")
+				renameColumn(t.Name, column.Was, aside(column.Name))
+			}
+			for _, column := range moved {
+				renameColumn(t.Name, aside(column.Name), column.Name)
+			}
+			add("column", t.Name, moved[0].Name, moved[0].Was, slices.Concat(away, back)...)
+		}
+	}
+
+	return found, names
+}
+
+// renameOwned returns the statements that give the sequences of a table's columns, and the parts that its partitions have of an index, the
+// names that they have in the files: PostgreSQL makes these names of the table's and the column's, and does not change them with those.
+func renameOwned(table string, want, have *catalogue) (statements []string) {
+	rename := func(kind, old, name string, taken func(o object) bool) bool {
+		if old == "" || name == "" || old == name || slices.ContainsFunc(have.parts, taken) {
+			return false
+		}
+		statements = append(statements, "ALTER "+kind+" "+quote(old)+" RENAME TO "+quote(name)+";")
+
+		return true
+	}
+	for _, w := range want.parts {
+		for i := range have.parts {
+			h := &have.parts[i]
+			if h.Table != table || h.id() != w.id() {
+				continue
+			}
+			if rename("SEQUENCE", h.Owns, w.Owns, func(o object) bool { return o.Owns == w.Owns }) {
+				if h.Owns = w.Owns; h.Serial != "" && w.Serial != "" {
+					h.Serial, h.Default = w.Serial, w.Default
+				}
+			}
+			for _, partition := range slices.Sorted(maps.Keys(h.Attached)) {
+				name := w.Attached[partition]
+				if rename("INDEX", h.Attached[partition], name, func(o object) bool { return o.Attached[partition] == name }) {
+					h.Attached[partition] = name
+				}
+			}
+		}
+	}
+
+	return statements
+}
+
+// turned says whether columns that take names of each other have still their old ones. They have where a new name is not there. Where all
+// are, as in a swap, their types fit the old names, and not the new ones. Where they fit both or neither, that is unknown.
+func turned(table string, columns []dbtx.Column, want, have *catalogue) (turn, unknown bool) {
+	typeOf := func(c *catalogue, name string) string {
+		for _, o := range c.parts {
+			if o.Kind == "column" && o.Table == table && o.Name == name {
+				return o.Def
+			}
+		}
+
+		return ""
+	}
+	done, fits, circle := true, true, len(columns) > 0
+	for _, column := range columns {
+		if typeOf(have, column.Name) == "" {
+			return true, false
+		}
+		w := typeOf(want, column.Name)
+		fits = fits && w == typeOf(have, column.Was)
+		done = done && w == typeOf(have, column.Name)
+		circle = circle && slices.ContainsFunc(columns, func(other dbtx.Column) bool { return other.Name == column.Was })
+	}
+
+	return circle && fits && !done, circle && fits == done
+}
+
+func (c *catalogue) renameTable(old, name string) {
+	for _, objects := range [][]object{c.relations, c.parts} {
+		for i := range objects {
+			o := &objects[i]
+			if o.Kind == "table" && o.Name == old {
+				o.Name = name
+			}
+			if o.Table == old {
+				o.Table = name
+			}
+			if o.Target == old {
+				o.Target = name
+			}
+			if o.Parent == old {
+				o.Parent = name
+			}
+			o.substitute(old, name)
+		}
+	}
+}
+
+func (c *catalogue) renameColumn(table, old, name string) {
+	for i := range c.parts {
+		o := &c.parts[i]
+		switch {
+		case o.Table == table && o.Kind == "column" && o.Name == old:
+			o.Name = name
+		case o.Table == table:
+			o.substitute(old, name)
+		case o.Target == table:
+			o.Def = substituted(o.Def, old, name)
+		}
+	}
+}
+
+// substitute puts another name in the place of one in the texts of an object.
+func (o *object) substitute(old, name string) {
+	for _, text := range []*string{&o.Def, &o.Generated, &o.Predicate} {
+		*text = substituted(*text, old, name)
+	}
+	for _, texts := range [][]string{o.Expressions, o.Keys, o.TargetKeys, o.Parents} {
+		for i := range texts {
+			texts[i] = substituted(texts[i], old, name)
+		}
+	}
+}
+
+// substituted puts a name in the place of another in SQL as PostgreSQL or quote prints it. Other quoted text stays.
+func substituted(text, old, name string) string {
+	bare, quoted, name := quoteIfNeeded(old), quote(old), quoteIfNeeded(name)
+	part := func(b byte) bool {
+		return b == '_' || b == '$' || b >= 0x80 || b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
+	}
+	var b strings.Builder
+	for i := 0; i < len(text); {
+		switch {
+		case strings.HasPrefix(text[i:], quoted):
+			b.WriteString(name)
+			i += len(quoted)
+		case strings.HasPrefix(text[i:], bare) && (i == 0 || !part(text[i-1])) && (i+len(bare) == len(text) || !part(text[i+len(bare)])):
+			b.WriteString(name)
+			i += len(bare)
+		case text[i] == '\'' || text[i] == '"':
+			end := i + 1
+			for end < len(text) && text[end] != text[i] {
+				end++
+			}
+			end = min(end+1, len(text))
+			b.WriteString(text[i:end])
+			i = end
+		default:
+			b.WriteByte(text[i])
+			i++
+		}
+	}
+
+	return b.String()
+}

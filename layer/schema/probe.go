@@ -1,0 +1,189 @@
+package schema
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"musicstore/layer/settings"
+)
+
+// probe asks the database what a plan needs to know beyond the catalogue, in the transaction that has both schemas.
+type probe struct {
+	ctx  context.Context //nolint:containedctx // a probe lives as long as the call that makes it
+	tx   pgx.Tx
+	site *site
+	look bool // for rows in the tables, which needs the right to read them
+
+	names   [][2]string  // old and new names: those that the plan begins with, and that tables and columns do not have yet
+	renames []Difference // what they mend
+	err     error
+}
+
+// former returns a query with the names that tables and columns have now.
+func (p *probe) former(query string) string {
+	for _, pair := range slices.Backward(p.names) {
+		query = substituted(query, pair[1], pair[0])
+	}
+
+	return query
+}
+
+// rewrites says whether PostgreSQL writes a table anew for a statement. It tries it on an empty table of the same kind, and says
+// yes where that fails. %s is the table.
+func (p *probe) rewrites(create, alter string) (rewritten bool) {
+	const name = "musicstore_probe"
+	if p.err != nil {
+		return true
+	}
+	nested, err := p.tx.Begin(p.ctx)
+	if err != nil {
+		p.err = err
+
+		return true
+	}
+	defer func() {
+		if err := settings.Rollback(p.ctx, nested); p.err == nil {
+			p.err = err
+		}
+	}()
+	of := p.site.schema + "." + name
+	var before, after uint32
+	file := func(to *uint32) error {
+		return nested.QueryRow(p.ctx, "SELECT pg_catalog.pg_relation_filenode('"+of+"'::pg_catalog.regclass)",
+			pgx.QueryExecModeExec).Scan(to)
+	}
+	err = settings.SetPath(p.ctx, nested, p.site.want)
+	if err == nil {
+		err = exec(p.ctx, nested, fmt.Sprintf(create, of))
+	}
+	if err == nil {
+		err = file(&before)
+	}
+	if err == nil {
+		err = exec(p.ctx, nested, fmt.Sprintf(alter, of))
+	}
+	if err == nil {
+		err = file(&after)
+	}
+	if err != nil && !unreadable(err) {
+		p.err = err
+	}
+
+	return err != nil || before != after
+}
+
+// reads says whether PostgreSQL reads every row of a table, or builds an index of it anew, for statements, and whether it writes the rows
+// anew. It runs them on an empty copy of the table, and says yes where that fails.
+func (p *probe) reads(table string, statements []string) (scans, rewritten bool) {
+	if p.err != nil {
+		return true, true
+	}
+	nested, err := p.tx.Begin(p.ctx)
+	if err != nil {
+		p.err = err
+
+		return true, true
+	}
+	defer func() {
+		if err := settings.Rollback(p.ctx, nested); p.err == nil {
+			p.err = err
+		}
+	}()
+	of := p.site.schema + "." + quote(table)
+	alter := "ALTER TABLE " + quote(table) + " "
+	var changes []string
+	for _, d := range p.renames {
+		if d.Kind == "column" && d.Table == table {
+			renaming, _, _ := strings.Cut(d.Mend, "\nALTER SEQUENCE ")
+			changes = append(changes, renaming)
+		}
+	}
+	for _, sql := range statements { // the others are of sequences, which the copy does not own
+		if strings.HasPrefix(sql, alter) {
+			changes = append(changes, sql)
+		}
+	}
+	var before, after [2]int64
+	look := func(to *[2]int64) error {
+		const sql = `
+SELECT pg_catalog.pg_relation_filenode(c)::pg_catalog.int8, pg_catalog.pg_stat_get_xact_numscans(c) FROM (SELECT $1::pg_catalog.regclass) AS of (c)
+WHERE pg_catalog.current_setting('track_counts')::pg_catalog.bool`
+
+		return nested.QueryRow(p.ctx, sql, pgx.QueryExecModeExec, of).Scan(&to[0], &to[1])
+	}
+	err = settings.SetPath(p.ctx, nested, p.site.have)
+	if err == nil {
+		err = exec(p.ctx, nested, "ALTER TABLE IF EXISTS "+of+" RENAME TO musicstore_probe;\nCREATE TABLE "+of+" (LIKE "+quote(p.called(table))+" INCLUDING ALL)")
+	}
+	if err == nil {
+		err = look(&before)
+	}
+	if err == nil {
+		err = settings.SetPath(p.ctx, nested, p.site.want)
+	}
+	if err == nil {
+		err = exec(p.ctx, nested, strings.Join(changes, "\n"))
+	}
+	if err == nil {
+		err = look(&after)
+	}
+	if err != nil && !unreadable(err) && !errors.Is(err, pgx.ErrNoRows) {
+		p.err = err
+	}
+
+	return err != nil || before != after, err != nil || before[0] != after[0]
+}
+
+// called is the name that a table has now.
+func (p *probe) called(table string) string {
+	for _, d := range p.renames {
+		if d.Kind == "table" && d.Name == table {
+			return d.Table
+		}
+	}
+
+	return table
+}
+
+// large says whether one of some tables has so many rows that others notice when all are read under a lock which keeps them out:
+// more than a megabyte.
+func (p *probe) large(tables []string) (large bool) {
+	names := make([]string, len(tables))
+	for i, name := range tables {
+		names[i] = quote(p.called(name))
+	}
+	known := p.inside(func(tx pgx.Tx) error {
+		return tx.QueryRow(p.ctx, `
+SELECT coalesce(sum(pg_catalog.pg_relation_size(relid)), 0) > 1000000
+FROM unnest($1::text[]) AS t (name), LATERAL (
+    SELECT relid FROM pg_catalog.pg_partition_tree(to_regclass(name)) UNION SELECT to_regclass(name)
+) AS part (relid)`, pgx.QueryExecModeExec, names).Scan(&large)
+	})
+
+	return large || !known
+}
+
+// rows says whether a table may have rows.
+func (p *probe) rows(table string) bool { return p.any("SELECT FROM " + quote(table)) }
+
+// nulls says whether a column may be NULL in some row.
+func (p *probe) nulls(column object) bool {
+	return p.any("SELECT FROM " + quote(column.Table) + " WHERE " + quote(column.Name) + " IS NULL")
+}
+
+// any says whether a query returns rows, or may, where the probe does not look.
+func (p *probe) any(query string) (found bool) {
+	if p.err != nil || !p.look {
+		return true
+	}
+	if p.err = settings.SetPath(p.ctx, p.tx, p.site.have); p.err == nil {
+		p.err = p.tx.QueryRow(p.ctx, "SELECT EXISTS ("+p.former(query)+" LIMIT 1)", pgx.QueryExecModeExec).Scan(&found)
+	}
+
+	return found || p.err != nil
+}

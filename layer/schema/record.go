@@ -1,0 +1,68 @@
+package schema
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"musicstore/layer/dbtx"
+	"musicstore/layer/internal/sqlstate"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Applied is a step that Migrate has run.
+type Applied struct {
+	SQL     string    `json:"sql"`     // or, of a Go function, a comment that names it
+	At      time.Time `json:"at"`      // when it began
+	Seconds float64   `json:"seconds"` // how long it took, with the waits for its lock
+	From    string    `json:"from"`    // the Version that the database had before; "" when that is not known
+	To      string    `json:"to"`      // the Version that it leads to
+}
+
+// recordTable is the table that has what was applied.
+func recordTable(m *dbtx.Metadata) string { return cmp.Or(m.Migrations, "musicstore_migrations") }
+
+// record writes down a step that has run. The version before is that of the last step which led to another one.
+func (g *migration) record(ctx context.Context, a *Applied) error {
+	table := quote(recordTable(g.sql.Metadata))
+
+	return pgx.BeginFunc(ctx, g.conn, func(tx pgx.Tx) error {
+		if len(g.applied) == 0 {
+			err := exec(ctx, tx, "CREATE TABLE IF NOT EXISTS "+table+` (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL,
+    seconds double precision NOT NULL,
+    from_version text NOT NULL,
+    to_version text NOT NULL,
+    step text NOT NULL
+)`)
+			if err != nil {
+				return err
+			}
+		}
+
+		return tx.QueryRow(ctx, "INSERT INTO "+table+` (at, seconds, from_version, to_version, step)
+SELECT $1, $2, coalesce((SELECT to_version FROM `+table+` WHERE to_version <> $3 ORDER BY id DESC LIMIT 1), ''), $3, $4
+RETURNING from_version`, pgx.QueryExecModeExec, a.At, a.Seconds, a.To, a.SQL).Scan(&a.From)
+	})
+}
+
+// Log returns the steps that Migrate has run in the current schema, in their order; none where it has run none. It changes nothing.
+func Log(ctx context.Context, db DB, m *dbtx.Metadata) ([]Applied, error) {
+	rows, err := db.Query(ctx, "SELECT step, at, seconds, from_version, to_version FROM "+quote(recordTable(m))+" ORDER BY id",
+		pgx.QueryExecModeExec)
+	var applied []Applied
+	if err == nil {
+		applied, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Applied])
+	}
+	if sqlstate.Of(err) == "42P01" { // undefined_table
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("log of migrations: %w", err)
+	}
+
+	return applied, nil
+}
