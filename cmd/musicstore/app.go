@@ -30,6 +30,7 @@ type app struct {
 	echo        bool
 	json        bool
 	timeout     time.Duration
+	patient     bool                    // the timeout is for a connection alone
 	giveUp      context.CancelCauseFunc // ends the command
 }
 
@@ -65,7 +66,7 @@ func run(ctx context.Context, args []string, in io.Reader, stdout, stderr io.Wri
 	root.PersistentFlags().BoolVar(&a.echo, "echo", false, "print the SQL on standard error")
 	root.AddCommand(
 		a.demoCommand(), a.initCommand(), a.checkCommand(), a.importCommand(), a.exportCommand(), a.reportCommand(),
-		a.searchCommand(), a.graphCommand(), a.grantsCommand(),
+		a.searchCommand(), a.graphCommand(), a.grantsCommand(), a.migrateCommand(),
 	)
 	root.SetArgs(args)
 	root.SetIn(in)
@@ -123,7 +124,7 @@ func (a *app) withStore(ctx context.Context, fn func(*repo.Repo) error) (err err
 	if a.echo {
 		opts = append(opts, repo.WithEcho(a.err))
 	}
-	if a.timeout > 0 {
+	if a.timeout > 0 && !a.patient {
 		opts = append(opts, repo.WithTracer(watchdog{a.timeout, a.giveUp}))
 	}
 	answered := a.watchConnecting()

@@ -78,6 +78,7 @@ func TestHelp(t *testing.T) {
 		"ShowsExamplesOfAReport": {[]string{"report", "albums", "-h"}, "Examples:\n  musicstore report albums\n"},
 		"IsWhatReportAloneGives": {[]string{"report"}, "Available Commands:"},
 		"ShowsExamplesOfChecks":  {[]string{"check", "--help"}, "Examples:\n  musicstore check\n"},
+		"ShowsExamplesOfMigrate": {[]string{"migrate", "--help"}, "Examples:\n  musicstore migrate --plan\n"},
 		"KnowsTheCommands":       {[]string{"help", "import"}, imports},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -201,6 +202,9 @@ func TestEveryCommandFailsWhenItsOutputIsLost(t *testing.T) {
 		{"init"},
 		{"init", "--json"},
 		{"check"},
+		{"migrate"},
+		{"migrate", "--plan"},
+		{"migrate", "--log"},
 		{"graph"},
 		{"export"},
 		{"search", "a"},

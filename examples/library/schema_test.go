@@ -10,12 +10,14 @@ import (
 	"musicstore/layer/dbtest"
 	"musicstore/layer/dbtx"
 	"musicstore/layer/plans"
+	"musicstore/layer/private"
 	"musicstore/layer/schema"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
+	"example.com/library"
 	"example.com/library/dbgen"
 )
 
@@ -87,6 +89,39 @@ func TestCheck(t *testing.T) {
 		"column title", "constraint loans_copy_id_excl", "enum copy_condition", "view overdue_loans", "partition events_2026_12", "index holds_queue_idx",
 	}, found)
 	require.NoError(t, tx.Rollback(ctx))
+}
+
+func TestMigrate(t *testing.T) {
+	t.Parallel()
+	db := connect(t, configOf(t, databases.URL(t)))
+	ctx := t.Context()
+	member, err := library.New(db).CreateMember(ctx, library.CreateMemberParams{Name: "Ada", Email: "Ada@Example.com", CardNumber: private.NewSecret("1")})
+	require.NoError(t, err)
+	for _, sql := range []string{ // as an older version had it
+		"ALTER TABLE members DROP COLUMN email_key, DROP COLUMN created_at", "DROP INDEX holds_queue_idx", "DROP VIEW overdue_loans",
+		"DROP TABLE events_2026_12", "CREATE TABLE mine (id bigint)",
+	} {
+		_, err := db.Exec(ctx, sql)
+		require.NoError(t, err)
+	}
+	_, err = schema.Migrate(ctx, db, library.SQL(), schema.MigrateOptions{})
+	require.NoError(t, err)
+	differences, err := schema.Check(ctx, db, &dbgen.Metadata)
+	require.NoError(t, err)
+	require.Len(t, differences, 1, "the record is the store's own table, and mine is somebody else's")
+	require.Equal(t, "mine", differences[0].Name)
+	var key string
+	require.NoError(t, db.QueryRow(ctx, "SELECT email_key FROM members WHERE id = $1 AND created_at IS NOT NULL", member.ID).Scan(&key))
+	require.Equal(t, "ada@example.com", key)
+	done, err := schema.Log(ctx, db, &dbgen.Metadata)
+	require.NoError(t, err)
+	require.NotEmpty(t, done)
+	var n int
+	require.NoError(t, db.QueryRow(ctx, "SELECT count(*) FROM library_migrations").Scan(&n))
+	require.Len(t, done, n)
+	again, err := schema.Migrate(ctx, db, library.SQL(), schema.MigrateOptions{})
+	require.NoError(t, err)
+	require.Empty(t, again)
 }
 
 func TestPlans(t *testing.T) {

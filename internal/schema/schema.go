@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"musicstore/internal/dbgen"
+	"musicstore/internal/repo"
 	"musicstore/layer/schema"
 )
 
@@ -43,3 +44,37 @@ func Graph(ctx context.Context, db DB) (string, error) { return schema.Graph(ctx
 func Warnings(ctx context.Context, db DB) (warnings []string, err error) {
 	return schema.Warnings(ctx, db)
 }
+
+type (
+	// MigrateOptions say what Migrate may do.
+	MigrateOptions = schema.MigrateOptions
+	// Plan is what Migrate would do.
+	Plan = schema.Plan
+	// Step is one step of a plan.
+	Step = schema.Step
+	// Applied is a step that Migrate has run.
+	Applied = schema.Applied
+	// RefusedError is a plan that Migrate refuses. It is ErrRefused.
+	RefusedError = schema.RefusedError
+)
+
+// The errors of Migrate.
+var (
+	ErrRefused = schema.ErrRefused
+	ErrPooler  = schema.ErrPooler
+	ErrNoSQL   = schema.ErrNoSQL
+	ErrRenamed = schema.ErrRenamed // of Bootstrap
+)
+
+// PlanOf returns what Migrate would do. See the layer's PlanOf.
+func PlanOf(ctx context.Context, db DB, opts MigrateOptions) (Plan, error) {
+	return schema.PlanOf(ctx, db, &dbgen.Metadata, opts)
+}
+
+// Migrate brings a database to db/schema, while it is in use. See the layer's Migrate.
+func Migrate(ctx context.Context, db DB, opts MigrateOptions) ([]Applied, error) {
+	return schema.Migrate(ctx, db, repo.SQL(), opts)
+}
+
+// Log returns the steps that Migrate has run. See the layer's Log.
+func Log(ctx context.Context, db DB) ([]Applied, error) { return schema.Log(ctx, db, &dbgen.Metadata) }

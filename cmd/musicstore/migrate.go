@@ -1,0 +1,190 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"musicstore/internal/repo"
+	"musicstore/internal/schema"
+)
+
+func (a *app) migrateCommand() *cobra.Command {
+	var opts schema.MigrateOptions
+	var plan, sql, log bool
+	step := 0
+	cmd := &cobra.Command{
+		Use:   "migrate",
+		Short: "Bring the database to db/schema, while it is in use",
+		Long: "Bring the database to db/schema, one step at a time, while programs read and write it. What was cut off goes on when it\n" +
+			"is started again. Nothing is done when a step would lose rows or values, write a table anew, or fail on rows that are\n" +
+			"there, unless a flag allows it.",
+		Example: "  musicstore migrate --plan\n  musicstore migrate\n  musicstore migrate --expand   # before the new version runs\n" +
+			"  musicstore migrate --contract # when no program of the old version runs any more",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if err := cobra.NoArgs(cmd, args); err != nil {
+				return err
+			}
+
+			return cmd.ValidateFlagGroups()
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			a.patient = true // a step may take hours
+
+			return a.withStore(cmd.Context(), func(store *repo.Repo) error {
+				switch {
+				case log:
+					return a.printLog(cmd.Context(), store)
+				case plan || sql:
+					return a.printPlan(cmd.Context(), store, opts, sql)
+				}
+				opts.Progress = func(s schema.Step, left int) {
+					step++
+					_, _ = fmt.Fprintf(a.err, "%d/%d %s\n", step, step+left, printableSQL(firstLine(s.String())))
+				}
+				opts.Waiting = func(s schema.Step) {
+					what := "for a lock on " + strings.Join(s.On, ", ")
+					if s.String() == "" {
+						what = "until another process has migrated"
+					}
+					_, _ = fmt.Fprintln(a.err, "waiting "+printable(what))
+				}
+				applied, err := schema.Migrate(cmd.Context(), store.DB(), opts)
+				if err != nil {
+					return err
+				}
+				text := "nothing to do: the database is as db/schema has it"
+				if len(applied) > 0 {
+					text = plural(len(applied), "step") + " done"
+				}
+
+				return a.print(map[string]any{"applied": append([]schema.Applied{}, applied...)}, text)
+			})
+		},
+	}
+	a.jsonFlag(cmd)
+	flags := cmd.Flags()
+	flags.BoolVar(&plan, "plan", false, "print the steps, and do none")
+	flags.BoolVar(&sql, "sql", false, "print the steps as a file for psql, and do none")
+	flags.BoolVar(&log, "log", false, "print what was done, and when")
+	flags.BoolVar(&opts.Expand, "expand", false, "do only the steps that programs of the version before survive")
+	flags.Bool("contract", false, "do the rest of the steps, as is done without a flag")
+	flags.BoolVar(&opts.AllowRewrite, "allow-rewrite", false, "write tables anew where a step has to, under a lock that keeps readers out")
+	flags.BoolVar(&opts.AllowLoss, "allow-loss", false, "lose rows or values where a step does")
+	flags.BoolVar(&opts.Prune, "prune", false, "drop tables, views, functions and types that db/schema does not have")
+	cmd.MarkFlagsMutuallyExclusive("expand", "contract")
+	cmd.MarkFlagsMutuallyExclusive("plan", "sql", "log")
+	flags.DurationVar(&opts.LockTimeout, "lock-timeout", time.Second, "how long a step waits for its lock before it is tried again")
+
+	return cmd
+}
+
+// printLog prints the steps that were done.
+func (a *app) printLog(ctx context.Context, store *repo.Repo) error {
+	applied, err := schema.Log(ctx, store.DB())
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return writeIndentedJSON(a.out, append([]schema.Applied{}, applied...), "  ")
+	}
+	for _, done := range applied {
+		_, err := fmt.Fprintf(a.out, "-- %s, %.3f s, version %s to %s\n%s\n\n",
+			done.At.UTC().Format(time.RFC3339), done.Seconds, cmp.Or(done.From, "unknown"), done.To, printableSQL(done.SQL))
+		if err != nil {
+			return err
+		}
+	}
+	if len(applied) == 0 {
+		_, err = fmt.Fprintln(a.out, "-- nothing was done yet")
+	}
+
+	return err
+}
+
+// firstLine is a text up to the end of its first line.
+func firstLine(text string) string {
+	line, rest, _ := strings.Cut(text, "\n")
+	if rest != "" {
+		line += " …"
+	}
+
+	return line
+}
+
+func (a *app) printPlan(ctx context.Context, store *repo.Repo, opts schema.MigrateOptions, sql bool) error {
+	plan, err := schema.PlanOf(ctx, store.DB(), opts)
+	if err != nil {
+		return err
+	}
+	switch {
+	case a.json:
+		err = writeIndentedJSON(a.out, plan, "  ")
+	case sql:
+		var text string
+		if text, err = plan.SQL(); err == nil {
+			_, err = io.WriteString(a.out, text)
+		}
+	default:
+		err = a.printSteps(plan)
+	}
+	if err == nil && len(plan.Refusals) > 0 {
+		err = &schema.RefusedError{Reasons: plan.Refusals}
+	}
+
+	return err
+}
+
+// printSteps prints a plan for people: a line for each step, and what it costs.
+func (a *app) printSteps(plan schema.Plan) error {
+	var b strings.Builder
+	for i, step := range plan.Steps {
+		fmt.Fprintf(&b, "%d. %s\n", i+1, printableSQL(step.String()))
+		for _, cost := range costs(step) {
+			fmt.Fprintf(&b, "   -- %s\n", printable(cost))
+		}
+	}
+	for _, d := range plan.Others {
+		fmt.Fprintf(&b, "-- left alone, it may be somebody else's: %s\n", printable(d.String()))
+	}
+	for _, what := range plan.Later {
+		fmt.Fprintf(&b, "-- left for --contract: %s\n", printable(what))
+	}
+	if len(plan.Steps) == 0 && len(plan.Refusals) == 0 && len(plan.Later) == 0 {
+		b.WriteString("nothing to do: the database is as db/schema has it\n")
+	}
+	_, err := a.out.Write([]byte(b.String()))
+
+	return err
+}
+
+func costs(step schema.Step) (words []string) {
+	if step.Lock != "" {
+		words = append(words, step.Lock+" on "+strings.Join(step.On, ", "))
+	}
+	if step.Scans {
+		words = append(words, "reads every row")
+	}
+	if step.Rewrites {
+		words = append(words, "writes the table anew under that lock")
+	}
+	if step.Batches {
+		words = append(words, "some rows in each transaction")
+	}
+	if step.Loses != "" {
+		words = append(words, "loses "+step.Losing())
+	}
+	if step.Breaks {
+		words = append(words, "programs of the version before may not survive it")
+	}
+	if step.Rows != "" {
+		words = append(words, "fails if this finds a row: "+step.Rows)
+	}
+
+	return words
+}
