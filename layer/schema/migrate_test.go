@@ -1,0 +1,79 @@
+package schema_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"musicstore/layer/dbtest"
+	"musicstore/layer/dbtx"
+	"musicstore/layer/schema"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Each kind of change, with nobody beside it: the plan, the file for psql, the steps that programs of the version before survive, the rest,
+// and a second run. TestMigrate_NobodyWaits and its like have the load.
+func TestMigrate_EachKindOfChange(t *testing.T) {
+	t.Parallel()
+	const rows = 100
+	url := dbtest.EmptyURL(t)
+	admin := connect(t, url)
+	var version int
+	require.NoError(t, admin.QueryRow(t.Context(), "SELECT current_setting('server_version_num')::integer / 10000").Scan(&version))
+	w := world{rows: rows}
+	first := chosen([]string{ // what most of the planner is for
+		"column added, derived", "column swapped", "column dropped", "column added, Go default for an id", "table renamed", "table dropped",
+		"text to enum", "view over a changed column", "index of a partitioned table", "partition added", "foreign key added",
+		"enum label removed", "exclusion added", "generated column changed", "serial to identity", "collation changed", "view changed",
+		"unique made deferrable", "materialized view changed", "identity dropped", "NOT NULL of a partitioned table", "function of a check and an index changed", "domain changed",
+	})
+	for i, k := range dbtest.Sample(len(first), append(first, allKinds...)...) {
+		if version < k.since || strings.Contains(k.old, "pg_index") { // a superuser alone may do that
+			continue
+		}
+		name := fmt.Sprintf("kind_%d", i)
+		run(t, admin, "CREATE SCHEMA "+name)
+		in := url + "&search_path=" + name + ",public"
+		seed(t, in, rows)
+		db := connect(t, in)
+		run(t, db, k.old)
+		m := k.metadata(t)
+		sql := dbtx.SQL{Metadata: m, Derivations: k.derive}
+		if k.dirty != "" {
+			w.inTheWay(t, k, db, sql)
+		}
+		plan, err := schema.PlanOf(t.Context(), db, m, k.opts)
+		require.NoError(t, err, k.name)
+		require.Equal(t, k.refused, len(plan.Refusals) > 0, "%s: %v", k.name, plan.Refusals)
+		if k.refused {
+			continue
+		}
+		text, err := plan.SQL()
+		if k.derive != nil {
+			require.ErrorIs(t, err, schema.ErrNoSQL)
+		} else {
+			require.NoError(t, err)
+			require.Contains(t, text, plan.Steps[0].SQL)
+		}
+		done := 0
+		for _, expand := range []bool{true, false} {
+			opts := k.opts
+			opts.Expand = expand
+			applied, err := schema.Migrate(t.Context(), db, sql, opts)
+			require.NoError(t, err, k.name)
+			done += len(applied)
+		}
+		require.NotZero(t, done, k.name)
+		differences, err := schema.Check(t.Context(), db, m)
+		require.NoError(t, err, k.name)
+		require.Empty(t, inWords(differences), k.name)
+		again, err := schema.Migrate(t.Context(), db, sql, k.opts)
+		require.NoError(t, err, k.name)
+		require.Empty(t, again, k.name)
+		log, err := schema.Log(t.Context(), db, m)
+		require.NoError(t, err, k.name)
+		require.Len(t, log, done, k.name)
+		require.NoError(t, db.Close(t.Context()))
+	}
+}
