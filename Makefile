@@ -16,7 +16,7 @@ run: ## Run the demo: a store comes to life on a private PostgreSQL, or on DATAB
 	$(GO) run ./cmd/musicstore demo $(ARGS)
 
 .PHONY: test
-test: ## Run the tests on a real PostgreSQL, with the race detector, in less than a minute; of what is many alike, a sample
+test: ## Run the tests on a real PostgreSQL, with the race detector; of what is many alike, a sample
 	$(GO) test -race -vet=off -parallel 4 ./...
 	cd examples/library && $(GO) test -race -vet=off -parallel 4 ./...
 
@@ -27,7 +27,7 @@ soak: ## Run all tests whole, with the long ones of faults and races: every oper
 	cd bench && MUSICSTORE_SOAK=1 $(GO) test -timeout 45m -run 'Soak' ./...
 
 .PHONY: torture
-torture: ## Run the tests that take hours: 5,000 random evolutions of a schema
+torture: ## Run the tests that take hours: 5,000 random evolutions of a schema, and every kind of change beside writers at a million rows
 	MUSICSTORE_TORTURE=1 $(GO) test -run TestTorture -timeout 0 ./layer/schema
 
 FUZZTIME ?= 30s

@@ -277,7 +277,7 @@ func (c *comparison) stale(function object) (statements, tables []string) {
 		}
 		switch {
 		case o.Kind == "index" && c.relations[o.Table].Def == "" && !strings.HasPrefix(o.Name, staleIndex):
-			statements = append(statements, "ALTER INDEX "+quote(o.Name)+" RENAME TO "+quote(cut(staleIndex+o.Name, 63))+";")
+			statements = append(statements, "ALTER INDEX "+quote(o.Name)+" RENAME TO "+quote(cut(staleIndex+o.Name, dbtx.LongestName))+";")
 		case o.Kind == "constraint" && o.Type == "c":
 			statements = append(statements, o.alter()+" DROP CONSTRAINT "+quote(o.Name)+", ADD CONSTRAINT "+quote(o.Name)+" "+
 				strings.TrimSuffix(o.Def, " NOT VALID")+" NOT VALID;")

@@ -187,3 +187,40 @@ func (p *probe) any(query string) (found bool) {
 
 	return found || p.err != nil
 }
+
+// count returns what a query counts, and -1 where that can't be told.
+func (p *probe) count(query string) (n int64) {
+	if !p.inside(func(tx pgx.Tx) error { return tx.QueryRow(p.ctx, p.former(query), pgx.QueryExecModeExec).Scan(&n) }) {
+		return -1
+	}
+
+	return n
+}
+
+// finds says whether a query returns rows. One that can't run finds none: it may need what an earlier step makes.
+func (p *probe) finds(query string) (found bool) {
+	return p.inside(func(tx pgx.Tx) error {
+		return tx.QueryRow(p.ctx, "SELECT EXISTS ("+p.former(query)+")", pgx.QueryExecModeExec).Scan(&found)
+	}) && found
+}
+
+// inside runs fn in the database's own schema, and says whether that could be done.
+func (p *probe) inside(fn func(tx pgx.Tx) error) bool {
+	if p.err != nil {
+		return false
+	}
+	nested, err := p.tx.Begin(p.ctx)
+	if err == nil {
+		if err = exec(p.ctx, nested, "SET LOCAL search_path = "+p.site.have); err == nil {
+			err = fn(nested)
+		}
+		if failure := nested.Rollback(p.ctx); failure != nil {
+			p.err = failure
+		}
+	}
+	if err != nil && !unreadable(err) {
+		p.err = err
+	}
+
+	return err == nil && p.err == nil
+}

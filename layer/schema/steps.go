@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"musicstore/layer/dbtx"
 )
 
 // Step is one step of a plan: a statement, or one that is repeated until it changes no row.
@@ -169,7 +171,7 @@ func (c *comparison) dropIndex(table, name string) Step {
 }
 
 // aside is the name of something while the thing of that name is still there.
-func aside(name string) string { return cut(transitional+name, 63) }
+func aside(name string) string { return cut(transitional+name, dbtx.LongestName) }
 
 // cut shortens a name to so many bytes.
 func cut(name string, most int) string {
@@ -245,7 +247,7 @@ func (c *comparison) ofPartition(index object, partition string) string {
 		return name
 	}
 
-	return cut(cut(partition, 40)+"_"+index.Name, 63)
+	return cut(cut(partition, 40)+"_"+index.Name, dbtx.LongestName)
 }
 
 // underWay says whether something that the files do not have is there for a migration that has not come to its end.
@@ -283,7 +285,7 @@ func (c *comparison) isPartOf(table, whole string) bool {
 }
 
 // notNullName is the name of the check that proves that a column is not NULL.
-func notNullName(column string) string { return cut(transitional+column+"_not_null", 63) }
+func notNullName(column string) string { return cut(transitional+column+"_not_null", dbtx.LongestName) }
 
 // addConstraint are the steps that add a constraint to a table that is there and written to. there says whether one has that name.
 func (c *comparison) addConstraint(w object, there bool) []Step {

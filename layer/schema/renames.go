@@ -1,0 +1,217 @@
+package schema
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"musicstore/layer/dbtx"
+)
+
+// renames returns the tables and columns that are there by their old names, with each pair of an old and a new name in the order of the
+// statements that change them, and gives the catalogue of the database the new names.
+func renames(m *dbtx.Metadata, want, have *catalogue) (found []Difference, names [][2]string) {
+	if want == nil {
+		return nil, nil
+	}
+	add := func(kind, table, name, was string, statements ...string) {
+		of := table
+		if kind == "table" {
+			of = name
+		}
+		sql := strings.Join(append(statements, renameOwned(of, want, have)...), "\n")
+		found = append(found, Difference{
+			Kind: kind, Table: table, Name: name, Want: "named " + name, Have: "named " + was, Mend: sql,
+			Steps: []Step{{SQL: sql, Lock: accessExclusive, On: []string{table}, Breaks: true}},
+		})
+	}
+	renameColumn := func(table, old, name string) {
+		have.renameColumn(table, old, name)
+		names = append(names, [2]string{old, name})
+	}
+	named := func(objects []object, kind, table, name string) bool {
+		return slices.ContainsFunc(objects, func(o object) bool {
+			return o.Kind == kind && (kind == "table" || o.Table == table) && o.Name == name
+		})
+	}
+	for _, t := range m.Tables {
+		if t.Was != "" && !named(have.relations, "table", "", t.Name) && named(have.relations, "table", "", t.Was) {
+			have.renameTable(t.Was, t.Name)
+			add("table", t.Was, t.Name, t.Was, "ALTER TABLE "+quote(t.Was)+" RENAME TO "+quote(t.Name)+";")
+			names = append(names, [2]string{t.Was, t.Name})
+		}
+		alter := "ALTER TABLE " + quote(t.Name) + " RENAME COLUMN "
+		var moved []dbtx.Column // columns that have an old name which is another's name now
+		for _, column := range t.Columns {
+			switch {
+			case column.Was == "" || !named(have.parts, "column", t.Name, column.Was):
+			case named(have.parts, "column", t.Name, column.Name) || named(want.parts, "column", t.Name, column.Was):
+				moved = append(moved, column)
+			default:
+				renameColumn(t.Name, column.Was, column.Name)
+				add("column", t.Name, column.Name, column.Was, alter+quote(column.Was)+" TO "+quote(column.Name)+";")
+			}
+		}
+		switch turn, unknown := turned(t.Name, moved, want, have); {
+		case unknown:
+			found = append(found, Difference{
+				Kind: "column", Table: t.Name, Name: moved[0].Name, Want: "named " + moved[0].Name, Have: "named " + moved[0].Was + ", or not",
+				Steps: []Step{{Refused: fmt.Sprintf("columns of %s change names with each other, and their types do not tell "+
+					"whether that was done: rename them by hand, and take the marks +was away", t.Name)}},
+			})
+		case turn:
+			var away, back []string
+			for _, column := range moved {
+				away = append(away, alter+quote(column.Was)+" TO "+quote(aside(column.Name))+";")
+				back = append(back, alter+quote(aside(column.Name))+" TO "+quote(column.Name)+";")
+				renameColumn(t.Name, column.Was, aside(column.Name))
+			}
+			for _, column := range moved {
+				renameColumn(t.Name, aside(column.Name), column.Name)
+			}
+			add("column", t.Name, moved[0].Name, moved[0].Was, slices.Concat(away, back)...)
+		}
+	}
+
+	return found, names
+}
+
+// renameOwned returns the statements that give the sequences of a table's columns, and the parts that its partitions have of an index, the
+// names that they have in the files: PostgreSQL makes these names of the table's and the column's, and does not change them with those.
+func renameOwned(table string, want, have *catalogue) (statements []string) {
+	rename := func(kind, old, name string, taken func(o object) bool) bool {
+		if old == "" || name == "" || old == name || slices.ContainsFunc(have.parts, taken) {
+			return false
+		}
+		statements = append(statements, "ALTER "+kind+" "+quote(old)+" RENAME TO "+quote(name)+";")
+
+		return true
+	}
+	for _, w := range want.parts {
+		for i := range have.parts {
+			h := &have.parts[i]
+			if h.Table != table || h.id() != w.id() {
+				continue
+			}
+			if rename("SEQUENCE", h.Owns, w.Owns, func(o object) bool { return o.Owns == w.Owns }) {
+				if h.Owns = w.Owns; h.Serial != "" && w.Serial != "" {
+					h.Serial, h.Default = w.Serial, w.Default
+				}
+			}
+			for _, partition := range slices.Sorted(maps.Keys(h.Attached)) {
+				name := w.Attached[partition]
+				if rename("INDEX", h.Attached[partition], name, func(o object) bool { return o.Attached[partition] == name }) {
+					h.Attached[partition] = name
+				}
+			}
+		}
+	}
+
+	return statements
+}
+
+// turned says whether columns that take names of each other have still their old ones. They have where a new name is not there. Where all
+// are, as in a swap, their types fit the old names, and not the new ones. Where they fit both or neither, that is unknown.
+func turned(table string, columns []dbtx.Column, want, have *catalogue) (turn, unknown bool) {
+	typeOf := func(c *catalogue, name string) string {
+		for _, o := range c.parts {
+			if o.Kind == "column" && o.Table == table && o.Name == name {
+				return o.Def
+			}
+		}
+
+		return ""
+	}
+	done, fits, circle := true, true, len(columns) > 0
+	for _, column := range columns {
+		if typeOf(have, column.Name) == "" {
+			return true, false
+		}
+		w := typeOf(want, column.Name)
+		fits = fits && w == typeOf(have, column.Was)
+		done = done && w == typeOf(have, column.Name)
+		circle = circle && slices.ContainsFunc(columns, func(other dbtx.Column) bool { return other.Name == column.Was })
+	}
+
+	return circle && fits && !done, circle && fits == done
+}
+
+func (c *catalogue) renameTable(old, name string) {
+	for _, objects := range [][]object{c.relations, c.parts} {
+		for i := range objects {
+			o := &objects[i]
+			if o.Kind == "table" && o.Name == old {
+				o.Name = name
+			}
+			if o.Table == old {
+				o.Table = name
+			}
+			if o.Target == old {
+				o.Target = name
+			}
+			if o.Parent == old {
+				o.Parent = name
+			}
+			o.substitute(old, name)
+		}
+	}
+}
+
+func (c *catalogue) renameColumn(table, old, name string) {
+	for i := range c.parts {
+		o := &c.parts[i]
+		switch {
+		case o.Table == table && o.Kind == "column" && o.Name == old:
+			o.Name = name
+		case o.Table == table:
+			o.substitute(old, name)
+		case o.Target == table:
+			o.Def = substituted(o.Def, old, name)
+		}
+	}
+}
+
+// substitute puts another name in the place of one in the texts of an object.
+func (o *object) substitute(old, name string) {
+	for _, text := range []*string{&o.Def, &o.Generated, &o.Predicate} {
+		*text = substituted(*text, old, name)
+	}
+	for _, texts := range [][]string{o.Expressions, o.Keys, o.TargetKeys, o.Parents} {
+		for i := range texts {
+			texts[i] = substituted(texts[i], old, name)
+		}
+	}
+}
+
+// substituted puts a name in the place of another in SQL as PostgreSQL or quote prints it. Other quoted text stays.
+func substituted(text, old, name string) string {
+	bare, quoted, name := quoteIfNeeded(old), quote(old), quoteIfNeeded(name)
+	part := func(b byte) bool {
+		return b == '_' || b == '$' || b >= 0x80 || b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
+	}
+	var b strings.Builder
+	for i := 0; i < len(text); {
+		switch {
+		case strings.HasPrefix(text[i:], quoted):
+			b.WriteString(name)
+			i += len(quoted)
+		case strings.HasPrefix(text[i:], bare) && (i == 0 || !part(text[i-1])) && (i+len(bare) == len(text) || !part(text[i+len(bare)])):
+			b.WriteString(name)
+			i += len(bare)
+		case text[i] == '\'' || text[i] == '"':
+			end := i + 1
+			for end < len(text) && text[end] != text[i] {
+				end++
+			}
+			end = min(end+1, len(text))
+			b.WriteString(text[i:end])
+			i = end
+		default:
+			b.WriteByte(text[i])
+			i++
+		}
+	}
+
+	return b.String()
+}
