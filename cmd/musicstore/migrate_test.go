@@ -104,11 +104,7 @@ func TestMigrate(t *testing.T) {
 		url := dbtest.EmptyURL(t)
 		got := musicstore(t, "migrate", "--sql", "--database-url", url)
 		require.Equal(t, ok, got.status, got.err)
-		forPsql, _, _ := strings.Cut(url, "&timezone=") // which psql does not know
-		psql := exec.CommandContext(t.Context(), "psql", "-X", "-q", forPsql)
-		psql.Stdin = strings.NewReader(got.out)
-		out, err := psql.CombinedOutput()
-		require.NoError(t, err, "%s", out)
+		psql(t, url, got.out)
 		require.Equal(t, ok, musicstore(t, "check", "--database-url", url).status)
 
 		change(t, url, "INSERT INTO accounts (id, email, email_key, password_hash, created_at, email_confirmed, is_super_user) "+
@@ -140,4 +136,14 @@ func TestMigrate(t *testing.T) {
 			require.Equal(t, misuse, musicstore(t, append([]string{"migrate"}, args...)...).status, "%v", args)
 		}
 	})
+}
+
+// psql runs SQL as somebody does who has it in a file.
+func psql(t *testing.T, url, sql string) {
+	t.Helper()
+	url, _, _ = strings.Cut(url, "&timezone=") // which psql does not know
+	cmd := exec.CommandContext(t.Context(), "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", url)
+	cmd.Stdin = strings.NewReader(sql)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s\n%s", out, sql)
 }

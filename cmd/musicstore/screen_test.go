@@ -203,7 +203,6 @@ func TestCommands_PrintNothingThatATerminalObeys(t *testing.T) {
 	require.NotEmpty(t, obeyed(raw.String()), "the control")
 
 	// What is printed as SQL is what mends it, the comments included that say what loses data.
-	_, err = store.DB().Exec(ctx, strings.ReplaceAll(mends, "-- loses data: ", ""), pgx.QueryExecModeSimpleProtocol)
-	require.NoError(t, err, mends)
+	psql(t, url, strings.ReplaceAll(mends, "-- loses data: ", ""))
 	require.NotContains(t, run("check"), `U&"`)
 }

@@ -190,7 +190,7 @@ func TestGrants_AreNotEnoughForBootstrap(t *testing.T) {
 	require.Empty(t, created)
 
 	for _, sql := range []string{
-		"CREATE SCHEMA empty", fmt.Sprintf("GRANT USAGE ON SCHEMA empty TO %q", role), "DROP INDEX albums_year_id_idx",
+		"CREATE SCHEMA empty", fmt.Sprintf("GRANT USAGE ON SCHEMA empty TO %q", role), "DROP TABLE password_resets",
 	} {
 		_, err := owner.Exec(ctx, sql)
 		require.NoError(t, err)

@@ -459,6 +459,10 @@ type object struct {
 	// Of a column's NOT NULL.
 	NotValid bool
 
+	// Of a table, a column, a materialized view or a key: what is stored how, each a name and a value. See compareSettings.
+	Settings map[string]string
+	Storage  string // of a column: that of its type, which it has without a setting
+
 	// Of a constraint, an index or a trigger: what keeps it from being in force. Empty: nothing does.
 	State string
 
@@ -521,7 +525,7 @@ WITH here AS MATERIALIZED (
 ), relation AS (
     SELECT
         c.oid, relname, relnamespace, relkind, relpersistence, relrowsecurity, relforcerowsecurity, relispartition,
-        relpartbound, reloptions, relacl, relowner
+        relpartbound, reloptions, relacl, relowner, reltoastrelid, relreplident
     FROM pg_catalog.pg_class AS c
     WHERE relnamespace = (SELECT oid FROM here) AND ($1::text[] IS NULL OR relname = ANY ($1))
 ), type AS ( -- those that no table has
@@ -606,6 +610,30 @@ WITH here AS MATERIALIZED (
             WHERE relkind IN ('v', 'm') AND grantee <> r.relowner
             ORDER BY 1
         ),
+        'Settings', CASE WHEN relkind IN ('r', 'p', 'm') THEN (
+            SELECT jsonb_object_agg(name, value)
+            FROM (
+                SELECT split_part(o, '=', 1), substr(o, strpos(o, '=') + 1) FROM unnest(reloptions) AS o
+                UNION ALL
+                SELECT 'toast.' || split_part(o, '=', 1), substr(o, strpos(o, '=') + 1)
+                FROM pg_catalog.pg_class AS toast, unnest(toast.reloptions) AS o
+                WHERE toast.oid = reltoastrelid
+                UNION ALL
+                SELECT 'REPLICA IDENTITY', CASE relreplident WHEN 'n' THEN 'NOTHING' WHEN 'f' THEN 'FULL' ELSE 'USING INDEX ' || (
+                    SELECT quote_ident(x.relname)
+                    FROM pg_catalog.pg_index
+                    JOIN pg_catalog.pg_class AS x ON x.oid = indexrelid
+                    WHERE indrelid = r.oid AND indisreplident
+                ) END
+                WHERE relkind <> 'm' AND relreplident <> 'd'
+                UNION ALL
+                SELECT 'CLUSTER ON', quote_ident(x.relname)
+                FROM pg_catalog.pg_index
+                JOIN pg_catalog.pg_class AS x ON x.oid = indexrelid
+                WHERE indrelid = r.oid AND indisclustered
+            ) AS setting (name, value)
+            WHERE value IS NOT NULL
+        ) END,
         'Unlogged', relpersistence = 'u',
         'RowSecurity', relrowsecurity,
         'ForcedRowSecurity', relforcerowsecurity,
@@ -735,6 +763,20 @@ WITH here AS MATERIALIZED (
         'Default', CASE WHEN attgenerated = '' THEN pg_get_expr(adbin, adrelid) ELSE '' END,
         'Generated', CASE WHEN attgenerated <> '' THEN pg_get_expr(adbin, adrelid) ELSE '' END,
         'Virtual', attgenerated = 'v',
+        'Settings', (
+            SELECT jsonb_object_agg(name, value)
+            FROM (
+                SELECT split_part(o, '=', 1), substr(o, strpos(o, '=') + 1) FROM unnest(attoptions) AS o
+                UNION ALL
+                SELECT 'STATISTICS', attstattarget::text WHERE attstattarget >= 0 -- NULL, and -1 before PostgreSQL 17, is the default
+                UNION ALL
+                SELECT 'STORAGE', CASE attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'x' THEN 'EXTENDED' ELSE 'MAIN' END
+                WHERE attstorage <> typstorage
+                UNION ALL
+                SELECT 'COMPRESSION', CASE attcompression WHEN 'l' THEN 'lz4' ELSE 'pglz' END WHERE attcompression <> ''
+            ) AS setting (name, value)
+        ),
+        'Storage', CASE typstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'x' THEN 'EXTENDED' ELSE 'MAIN' END,
         'Identity', CASE attidentity WHEN 'a' THEN 'ALWAYS' WHEN 'd' THEN 'BY DEFAULT' ELSE '' END,
         'Sequence', CASE s.deptype WHEN 'a' THEN type || options ELSE options END, -- that of an identity has the column's type
         'Serial', CASE WHEN s.deptype = 'a' THEN s.objid::regclass::text ELSE '' END,
@@ -776,6 +818,10 @@ WITH here AS MATERIALIZED (
             FROM unnest(confkey) WITH ORDINALITY AS k (attnum, n)
             JOIN pg_catalog.pg_attribute AS a ON attrelid = confrelid AND a.attnum = k.attnum
             ORDER BY n
+        ),
+        'Settings', (
+            SELECT jsonb_object_agg(split_part(o, '=', 1), substr(o, strpos(o, '=') + 1))
+            FROM unnest(CASE WHEN contype IN ('p', 'u', 'x') THEN key.reloptions END) AS o
         ),
         'Unique', contype IN ('p', 'u'),
         'NullsEqual', contype = 'u' AND pg_get_constraintdef(c.oid) LIKE 'UNIQUE NULLS NOT DISTINCT%',

@@ -31,6 +31,7 @@ const (
 	columnGoes
 	functionGoes
 	typeGoes
+	settingIs
 	commentIs
 )
 
@@ -202,6 +203,7 @@ func (c *comparison) compareRelations() {
 			c.addApart(w)
 		default:
 			c.compareRelation(w, h)
+			c.compareSettings(w, h)
 		}
 	}
 	for _, h := range slices.Backward(c.have.relations) { // what was made later may need what was made before
@@ -567,6 +569,7 @@ func mendTable(w, h object) []string {
 func (c *comparison) comparePart(w object) {
 	h, there := c.unwanted[w.id()]
 	delete(c.unwanted, w.id())
+	c.compareSettings(w, h)
 	if w.Kind == "column" {
 		c.compareColumn(w, h, there)
 

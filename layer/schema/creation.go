@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -94,6 +95,9 @@ func (c *comparison) attached(w object) []string {
 		statement += " PARTITION BY " + w.Def
 	}
 	statements := append([]string{statement + ";"}, w.withComment()...)
+	for _, step := range c.store(w, object{}) {
+		statements = append(statements, step.SQL)
+	}
 	for _, o := range c.want.parts {
 		switch {
 		case o.Table != w.Name || o.Kind == "trigger":
@@ -114,9 +118,9 @@ func (o object) replace() string {
 
 // view is the statement that makes a view as the catalogue has it.
 func (o object) view() string {
-	options := ""
-	if o.Options != "" {
-		options = " WITH (" + o.Options + ")"
+	options := cmp.Or(o.Options, printed(without(o.Settings, clusterOn)))
+	if options != "" {
+		options = " WITH (" + options + ")"
 	}
 
 	return "CREATE " + strings.ToUpper(o.Kind) + " " + quote(o.Name) + options + " " + o.Def

@@ -544,6 +544,19 @@ var mutations = []mutation{
 
 		return true
 	}},
+	{"storage changed", func(e *evolution) bool {
+		t := e.oldTable()
+		switch _, c := e.column(nil); {
+		case c != nil && e.r.one(2):
+			c.Statistics = 100 - c.Statistics
+		case len(t.Partitions) == 0:
+			t.Fillfactor, t.Full = 70-t.Fillfactor, !t.Full
+		default:
+			return false
+		}
+
+		return true
+	}},
 	{"columns in another order", func(e *evolution) bool {
 		t := e.oldTable()
 		if len(t.Partitions) > 0 || len(t.Columns) < 3 {

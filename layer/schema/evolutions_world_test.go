@@ -51,6 +51,8 @@ type worldTable struct {
 	Columns            []*worldColumn
 	Parts              []*worldPart
 	Partitions         []*worldPartition // by list of its column area; none: an ordinary table
+	Fillfactor         int
+	Full               bool // its replica identity
 }
 
 type worldPartition struct {
@@ -61,6 +63,7 @@ type worldPartition struct {
 type worldColumn struct {
 	ID                 int
 	Name, Was, Comment string
+	Statistics         int
 	Type               string // PostgreSQL's, or enum:3, domain:4
 	Collation          string
 	NotNull            bool
@@ -504,7 +507,16 @@ func (w *invented) sql() string {
 	}
 	for _, t := range w.Tables {
 		comment(t.Comment, "TABLE %s", ident(t.Name))
+		if t.Fillfactor > 0 {
+			line("ALTER TABLE %s SET (fillfactor = %d);", ident(t.Name), t.Fillfactor)
+		}
+		if t.Full {
+			line("ALTER TABLE %s REPLICA IDENTITY FULL;", ident(t.Name))
+		}
 		for _, c := range t.Columns {
+			if c.Statistics > 0 {
+				line("ALTER TABLE %s ALTER COLUMN %s SET STATISTICS %d;", ident(t.Name), ident(c.Name), c.Statistics)
+			}
 			comment(c.Comment, "COLUMN %s.%s", ident(t.Name), ident(c.Name))
 		}
 		for _, p := range t.Parts {
@@ -690,6 +702,9 @@ func (w *invented) constant(r chooser, name string) string {
 
 func (w *invented) newColumn(r chooser, name string) *worldColumn {
 	c := &worldColumn{ID: w.id(), Name: name, Type: w.anyType(r), NotNull: r.one(2), Variant: r.IntN(12)}
+	if r.one(8) {
+		c.Statistics = 100
+	}
 	c.Distinct = slices.Contains(canBeDistinct, c.Type) && r.one(2)
 	if w.family(c.Type) == "text" && !strings.Contains(c.Type, ":") && r.one(6) {
 		c.Collation = "C"

@@ -29,6 +29,7 @@ func TestMigrate_EachKindOfChange(t *testing.T) {
 		"type widened with a rewrite", "text to uuid", "identity added", "NULLS NOT DISTINCT added", "unique of a partitioned table",
 		"column added, with a volatile default", "primary key added, with NULLs", "index changed", "check changed", "default dropped",
 		"unique made deferrable", "materialized view changed", "identity dropped", "NOT NULL of a partitioned table", "function of a check and an index changed", "domain changed",
+		"storage parameter",
 	})
 	for i, k := range dbtest.Sample(len(first), append(first, allKinds...)...) {
 		if version < k.since || strings.Contains(k.old, "pg_index") { // a superuser alone may do that

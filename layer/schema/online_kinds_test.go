@@ -436,6 +436,9 @@ CREATE TRIGGER things_touch BEFORE UPDATE ON things FOR EACH ROW EXECUTE FUNCTIO
 		scans: true,
 	},
 	{
+		name: "storage parameter", more: "ALTER TABLE things SET (fillfactor = 80, autovacuum_enabled = false), ALTER COLUMN code SET STATISTICS 500;", free: true,
+	},
+	{
 		name: "comment", more: "COMMENT ON COLUMN things.code IS 'what is on the box';", free: true,
 	},
 }
