@@ -617,7 +617,7 @@ WITH here AS MATERIALIZED (
                 UNION ALL
                 SELECT 'toast.' || split_part(o, '=', 1), substr(o, strpos(o, '=') + 1)
                 FROM pg_catalog.pg_class AS toast, unnest(toast.reloptions) AS o
-                WHERE toast.oid = reltoastrelid
+                WHERE toast.oid = r.reltoastrelid
                 UNION ALL
                 SELECT 'REPLICA IDENTITY', CASE relreplident WHEN 'n' THEN 'NOTHING' WHEN 'f' THEN 'FULL' ELSE 'USING INDEX ' || (
                     SELECT quote_ident(x.relname)

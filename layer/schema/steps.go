@@ -292,7 +292,7 @@ func (c *comparison) addConstraint(w object, there bool) []Step {
 	alter := w.alter()
 	drop := ""
 	if there {
-		drop = "DROP CONSTRAINT " + quote(w.Name) + ", "
+		drop = "DROP CONSTRAINT IF EXISTS " + quote(w.Name) + ", " // a key that it referred to may have taken it along
 	}
 	partitioned := c.relations[w.Table].Def != ""
 	switch {
