@@ -102,8 +102,9 @@ func TestMigrate(t *testing.T) {
 	t.Run("WritesAFileForPsql", func(t *testing.T) {
 		t.Parallel()
 		url := dbtest.EmptyURL(t)
-		got := musicstore(t, "migrate", "--sql", "--database-url", url)
+		got := musicstore(t, "migrate", "--sql", "--lock-timeout", "1500ms", "--database-url", url)
 		require.Equal(t, ok, got.status, got.err)
+		require.Contains(t, got.out, "SET LOCAL lock_timeout = '1500ms';\n")
 		psql(t, url, got.out)
 		require.Equal(t, ok, musicstore(t, "check", "--database-url", url).status)
 

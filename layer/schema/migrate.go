@@ -39,6 +39,8 @@ type Plan struct {
 	Refusals []string     `json:"refusals"` // why Migrate does none of it
 	Others   []Difference `json:"others"`   // what is not in the files, and may be somebody else's
 	Later    []string     `json:"later"`    // of a plan to expand: what is left for programs of the version before to end
+
+	lockTimeout time.Duration
 }
 
 // SQL returns the plan as a file that psql runs unchanged, each step in a transaction of its own where it may be in one. It stops at the first step
@@ -53,7 +55,7 @@ func (p Plan) SQL() (string, error) {
 		case step.Alone:
 			fmt.Fprintf(&b, "\n%s\n", step.SQL)
 		default:
-			fmt.Fprintf(&b, "\nBEGIN;\nSET LOCAL lock_timeout = '1s';\n%s\nCOMMIT;\n", step.SQL)
+			fmt.Fprintf(&b, "\nBEGIN;\nSET LOCAL lock_timeout = '%dms';\n%s\nCOMMIT;\n", p.lockTimeout.Milliseconds(), step.SQL)
 		}
 	}
 
@@ -88,6 +90,7 @@ func PlanOf(ctx context.Context, db DB, m *dbtx.Metadata, opts MigrateOptions) (
 	}
 	p.Steps, p.Refusals = append([]Step{}, p.Steps...), append([]string{}, p.Refusals...) // [] in JSON
 	p.Others, p.Later = append([]Difference{}, p.Others...), append([]string{}, p.Later...)
+	p.lockTimeout = cmp.Or(opts.LockTimeout, time.Second)
 
 	return p, nil
 }
