@@ -161,8 +161,8 @@ func TestSoak_PgBouncer(t *testing.T) {
 		t.Run("FortyClientsShareFourConnectionsIn_"+mode, func(t *testing.T) {
 			t.Parallel()
 			direct := dbtest.URL(t)
-			stores := clientsOf(t, behindPgBouncer(t, direct), mode, clients)
 			most := mostSessions(t, direct)
+			stores := clientsOf(t, behindPgBouncer(t, direct), mode, clients)
 			require.NoError(t, everyQueryAtOnce(t.Context(), clients, 2, func(i int) *testdb.Repo { return stores[i] }))
 			require.NoError(t, everyInTx(t.Context(), stores))
 			require.Equal(t, serverConns, most(), "that many connections to the server, and no more")
@@ -315,7 +315,7 @@ func everyInTx(ctx context.Context, stores []*testdb.Repo) error {
 	return nil
 }
 
-// mostSessions watches a database, and returns what ends that and tells how many others were on it at the most.
+// mostSessions watches a database, and returns what ends that and tells how many sessions that began since were on it at the most.
 func mostSessions(t *testing.T, direct string) func() int {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), direct)
@@ -327,7 +327,8 @@ func mostSessions(t *testing.T, direct string) func() int {
 		for ctx.Err() == nil {
 			var n int
 			if conn.QueryRow(context.WithoutCancel(ctx), `SELECT count(*) FROM pg_stat_activity
-				WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'`).Scan(&n) == nil {
+				WHERE datname = current_database() AND backend_type = 'client backend'
+					AND backend_start > (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())`).Scan(&n) == nil {
 				most = max(most, n)
 			}
 			time.Sleep(5 * time.Millisecond)
