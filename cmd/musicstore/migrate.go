@@ -21,9 +21,9 @@ func (a *app) migrateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "migrate",
 		Short: "Bring the database to db/schema, while it is in use",
-		Long: "Bring the database to db/schema, one step at a time, while programs read and write it. What was cut off goes on when it\n" +
-			"is started again. Nothing is done when a step would lose rows or values, write a table anew, or fail on rows that are\n" +
-			"there, unless a flag allows it.",
+		Long: "Change the database until it matches db/schema, one step at a time, while programs read and write it. If it is\n" +
+			"interrupted, start it again: it goes on. Nothing is done if a step would lose rows or values or rewrite a table, unless a\n" +
+			"flag allows it, or if rows are in the way of a step.",
 		Example: "  musicstore migrate --plan\n  musicstore migrate\n  musicstore migrate --expand   # before the new version runs\n" +
 			"  musicstore migrate --contract # when no program of the old version runs any more",
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -58,12 +58,18 @@ func (a *app) migrateCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				text := "nothing to do: the database is as db/schema has it"
+				rest, err := schema.PlanOf(cmd.Context(), store.DB(), opts)
+				if err != nil {
+					return err
+				}
+				text := remains(rest)
 				if len(applied) > 0 {
-					text = plural(len(applied), "step") + " done"
+					text = plural(len(applied), "step") + " done\n" + text
 				}
 
-				return a.print(map[string]any{"applied": append([]schema.Applied{}, applied...)}, text)
+				return a.print(map[string]any{
+					"applied": append([]schema.Applied{}, applied...), "others": rest.Others, "later": rest.Later,
+				}, strings.TrimSuffix(cmp.Or(text, nothingToDo), "\n"))
 			})
 		},
 	}
@@ -72,14 +78,14 @@ func (a *app) migrateCommand() *cobra.Command {
 	flags.BoolVar(&plan, "plan", false, "print the steps, and do none")
 	flags.BoolVar(&sql, "sql", false, "print the steps as a file for psql, and do none")
 	flags.BoolVar(&log, "log", false, "print what was done, and when")
-	flags.BoolVar(&opts.Expand, "expand", false, "do only the steps that programs of the version before survive")
-	flags.Bool("contract", false, "do the rest of the steps, as is done without a flag")
-	flags.BoolVar(&opts.AllowRewrite, "allow-rewrite", false, "write tables anew where a step has to, under a lock that keeps readers out")
-	flags.BoolVar(&opts.AllowLoss, "allow-loss", false, "lose rows or values where a step does")
+	flags.BoolVar(&opts.Expand, "expand", false, "run only the steps that do not break programs of the old version")
+	flags.Bool("contract", false, "run all remaining steps (the default)")
+	flags.BoolVar(&opts.AllowRewrite, "allow-rewrite", false, "allow steps that rewrite a table, or read all of a large one, while others wait")
+	flags.BoolVar(&opts.AllowLoss, "allow-loss", false, "allow steps that lose rows or values")
 	flags.BoolVar(&opts.Prune, "prune", false, "drop tables, views, functions and types that db/schema does not have")
 	cmd.MarkFlagsMutuallyExclusive("expand", "contract")
 	cmd.MarkFlagsMutuallyExclusive("plan", "sql", "log")
-	flags.DurationVar(&opts.LockTimeout, "lock-timeout", time.Second, "how long a step waits for its lock before it is tried again")
+	flags.DurationVar(&opts.LockTimeout, "lock-timeout", time.Second, "how long a step waits for its locks before it is tried again (0: a second)")
 
 	return cmd
 }
@@ -149,18 +155,28 @@ func (a *app) printSteps(plan schema.Plan) error {
 			fmt.Fprintf(&b, "   -- %s\n", printable(cost))
 		}
 	}
+	b.WriteString(remains(plan))
+	if b.Len() == 0 && len(plan.Refusals) == 0 {
+		b.WriteString(nothingToDo)
+	}
+	_, err := a.out.Write([]byte(b.String()))
+
+	return err
+}
+
+const nothingToDo = "nothing to do: the database is as db/schema has it\n"
+
+// remains lists what a plan leaves as it is.
+func remains(plan schema.Plan) string {
+	var b strings.Builder
 	for _, d := range plan.Others {
 		fmt.Fprintf(&b, "-- left alone, it may be somebody else's: %s\n", printable(d.String()))
 	}
 	for _, what := range plan.Later {
 		fmt.Fprintf(&b, "-- left for --contract: %s\n", printable(what))
 	}
-	if len(plan.Steps) == 0 && len(plan.Refusals) == 0 && len(plan.Later) == 0 {
-		b.WriteString("nothing to do: the database is as db/schema has it\n")
-	}
-	_, err := a.out.Write([]byte(b.String()))
 
-	return err
+	return b.String()
 }
 
 func costs(step schema.Step) (words []string) {
@@ -171,7 +187,7 @@ func costs(step schema.Step) (words []string) {
 		words = append(words, "reads every row")
 	}
 	if step.Rewrites {
-		words = append(words, "writes the table anew under that lock")
+		words = append(words, "rewrites the table under that lock")
 	}
 	if step.Batches {
 		words = append(words, "some rows in each transaction")
@@ -180,7 +196,7 @@ func costs(step schema.Step) (words []string) {
 		words = append(words, "loses "+step.Losing())
 	}
 	if step.Breaks {
-		words = append(words, "programs of the version before may not survive it")
+		words = append(words, "may break programs of the old version")
 	}
 	if step.Rows != "" {
 		words = append(words, "fails if this finds a row: "+step.Rows)

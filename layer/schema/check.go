@@ -110,7 +110,7 @@ var ErrNoSchema = errors.New("can't make a schema to compare with")
 // again, and what is the same then is no difference. That takes some more round trips. To print views and functions waits for a
 // table that is being altered, as a SELECT does.
 //
-// Owners, privileges, statistics and what only concerns storage are not compared. Neither are policies (row
+// Owners, privileges, extended statistics and tablespaces are not compared. Neither are policies (row
 // security itself is), the columns and triggers of single partitions, operators, casts, collations, and settings of the
 // server, the database or a role, such as session_replication_role.
 //

@@ -734,7 +734,9 @@ func (c *comparison) extraPart(h object) {
 		}})
 	case h.Kind == "index":
 		steps := together(h.Table, c.withoutReferences(h.Table, h.Name)...)
-		c.addSteps(indexGoes, h, "", h.definition(), append(steps, c.dropIndex(h.Table, h.Name)))
+		drop := c.dropIndex(h.Table, h.Name)
+		drop.Breaks = !h.Unique && h.State == "" && !strings.HasPrefix(h.Name, transitional) // a query may need it
+		c.addSteps(indexGoes, h, "", h.definition(), append(steps, drop))
 	case h.Kind == "constraint" && h.Key == "":
 		c.add(constraintGoes, h, "", h.definition(), false, append(c.withoutReferences(h.Table, h.Name), h.drop())...)
 	default:

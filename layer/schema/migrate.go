@@ -23,11 +23,14 @@ type MigrateOptions struct {
 	AllowLoss    bool // lose rows or values
 	Prune        bool // drop the tables, views, functions and types that the files do not have
 
-	Expand bool // only the steps that programs of the version before survive; the others are in Plan.Later
+	Expand bool // only the steps that do not break programs of the old version; the others are in Plan.Later
 
-	LockTimeout time.Duration             // how long a statement waits for its lock, until it is tried again; 0 is a second
-	Progress    func(step Step, left int) // is told of each step before it runs, and how many are known to come behind it; may be nil
-	Waiting     func(step Step)           // is told when a step did not get its lock, and is tried again; a Step without SQL: another process migrates; may be nil
+	// LockTimeout is how long a statement waits for its locks before it is tried again. 0 is a second.
+	LockTimeout time.Duration
+	// Progress, if it is not nil, is called before each step, with how many known steps follow it.
+	Progress func(step Step, left int)
+	// Waiting, if it is not nil, is called when a step did not get its lock, and with a Step without SQL when another process migrates.
+	Waiting func(step Step)
 
 	underWay bool                // steps have run
 	tamper   func([]Step) []Step // puts mistakes into a plan, for a test that must find them
@@ -38,14 +41,18 @@ type Plan struct {
 	Steps    []Step       `json:"steps"`
 	Refusals []string     `json:"refusals"` // why Migrate does none of it
 	Others   []Difference `json:"others"`   // what is not in the files, and may be somebody else's
-	Later    []string     `json:"later"`    // of a plan to expand: what is left for programs of the version before to end
+	Later    []string     `json:"later"`    // with Expand: the differences that wait until the old programs have ended
 
 	lockTimeout time.Duration
 }
 
-// SQL returns the plan as a file that psql runs unchanged, each step in a transaction of its own where it may be in one. It stops at the first step
-// that fails: a plan made then has the rest. A Go function can't be run by psql: then it returns an error that is ErrNoSQL.
+// SQL returns the plan as a file that psql runs unchanged. Each step is in a transaction of its own, if it may be in one. psql stops at the
+// first step that fails, and a plan made then has the rest. For a plan that Migrate refuses SQL returns a *RefusedError, and for one with
+// a Go function, which psql can't run, an error that is ErrNoSQL.
 func (p Plan) SQL() (string, error) {
+	if len(p.Refusals) > 0 {
+		return "", &RefusedError{p.Refusals}
+	}
 	var b strings.Builder
 	b.WriteString("\\set ON_ERROR_STOP on\nSET statement_timeout = 0;\n")
 	for _, step := range p.Steps {
@@ -76,7 +83,7 @@ func (e *RefusedError) Error() string {
 	return "refused:\n- " + strings.Join(e.Reasons, "\n- ")
 }
 
-// ErrRefused is what every *RefusedError is.
+// ErrRefused is what errors.Is finds in every *RefusedError.
 var ErrRefused = errors.New("refused")
 
 // Is reports whether target is ErrRefused.
@@ -216,12 +223,13 @@ func isObject(kind string) bool {
 	}, kind)
 }
 
-// Migrate brings a database to the schema files, one step at a time: it reads the catalogue, plans, runs the first step, and reads
-// again, until nothing differs but what may be somebody else's. Where it was cut off, the next call goes on. It returns the steps
-// that it has run; a second call runs none.
+// Migrate changes a database until it matches the schema files. It runs one step, then reads the catalogue and plans again, until only
+// objects are left that the files do not have (see Prune). A call that was cut off needs no repair: the next one goes on. Migrate
+// returns the steps that it has run; a second call runs none.
 //
-// Nothing is changed when the plan has a refusal: a *RefusedError. Each statement waits for its lock for opts.LockTimeout at most, and is tried again,
-// with growing pauses, until ctx ends. CREATE INDEX CONCURRENTLY and the like have no such limit, since nobody waits for them.
+// When the plan has a refusal, Migrate changes nothing and returns a *RefusedError. Rows that are added while it runs can make it refuse
+// later: the steps that were done stay done. Each statement waits for its locks for opts.LockTimeout at most. It is tried again, with
+// growing pauses, until ctx ends. CREATE INDEX CONCURRENTLY and DROP INDEX CONCURRENTLY have no limit, since they block nobody.
 //
 // Any number of processes may call it at once: one works, the others wait for it. db is a pool, of which Migrate holds one connection, or a
 // connection. It must lead to the server itself: ErrPooler is returned for a connection that a pooler such as PgBouncer gives out, since the lock

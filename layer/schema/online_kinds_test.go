@@ -436,6 +436,9 @@ CREATE TRIGGER things_touch BEFORE UPDATE ON things FOR EACH ROW EXECUTE FUNCTIO
 		scans: true,
 	},
 	{
+		name: "index dropped", old: "CREATE INDEX things_note_idx ON things (note)", free: true,
+	},
+	{
 		name: "storage parameter", more: "ALTER TABLE things SET (fillfactor = 80, autovacuum_enabled = false), ALTER COLUMN code SET STATISTICS 500;", free: true,
 	},
 	{
@@ -494,6 +497,29 @@ func TestPlanOf_RefusesWhatReadsALargeTable(t *testing.T) {
 		if refused {
 			require.Contains(t, plan.Refusals[0], "--allow-rewrite", name)
 		}
+		require.NoError(t, tx.Rollback(t.Context()))
+	}
+}
+
+// Expand does what programs of the old version do not feel, and leaves the rest.
+func TestPlanOf_ExpandLeavesWhatBreaksOldPrograms(t *testing.T) {
+	t.Parallel()
+	db := connect(t, shared(20_000).url(t))
+	for name, left := range map[string]bool{
+		"column added": false, "column dropped": true, "column renamed": true, "table added": false, "NOT NULL set": true, "index added": false,
+		"index dropped": true, "enum label added in the middle": false, "storage parameter": false, "comment": false, "foreign key added": true,
+		"unique added": true, "type widened": true, "default set": false, "default dropped": true, "view changed": false,
+	} {
+		list := chosen([]string{name})
+		require.Len(t, list, 1, name)
+		tx, err := db.Begin(t.Context())
+		require.NoError(t, err)
+		run(t, tx, list[0].old)
+		opts := list[0].opts
+		opts.Expand = true
+		plan, err := schema.PlanOf(t.Context(), tx, list[0].metadata(t), opts)
+		require.NoError(t, err, name)
+		require.Equal(t, left, len(plan.Later) > 0, "%s: %v %v", name, plan.Steps, plan.Later)
 		require.NoError(t, tx.Rollback(t.Context()))
 	}
 }

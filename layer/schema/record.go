@@ -21,7 +21,7 @@ type Applied struct {
 	To      string    `json:"to"`      // the Version that it leads to
 }
 
-// recordTable is the table that has what was applied.
+// recordTable is the name of the table that records the steps.
 func recordTable(m *dbtx.Metadata) string { return cmp.Or(m.Migrations, "musicstore_migrations") }
 
 // record writes down a step that has run. The version before is that of the last step which led to another one.

@@ -9,8 +9,8 @@ import (
 	"musicstore/layer/dbtx"
 )
 
-// renames returns the tables and columns that are there by their old names, with each pair of an old and a new name in the order of the
-// statements that change them, and gives the catalogue of the database the new names.
+// renames returns the tables and columns that still have their old names, and each pair of an old and a new name in the order of the
+// statements that rename. It gives the catalogue of the database the new names.
 func renames(m *dbtx.Metadata, want, have *catalogue) (found []Difference, names [][2]string) {
 	if want == nil {
 		return nil, nil
@@ -111,8 +111,8 @@ func renameOwned(table string, want, have *catalogue) (statements []string) {
 	return statements
 }
 
-// turned says whether columns that take names of each other have still their old ones. They have where a new name is not there. Where all
-// are, as in a swap, their types fit the old names, and not the new ones. Where they fit both or neither, that is unknown.
+// turned says whether columns that swap names still have their old ones. If a new name does not exist, they do. Otherwise their types
+// decide. If the types fit both the old and the new names, or neither, that is unknown.
 func turned(table string, columns []dbtx.Column, want, have *catalogue) (turn, unknown bool) {
 	typeOf := func(c *catalogue, name string) string {
 		for _, o := range c.parts {

@@ -28,7 +28,7 @@ type Step struct {
 	Counts string `json:"counts"`
 	// Lost is what Counts returned when the plan was made; -1 where that is not known.
 	Lost int64 `json:"lost"`
-	// Breaks means that a program of the version before does not survive the step.
+	// Breaks means that the step may break a program of the old version, or make it slow.
 	Breaks bool `json:"breaks"`
 	// Alone means that it can't run in a transaction.
 	Alone bool `json:"alone"`
@@ -49,7 +49,7 @@ type derivation struct {
 	passes                  int
 }
 
-// transitional begins the names of what a migration makes and takes away again.
+// transitional is the prefix of the temporary objects of a migration.
 const transitional = "musicstore_"
 
 const (
@@ -103,18 +103,20 @@ func lockOf(sql string) string {
 	}
 }
 
-// breaks says whether a program of the version before may fail after a statement of ours: it misses something, finds another type, or
-// may no longer write what it wrote.
+// breaks says whether a statement of ours may break a program of the old version: something that it uses is gone, has another type, or
+// refuses what the program writes.
 func breaks(sql string) bool {
 	begin, _, _ := strings.Cut(sql, "\n")
 	if strings.HasPrefix(begin, "DROP ") {
 		return !strings.HasPrefix(begin, "DROP INDEX ")
 	}
 
-	return strings.HasPrefix(begin, "ALTER ") && !strings.HasPrefix(begin, "ALTER INDEX ") && slices.ContainsFunc([]string{
+	what, alters := strings.CutPrefix(begin, "ALTER ") // TYPE is what ALTER TYPE begins with, too
+
+	return alters && !strings.HasPrefix(what, "INDEX ") && slices.ContainsFunc([]string{
 		" DROP COLUMN ", " DROP ATTRIBUTE ", " TYPE ", " SET NOT NULL", " DROP DEFAULT", " DROP IDENTITY", " ADD GENERATED ",
 		" SET GENERATED ", " DROP EXPRESSION", " ADD CONSTRAINT ", " DETACH PARTITION ", " RENAME ",
-	}, func(words string) bool { return strings.Contains(begin, words) })
+	}, func(words string) bool { return strings.Contains(what, words) })
 }
 
 // createIndex are the steps that build an index of a table while it is written to. h is what has its name now.
@@ -250,7 +252,7 @@ func (c *comparison) ofPartition(index object, partition string) string {
 	return cut(cut(partition, 40)+"_"+index.Name, dbtx.LongestName)
 }
 
-// underWay says whether something that the files do not have is there for a migration that has not come to its end.
+// underWay says whether something that the files do not have is a temporary object of a migration that was not finished.
 func (c *comparison) underWay(h object) bool {
 	if !strings.HasPrefix(h.Name, transitional) && h.Kind != "index" {
 		return false

@@ -8,7 +8,7 @@ import (
 )
 
 // How PostgreSQL stores something: the storage parameters of a table, a materialized view or a key, the statistics and the storage of a
-// column, and the like. They are names and values. A name in capitals is a clause of ALTER TABLE, another is in SET ( … ).
+// column, and the like. They are names and values. Names in capitals are clauses of ALTER TABLE. Other names go into SET (…).
 // https://www.postgresql.org/docs/current/sql-altertable.html
 const (
 	replicaIdentity = "REPLICA IDENTITY"
@@ -18,7 +18,7 @@ const (
 	compression     = "COMPRESSION"
 )
 
-// compareSettings compares how two objects are stored. Where one is still to be made, it has no settings.
+// compareSettings compares how two objects are stored. An object that does not exist yet has no settings.
 func (c *comparison) compareSettings(w, h object) {
 	if w.Kind == "column" && w.Def != h.Def && h.Def != "" { // another type has a storage of its own
 		w.Settings, h.Settings = without(w.Settings, storage, compression), without(h.Settings, storage, compression)
