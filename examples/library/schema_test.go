@@ -91,11 +91,26 @@ func TestCheck(t *testing.T) {
 	require.NoError(t, tx.Rollback(ctx))
 }
 
+// docs/migrate.md shows it.
+func migrate(ctx context.Context, store *library.Repo) error {
+	plan, err := schema.PlanOf(ctx, store.DB(), library.SQL().Metadata, schema.MigrateOptions{})
+	if err != nil {
+		return err
+	}
+	for _, step := range plan.Steps {
+		fmt.Println(step)
+	}
+	_, err = schema.Migrate(ctx, store.DB(), library.SQL(), schema.MigrateOptions{})
+
+	return err
+}
+
 func TestMigrate(t *testing.T) {
 	t.Parallel()
 	db := connect(t, configOf(t, databases.URL(t)))
 	ctx := t.Context()
-	member, err := library.New(db).CreateMember(ctx, library.CreateMemberParams{Name: "Ada", Email: "Ada@Example.com", CardNumber: private.NewSecret("1")})
+	store := library.New(db)
+	member, err := store.CreateMember(ctx, library.CreateMemberParams{Name: "Ada", Email: "Ada@Example.com", CardNumber: private.NewSecret("1")})
 	require.NoError(t, err)
 	for _, sql := range []string{ // as an older version had it
 		"ALTER TABLE members DROP COLUMN email_key, DROP COLUMN created_at", "DROP INDEX holds_queue_idx", "DROP VIEW overdue_loans",
@@ -104,8 +119,7 @@ func TestMigrate(t *testing.T) {
 		_, err := db.Exec(ctx, sql)
 		require.NoError(t, err)
 	}
-	_, err = schema.Migrate(ctx, db, library.SQL(), schema.MigrateOptions{})
-	require.NoError(t, err)
+	require.NoError(t, migrate(ctx, store))
 	differences, err := schema.Check(ctx, db, &dbgen.Metadata)
 	require.NoError(t, err)
 	require.Len(t, differences, 1, "the record is the store's own table, and mine is somebody else's")

@@ -12,20 +12,26 @@ import (
 
 func TestREADME_ShowsWhatCompiles(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../README.md")
+	pages, err := filepath.Glob("../../docs/*.md")
 	require.NoError(t, err)
-	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
+	var text strings.Builder
+	for _, page := range append(pages, "../../README.md") {
+		page, err := os.ReadFile(page)
+		require.NoError(t, err)
+		text.Write(page)
+	}
+	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(text.String(), -1)
 	require.NotEmpty(t, snippets)
 	files, err := filepath.Glob("../*/example_test.go")
 	require.NoError(t, err)
 	var examples strings.Builder
-	for _, file := range files {
+	for _, file := range append(files, "../../examples/library/schema_test.go") {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
 		examples.Write(text)
 	}
 	for _, snippet := range snippets {
-		require.Contains(t, examples.String(), snippet[1], "a snippet of the README is in no example")
+		require.Contains(t, examples.String(), snippet[1], "a snippet of the README or of docs/ is in no example")
 	}
 }
 
