@@ -67,7 +67,7 @@ func TestMigrate_OneWorksAndTheOthersWait(t *testing.T) {
 	db := withJobs(t, url)
 	sql := newJobs(t, "upper(state)")
 	var worked atomic.Int32
-	errs := dbtxtest.AtOnce(5, func(int) error {
+	errs := dbtxtest.AtOnce(3, func(int) error {
 		conn, err := pgx.Connect(t.Context(), url)
 		if err != nil {
 			return err
