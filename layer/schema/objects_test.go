@@ -169,14 +169,18 @@ var objectChanges = map[string]objectChange{
 	"a table is stored in another way": {
 		sql: `ALTER TABLE hosts SET (fillfactor = 50, toast.autovacuum_enabled = false, autovacuum_vacuum_scale_factor = 0.02), REPLICA IDENTITY FULL; ALTER TABLE hosts CLUSTER ON hosts_pkey;
 ALTER TABLE visits_1 SET (fillfactor = 60), REPLICA IDENTITY NOTHING; ALTER TABLE "Guests" REPLICA IDENTITY USING INDEX "Guests_pkey"`,
-		want: []string{"storage of table Guests is extra: REPLICA IDENTITY USING INDEX \"Guests_pkey\"", "storage of table hosts is extra: CLUSTER ON hosts_pkey, REPLICA IDENTITY FULL, autovacuum_vacuum_scale_factor=0.02, fillfactor=50, toast.autovacuum_enabled=false",
-			"storage of partition visits.visits_1 is extra: REPLICA IDENTITY NOTHING, fillfactor=60"},
+		want: []string{
+			"storage of table Guests is extra: REPLICA IDENTITY USING INDEX \"Guests_pkey\"", "storage of table hosts is extra: CLUSTER ON hosts_pkey, REPLICA IDENTITY FULL, autovacuum_vacuum_scale_factor=0.02, fillfactor=50, toast.autovacuum_enabled=false",
+			"storage of partition visits.visits_1 is extra: REPLICA IDENTITY NOTHING, fillfactor=60",
+		},
 	},
 	"a column, a key and a view are stored in another way": {
 		sql: `ALTER TABLE "Guests" ALTER nick SET STATISTICS 7, ALTER tags SET STORAGE EXTERNAL, ALTER tags SET COMPRESSION pglz, ALTER id SET (n_distinct = -0.5);
 ALTER INDEX "Guests_pkey" SET (fillfactor = 80); ALTER MATERIALIZED VIEW counts SET (fillfactor = 70)`,
-		want: []string{"storage of materialized view counts is extra: fillfactor=70", "storage of column Guests.id is extra: n_distinct=-0.5", "storage of column Guests.nick is extra: STATISTICS 7",
-			"storage of column Guests.tags is extra: COMPRESSION pglz, STORAGE EXTERNAL", "storage of constraint Guests.Guests_pkey is extra: fillfactor=80"},
+		want: []string{
+			"storage of materialized view counts is extra: fillfactor=70", "storage of column Guests.id is extra: n_distinct=-0.5", "storage of column Guests.nick is extra: STATISTICS 7",
+			"storage of column Guests.tags is extra: COMPRESSION pglz, STORAGE EXTERNAL", "storage of constraint Guests.Guests_pkey is extra: fillfactor=80",
+		},
 	},
 	"a table has lost how it was stored": {
 		files: [2]string{"CREATE VIEW notes", `ALTER TABLE hosts SET (fillfactor = 50), ALTER note SET STATISTICS 9, ALTER note SET STORAGE MAIN, ALTER note SET (n_distinct = 3); ALTER TABLE hosts CLUSTER ON hosts_pkey;

@@ -89,7 +89,7 @@ func (c *comparison) store(w, h object) []Step {
 }
 
 func printed(settings map[string]string) string {
-	var list []string
+	list := make([]string, 0, len(settings))
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		between := "="
 		if strings.ToUpper(name) == name {
