@@ -26,10 +26,10 @@ func TestTimeout(t *testing.T) {
 			if command == "import" {
 				args, says = append(args, "catalog.jsonl"), "musicstore: import catalog.jsonl: lines 1 to 10: create albums: "
 			}
-			got := musicstore(t, append(args, "--timeout", "1s", "--database-url", url)...)
+			got := musicstore(t, append(args, "--timeout", "3s", "--database-url", url)...)
 			require.Equal(t, failed, got.status)
 			require.Empty(t, got.out)
-			require.Contains(t, got.err, says+"no answer within 1s (--timeout): it waits for a lock of the session ")
+			require.Contains(t, got.err, says+"no answer within 3s (--timeout): it waits for a lock of the session ")
 			_, err = holder.Exec(t.Context(), "COMMIT")
 			require.NoError(t, err)
 			require.Empty(t, albums(t, url))

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -155,7 +156,11 @@ func (r *recycler) takeBack(d *database) {
 	switch {
 	case errors.Is(err, errInUse):
 		d.leave()
-		d.Fatalf("%s", err)
+		if t, ok := d.TB.(*testing.T); ok {
+			t.Errorf("%s", err) // after Fatalf in a cleanup, the name of the test is not printed
+		} else {
+			d.Fatalf("%s", err)
+		}
 	case err == nil && r.fresh != "" && state == r.fresh:
 		r.push(d)
 	default:
