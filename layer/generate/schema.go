@@ -737,7 +737,7 @@ func (s *schema) take(file *source, m *mark, candidates []element) {
 		m.used = at >= 0
 		switch name := unquoted(m.text); {
 		case !m.used:
-		case !identifier.MatchString(m.text):
+		case !identifier.MatchString(m.text) && !identifier.MatchString(strings.ToLower(m.text)): // a name as it is, quoted or not
 			refuse("+was needs the old name: -- +was nick")
 		case candidates[at].column != "":
 			candidates[at].table.column(candidates[at].column).was = name

@@ -435,6 +435,7 @@ func looked(ctx context.Context, tx pgx.Tx, privilege string, names []string) er
 // object is something in the catalogue.
 type object struct {
 	Kind, Table, Name string
+	Was               string // of a table or a column that is renamed: the name that it has
 	// Def is what stands behind its name: of a column, its type; of a table, what it is partitioned by; of a domain, the
 	// type that it is of.
 	Def     string
@@ -448,6 +449,7 @@ type object struct {
 	// Of a partition.
 	Partition     bool
 	Bound, Parent string // Parent is a name; Parents has it as text
+	Belongs       string // which rows belong there
 
 	// Of a column. A domain has a default and NOT NULL as well.
 	Category, Collation, Default, Identity, Generated string
@@ -638,6 +640,7 @@ WITH here AS MATERIALIZED (
         'RowSecurity', relrowsecurity,
         'ForcedRowSecurity', relforcerowsecurity,
         'Partition', relispartition,
+        'Belongs', CASE WHEN relispartition THEN pg_get_partition_constraintdef(r.oid) END,
         'Bound', CASE WHEN relispartition THEN pg_get_expr(relpartbound, r.oid) ELSE '' END,
         'Parents', ARRAY(
             SELECT inhparent::regclass::text FROM pg_catalog.pg_inherits WHERE inhrelid = r.oid ORDER BY inhseqno

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -142,7 +143,7 @@ func (c *catalogue) renameTable(old, name string) {
 		for i := range objects {
 			o := &objects[i]
 			if o.Kind == "table" && o.Name == old {
-				o.Name = name
+				o.Name, o.Was = name, o.former()
 			}
 			if o.Table == old {
 				o.Table = name
@@ -154,23 +155,58 @@ func (c *catalogue) renameTable(old, name string) {
 				o.Parent = name
 			}
 			o.substitute(old, name)
+			for n, need := range o.Needs {
+				if table, column, of := strings.Cut(need, "."); table == old && of {
+					o.Needs[n] = name + "." + column
+				} else if table == old {
+					o.Needs[n] = name
+				}
+			}
 		}
 	}
 }
 
+// renameColumn gives a column of a table, and of its partitions, another name.
 func (c *catalogue) renameColumn(table, old, name string) {
+	of := map[string]bool{table: true}
+	for more := true; more; {
+		more = false
+		for i := range c.relations {
+			o := &c.relations[i]
+			if o.Partition && of[o.Parent] && !of[o.Name] {
+				of[o.Name], more = true, true
+			}
+		}
+	}
+	for i := range c.relations {
+		if o := &c.relations[i]; of[o.Name] {
+			o.Def = substituted(o.Def, old, name) // what it is partitioned by
+		}
+	}
+	for _, objects := range [][]object{c.relations, c.parts} {
+		for i := range objects {
+			for n, need := range objects[i].Needs {
+				if of, column, is := strings.Cut(need, "."); is && of == table && column == old {
+					objects[i].Needs[n] = table + "." + name
+				}
+			}
+		}
+	}
 	for i := range c.parts {
 		o := &c.parts[i]
 		switch {
-		case o.Table == table && o.Kind == "column" && o.Name == old:
-			o.Name = name
-		case o.Table == table:
+		case of[o.Table] && o.Kind == "column" && o.Name == old:
+			o.Name, o.Was = name, o.former()
+		case of[o.Table]:
 			o.substitute(old, name)
-		case o.Target == table:
+		case of[o.Target]:
 			o.Def = substituted(o.Def, old, name)
 		}
 	}
 }
+
+// former is the name that something has in the database.
+func (o object) former() string { return cmp.Or(o.Was, o.Name) }
 
 // substitute puts another name in the place of one in the texts of an object.
 func (o *object) substitute(old, name string) {
