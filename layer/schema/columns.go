@@ -10,8 +10,10 @@ import (
 )
 
 // meta is what the metadata has of a column.
-func (c *comparison) meta(table, name string) dbtx.Column {
-	for _, t := range c.m.Tables {
+func (c *comparison) meta(table, name string) dbtx.Column { return metaOf(c.m, table, name) }
+
+func metaOf(m *dbtx.Metadata, table, name string) dbtx.Column {
+	for _, t := range m.Tables {
 		if t.Name != table {
 			continue
 		}
@@ -198,7 +200,7 @@ BEGIN
         END LOOP;
     END LOOP;
 END %[1]s;`, tag("fill", fill), literal(quote(w.Table)), tag("set", fill), percent(quote(w.Name)), percent(fill), pages, passes),
-			Lock: rowExclusive, On: []string{w.Table}, Scans: true, Batches: true, Alone: true,
+			Lock: rowExclusive, On: []string{w.Table}, Scans: true, Batches: true, Alone: true, values: w.Name,
 		}}
 	case meta.By == dbtx.Derived:
 		return []Step{{
@@ -230,7 +232,10 @@ func (c *comparison) changeColumn(w, h object) []Step {
 	if notNull {
 		nullable.NotNull, h.NotNull = false, false
 	}
-	mend, loses := mendColumn(nullable, h)
+	mend, loses := mendColumn(nullable, h, w.Category == "A" && c.isEnum(w.Def) && c.isEnum(h.Def))
+	if len(mend) == 1 && strings.Contains(mend[0], " DROP COLUMN ") {
+		c.readded[h.id()] = true
+	}
 	steps := together(w.Table, mend...)
 	if w.Def != h.Def || w.Collation != h.Collation || w.Generated != h.Generated || w.Virtual != h.Virtual {
 		before, after := c.retyped(w, h)
@@ -240,8 +245,23 @@ func (c *comparison) changeColumn(w, h object) []Step {
 			if steps[0].Rewrites = rewrites; scans {
 				c.scans(&steps[0], w.Table)
 			}
-			if loses && !keeps(h.Def, w.Def) {
-				steps[0].Loses, steps[0].Counts = "a part of the values, or may", "SELECT count("+quote(h.Name)+") FROM "+quote(h.Table)
+			switch whole := c.readded[h.id()] && h.Generated == ""; {
+			case whole:
+				steps[0].Loses = "the values of the column"
+			case loses && !keeps(h.Def, w.Def) && !(c.isEnum(w.Def) && c.isEnum(h.Def)): // a label becomes that label
+				steps[0].Loses = "a part of the values, or may"
+			}
+			if w.Def != h.Def && !c.readded[h.id()] {
+				var labels []string
+				for _, o := range c.want.relations {
+					if o.Kind == "enum" && quoteIfNeeded(o.Name) == w.Def {
+						labels = o.Labels
+					}
+				}
+				steps[0].Rows, steps[0].values = misfits(w, h, labels, c.modern()), w.Name
+			}
+			if steps[0].Loses != "" {
+				steps[0].Counts = "SELECT count(" + quote(h.Name) + ") FROM " + quote(h.Table)
 			}
 		}
 	}
@@ -261,12 +281,24 @@ func (c *comparison) changeColumn(w, h object) []Step {
 	return steps
 }
 
+// isEnum says whether a type is an enum, or an array of one.
+func (c *comparison) isEnum(typ string) bool {
+	return slices.ContainsFunc(slices.Concat(c.want.relations, c.have.relations), func(o object) bool {
+		return o.Kind == "enum" && quoteIfNeeded(o.Name) == strings.TrimRight(typ, "[]")
+	})
+}
+
 // keeps says whether a change of type keeps what the values say, or fails. The others round or cut without an error.
 func keeps(from, to string) bool {
+	if of, ok := strings.CutSuffix(from, "[]"); ok && strings.HasSuffix(to, "[]") {
+		return keeps(of, strings.TrimSuffix(to, "[]"))
+	}
 	from, fromMod := typeAndModifier(from)
 	to, toMod := typeAndModifier(to)
 	whole := []string{"smallint", "integer", "bigint"}
-	isText := func(name string) bool { return name == "text" || name == "character varying" || name == "citext" }
+	isText := func(name string) bool {
+		return slices.Contains([]string{"text", "character varying", "character", "citext"}, name)
+	}
 	switch {
 	case to == "text", isText(to) && toMod == nil:
 		return true

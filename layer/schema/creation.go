@@ -2,6 +2,7 @@ package schema
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -169,10 +170,14 @@ func (c *comparison) givingWay(things ...object) (drop, create []string) {
 		}
 	}
 	dropped := map[id]bool{}
+	var others []string // what somebody else has comes back as it is
 	for _, h := range c.have.parts {
 		if h.Kind == "trigger" && !goes[h.Table] && h.Table != o.Name && needs(h) {
 			dropped[h.id()] = true
 			drop = append(drop, h.drop())
+			if c.foreign(h.Table) {
+				others = append(others, h.create())
+			}
 		}
 	}
 	for _, h := range slices.Backward(c.have.relations) {
@@ -190,6 +195,7 @@ func (c *comparison) givingWay(things ...object) (drop, create []string) {
 			return later[name] || later[table]
 		}):
 			later[w.Name] = true
+			drop = append(c.keepRights(c.relations[w.Name]), drop...)
 		default:
 			create = append(append(append(create, c.creation(w)...), c.triggers(w)...), c.relations[w.Name].Grants...)
 		}
@@ -199,8 +205,63 @@ func (c *comparison) givingWay(things ...object) (drop, create []string) {
 			create = append(create, w.create())
 		}
 	}
+	for _, h := range c.have.relations {
+		if !goes[h.Name] || !c.foreign(h.Name) {
+			continue
+		}
+		for _, name := range h.Needs {
+			if table, _, _ := strings.Cut(name, "."); later[name] || later[table] {
+				c.stays(h, name)
+				later[h.Name] = true
+			}
+		}
+		create = append(create, c.again(h)...)
+	}
 
-	return drop, create
+	return drop, append(create, others...)
+}
+
+// foreign says whether something is not in the files, and is to stay. A partition is its parent's.
+func (c *comparison) foreign(name string) bool {
+	if parent := c.relations[name].Parent; parent != "" {
+		return c.foreign(parent)
+	}
+
+	return c.keep && !slices.ContainsFunc(c.want.relations, func(w object) bool { return w.Name == name })
+}
+
+// again returns the statements that make a view or a function as the database has it, with what belongs to it.
+func (c *comparison) again(h object) []string {
+	if h.isFunction() {
+		return append([]string{h.replace()}, h.withComment()...)
+	}
+	statements := append([]string{h.view() + ";"}, h.withComment()...)
+	for _, o := range c.have.parts {
+		switch {
+		case o.Table != h.Name:
+		case o.Kind == "column":
+			statements = append(statements, o.withComment()...)
+		default:
+			statements = append(statements, o.create())
+		}
+	}
+
+	return append(statements, h.Grants...)
+}
+
+// stays refuses a change that something of somebody else's does not survive.
+func (c *comparison) stays(h object, of string) {
+	c.addSteps(extensionIs, h, "kept", h.describe(), []Step{{Breaks: true, Refused: fmt.Sprintf(
+		"%s, which the files do not have, needs %s, which changes: drop it, or write it into the files", h.Kind+" "+h.of(), of)}})
+}
+
+// of is the name of something with that of its table.
+func (o object) of() string {
+	if o.Table != "" && o.Table != o.Name {
+		return o.Table + "." + o.Name
+	}
+
+	return o.Name
 }
 
 // functionAgain returns the steps that drop a function and make it with another result. The constraints and indexes that need it go
@@ -215,6 +276,9 @@ func (c *comparison) functionAgain(w, h object) []Step {
 				" needs it: give the new function another name"}}
 		case (o.Kind == "constraint" || o.Kind == "index") && slices.Contains(o.Needs, h.Name):
 			before = append(before, o.drop())
+			if c.foreign(o.Table) {
+				stays, ok = o, true
+			}
 			if ok && stays.definition() == o.definition() {
 				again = append(again, c.make(stays, object{}, false)...)
 			}
@@ -254,6 +318,7 @@ func (c *comparison) retyped(w, h object) (drop, create []string) {
 				continue
 			}
 			columns = append(columns, o)
+			c.readded[o.id()] = true
 			generated = append(generated, o.drop())
 			again = append(again, alter+"ADD COLUMN "+quote(o.Name)+" "+other.column(true)+";")
 			again = append(again, other.withComment()...)
@@ -265,6 +330,9 @@ func (c *comparison) retyped(w, h object) (drop, create []string) {
 	for _, o := range c.have.parts {
 		if o.Type == "f" && o.Target == h.Table && w.Category != h.Category && slices.Contains(o.TargetKeys, quoteIfNeeded(h.Name)) {
 			drop = append(drop, o.drop())
+			if c.foreign(o.Table) {
+				c.stays(o, h.Table+"."+h.Name)
+			}
 		}
 	}
 	before, after := c.givingWay(columns...)

@@ -105,7 +105,7 @@ func PlanOf(ctx context.Context, db DB, m *dbtx.Metadata, opts MigrateOptions) (
 func planOf(ctx context.Context, db DB, m *dbtx.Metadata, opts MigrateOptions) (p Plan, err error) {
 	err = catalogues(ctx, db, m, func(tx pgx.Tx, s *site, want, have *catalogue, missing []string) error {
 		named, names := renames(m, want, have)
-		look := &probe{ctx: ctx, tx: tx, site: s, look: true, names: names, renames: named}
+		look := &probe{ctx: ctx, tx: tx, site: s, look: true, keep: !opts.Prune, names: names, renames: named}
 		later := map[string]bool{} // the tables that wait for their new names, or those of columns
 		for _, d := range named {
 			p.take(look, d, opts)
@@ -113,7 +113,9 @@ func planOf(ctx context.Context, db DB, m *dbtx.Metadata, opts MigrateOptions) (
 				later[d.Table], later[d.Name] = true, true
 			}
 		}
-		for _, d := range compare(want, have, missing, m, look) {
+		differences := compare(want, have, missing, m, look)
+		look.future = ahead{want: want, have: have, m: m}
+		for _, d := range differences {
 			switch {
 			case d.Want == "" && isObject(d.Kind) && !opts.Prune:
 				p.Others = append(p.Others, d)
@@ -155,8 +157,13 @@ func waits(d Difference, later map[string]bool) bool {
 }
 
 // inTheWay says that rows of a table keep a step from its end.
-func inTheWay(of, table string, step Step) string {
-	return fmt.Sprintf("%s: rows of %s are in the way; they are listed by: %s", of, table, step.Rows)
+func inTheWay(of, table, listing string) string {
+	return fmt.Sprintf("%s: rows of %s are in the way; they are listed by: %s", of, table, listing)
+}
+
+// misfit says that the values of a column can't be what they are to be. What the server says of it may have one of them in it.
+func misfit(of, table, state string) string {
+	return fmt.Sprintf("%s: rows of %s are in the way, since the new value of one can't be made (SQLSTATE %s)", of, table, state)
 }
 
 // take adds the steps that mend a difference.
@@ -168,6 +175,10 @@ func (p *Plan) take(look *probe, d Difference, opts MigrateOptions) {
 			p.Later = append(p.Later, d.String())
 
 			return
+		}
+		table := d.Table
+		if table == "" && len(step.On) > 0 {
+			table = step.On[0]
 		}
 		// Once the plan is under way, it looks for rows before the step that is the next alone.
 		rows := !opts.underWay || len(p.Steps) == 0
@@ -189,10 +200,18 @@ func (p *Plan) take(look *probe, d Difference, opts MigrateOptions) {
 				of, strings.Join(step.On, ", ")))
 		case rows && step.Lost != 0 && !opts.AllowLoss:
 			p.Refusals = append(p.Refusals, fmt.Sprintf("%s: it loses %s: allow it by --allow-loss", of, step.Losing()))
-		case rows && step.Rows != "" && !filled && (!step.dear || !step.large) && look.finds(step.Rows):
-			p.Refusals = append(p.Refusals, inTheWay(of, d.Table, step))
+		case rows && step.values != "" && step.Rows != "":
+			if look.now(look.former(step.Rows)) {
+				p.Refusals = append(p.Refusals, inTheWay(of, table, look.former(step.Rows)))
+			}
+		case !opts.underWay && step.values != "" && look.fails(d.Table, step.values) != "":
+			p.Refusals = append(p.Refusals, misfit(of, d.Table, look.fails(d.Table, step.values)))
+		case !opts.underWay && step.Batches && step.derive == nil && look.unreadable(d.Table) != "":
+			p.Refusals = append(p.Refusals, of+": PostgreSQL can't read what is to fill it: "+look.unreadable(d.Table))
+		case rows && step.values == "" && step.Rows != "" && !filled && (!step.dear || !step.large) && look.finds(step.Rows):
+			p.Refusals = append(p.Refusals, inTheWay(of, table, look.listing(step.Rows)))
 		}
-		filled = filled || step.Batches
+		filled = filled || step.derive != nil
 		if step.Refused == "" {
 			p.Steps = append(p.Steps, step)
 		}
@@ -392,8 +411,11 @@ func (g *migration) all(ctx context.Context) error {
 
 				continue
 			}
-			if step.Rows != "" && strings.HasPrefix(sqlstate.Of(err), "23") { // integrity_constraint_violation: by rows that came since
-				return &RefusedError{[]string{inTheWay(step.SQL, step.On[0], step)}}
+			switch state := sqlstate.Of(err); { // data_exception, integrity_constraint_violation: by rows that came since
+			case step.Rows != "" && (strings.HasPrefix(state, "22") || strings.HasPrefix(state, "23")):
+				return &RefusedError{[]string{inTheWay(step.SQL, step.On[0], step.Rows)}}
+			case step.values != "" && (strings.HasPrefix(state, "22") || strings.HasPrefix(state, "23")):
+				return &RefusedError{[]string{misfit("column "+step.On[0]+"."+step.values, step.On[0], state)}}
 			}
 
 			return fmt.Errorf("%s: %w", step.SQL, err)

@@ -18,9 +18,11 @@ type probe struct {
 	tx   pgx.Tx
 	site *site
 	look bool // for rows in the tables, which needs the right to read them
+	keep bool // what is not in the files stays: views and functions come back when they had to give way
 
 	names   [][2]string  // old and new names: those that the plan begins with, and that tables and columns do not have yet
 	renames []Difference // what they mend
+	future  ahead
 	err     error
 }
 
@@ -197,11 +199,29 @@ func (p *probe) count(query string) (n int64) {
 	return n
 }
 
-// finds says whether a query returns rows. One that can't run finds none: it may need what an earlier step makes.
-func (p *probe) finds(query string) (found bool) {
+// finds says whether a query returns rows when the tables are as they will be, and where that can't be told, whether it does now. One that can't
+// run finds none: it may need what an earlier step makes.
+func (p *probe) finds(query string) bool {
+	if found, known := p.foresees(query); known {
+		return found
+	}
+
+	return p.now(p.former(query))
+}
+
+// now says whether a query returns rows.
+func (p *probe) now(query string) (found bool) {
 	return p.inside(func(tx pgx.Tx) error {
-		return tx.QueryRow(p.ctx, "SELECT EXISTS ("+p.former(query)+")", pgx.QueryExecModeExec).Scan(&found)
+		return tx.QueryRow(p.ctx, "SELECT EXISTS ("+query+")", pgx.QueryExecModeExec).Scan(&found)
 	}) && found
+}
+
+// modern says whether the server is 16 or newer.
+func (p *probe) modern() bool {
+	var version int
+	_, _ = fmt.Sscanf(p.tx.Conn().PgConn().ParameterStatus("server_version"), "%d", &version)
+
+	return version >= 16
 }
 
 // inside runs fn in the database's own schema, and says whether that could be done.

@@ -36,6 +36,7 @@ type Step struct {
 	// Refused says why there is no such step, and what to write; "" otherwise.
 	Refused string `json:"refused"`
 
+	values string // the column that it gives values, or another type
 	derive *derivation
 	large  bool // what it scans has many rows
 	dear   bool // Rows compares every row with every other
@@ -215,7 +216,13 @@ func (c *comparison) createPartitionedIndex(w, whole, h object) []Step {
 			Lock: share, On: []string{w.Table},
 		})
 	}
-	for _, p := range c.have.relations {
+	partitions := slices.Clone(c.have.relations)
+	for _, p := range c.want.relations { // those that the same plan makes
+		if _, there := c.relations[p.Name]; !there {
+			partitions = append(partitions, p)
+		}
+	}
+	for _, p := range partitions {
 		if !p.Partition || p.Parent != w.Table || h.Attached[p.Name] != "" {
 			continue
 		}
@@ -303,9 +310,12 @@ func (c *comparison) addConstraint(w object, there bool) []Step {
 		if there {
 			statements = []string{w.drop(), w.create()}
 		}
+		steps := c.ofDomain(w.Table, statements...)
+		steps[0].Rows = c.misfitsOf(w)
 
-		return c.ofDomain(w.Table, statements...)
-	case w.Type == "c", w.Type == "f" && !partitioned:
+		return steps
+	case w.Type == "c", w.Type == "f" && !partitioned && !(c.relations[w.Target].Def != "" && c.look && !c.large([]string{w.Table})):
+		// PostgreSQL before 18 leaves the parts of a foreign key to a partitioned table NOT VALID. So a small table is read at once.
 		lock := accessExclusive
 		on := []string{w.Table}
 		if w.Type == "f" {
@@ -342,6 +352,19 @@ func (c *comparison) ofDomain(domain string, statements ...string) []Step {
 	}
 
 	return steps
+}
+
+// misfitsOf is a query for the values that a check of a domain refuses; "" where nothing is of that domain.
+func (c *comparison) misfitsOf(check object) string {
+	var queries []string
+	for _, o := range c.have.parts {
+		if o.Kind == "column" && o.Def == quoteIfNeeded(check.Table) && len(check.Expressions) == 1 {
+			queries = append(queries, fmt.Sprintf("SELECT %s AS \"column\", %s::text AS \"value\" FROM %s WHERE NOT (SELECT %s FROM (SELECT %s::%s) AS of (value))",
+				literal(o.Table+"."+o.Name), quote(o.Name), quote(o.Table), check.Expressions[0], quote(o.Name), check.Domain))
+		}
+	}
+
+	return strings.Join(queries, " UNION ALL ")
 }
 
 func (c *comparison) validate(w object) []Step {
