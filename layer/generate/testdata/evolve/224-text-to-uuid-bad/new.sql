@@ -1,0 +1,5 @@
+CREATE TABLE IF NOT EXISTS bk_keys (
+    id integer NOT NULL,
+    token uuid NOT NULL,
+    CONSTRAINT bk_keys_pkey PRIMARY KEY (id)
+);

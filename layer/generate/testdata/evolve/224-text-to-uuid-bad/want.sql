@@ -1,0 +1,1 @@
+SELECT (SELECT count(*) = 300 FROM bk_keys WHERE pg_typeof(token) = 'text'::regtype);

@@ -1,0 +1,3 @@
+INSERT INTO bk_s SELECT i, i FROM generate_series(1, 30) i;
+REFRESH MATERIALIZED VIEW bk_m;
+GRANT SELECT ON bk_m, bk_v1 TO PUBLIC;

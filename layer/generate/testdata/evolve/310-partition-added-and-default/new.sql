@@ -1,0 +1,13 @@
+CREATE TABLE IF NOT EXISTS bk_m (
+    day date NOT NULL,
+    id bigint NOT NULL,
+    v bigint,
+    w text NOT NULL, -- +fill 'w' || v
+    CONSTRAINT bk_m_pkey PRIMARY KEY (day, id),
+    CONSTRAINT bk_m_v_check CHECK (v > 0)
+) PARTITION BY RANGE (day);
+CREATE TABLE IF NOT EXISTS bk_m_2020 PARTITION OF bk_m FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');
+CREATE TABLE IF NOT EXISTS bk_m_2021 PARTITION OF bk_m FOR VALUES FROM ('2021-01-01') TO ('2022-01-01');
+CREATE TABLE IF NOT EXISTS bk_m_rest PARTITION OF bk_m DEFAULT;
+CREATE INDEX IF NOT EXISTS bk_m_v_idx ON bk_m (v) WHERE w <> '';
+CREATE UNIQUE INDEX IF NOT EXISTS bk_m_w_key ON bk_m (w, day);

@@ -1,0 +1,9 @@
+CREATE TABLE IF NOT EXISTS bk_m (
+    day date NOT NULL,
+    id bigint NOT NULL,
+    v integer,
+    CONSTRAINT bk_m_pkey PRIMARY KEY (day, id)
+) PARTITION BY RANGE (day);
+CREATE TABLE IF NOT EXISTS bk_m_2020 PARTITION OF bk_m FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');
+CREATE TABLE IF NOT EXISTS bk_m_rest PARTITION OF bk_m DEFAULT;
+CREATE INDEX IF NOT EXISTS bk_m_v_idx ON bk_m (v);

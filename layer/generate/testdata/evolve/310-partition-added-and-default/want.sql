@@ -1,0 +1,1 @@
+SELECT (SELECT count(*) = 300 AND bool_and(w = 'w' || id AND v = id) FROM bk_m) AND (SELECT count(*) = 3 FROM pg_inherits WHERE inhparent = 'bk_m'::regclass) AND (SELECT bool_and(indisvalid) AND count(*) = 12 FROM pg_index WHERE indrelid IN (SELECT relid FROM pg_partition_tree('bk_m')));

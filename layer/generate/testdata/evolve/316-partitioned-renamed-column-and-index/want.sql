@@ -1,0 +1,1 @@
+SELECT (SELECT count(*) = 100 AND bool_and(amount = id) FROM bk_l WHERE area IN ('a', 'b')) AND (SELECT count(*) = 8 AND bool_and(indisvalid) FROM pg_index WHERE indrelid IN (SELECT relid FROM pg_partition_tree('bk_l')));

@@ -1,0 +1,5 @@
+CREATE TABLE IF NOT EXISTS bk_stay (
+    id integer NOT NULL,
+    n bigint NOT NULL,
+    CONSTRAINT bk_stay_pkey PRIMARY KEY (id)
+);

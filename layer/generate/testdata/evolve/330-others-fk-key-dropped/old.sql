@@ -1,0 +1,6 @@
+CREATE TABLE IF NOT EXISTS bk_p (
+    id integer NOT NULL,
+    code text NOT NULL,
+    CONSTRAINT bk_p_pkey PRIMARY KEY (id),
+    CONSTRAINT bk_p_code_key UNIQUE (code)
+);

@@ -1,0 +1,1 @@
+SELECT (SELECT count(*) = 20 FROM somebodys);

@@ -1,0 +1,1 @@
+SELECT (SELECT count(*) = 20 FROM somebodys) AND (SELECT count(*) = 20 FROM somebodys_m) AND to_regclass('somebodys_m_key') IS NOT NULL AND obj_description('somebodys'::regclass) = 'mine''s' AND (SELECT count(*) = 3 FROM pg_class WHERE relname IN ('somebodys', 'somebodys_m', 'bk_v') AND relacl IS NOT NULL);

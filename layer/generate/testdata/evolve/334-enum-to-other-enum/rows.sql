@@ -1,0 +1,1 @@
+INSERT INTO bk_e SELECT i, 'x', '{x,y}' FROM generate_series(1, 200) i;

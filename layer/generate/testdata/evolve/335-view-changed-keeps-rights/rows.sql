@@ -1,0 +1,4 @@
+INSERT INTO bk_p SELECT i, i, i FROM generate_series(1, 20) i;
+GRANT SELECT, UPDATE ON "Bk View" TO PUBLIC;
+GRANT SELECT ("Top") ON bk_w TO PUBLIC;
+GRANT SELECT ON bk_m TO PUBLIC;

@@ -1,0 +1,1 @@
+SELECT (SELECT relacl::text LIKE '%=rw%' FROM pg_class WHERE relname = 'Bk View') AND (SELECT attacl IS NOT NULL FROM pg_attribute WHERE attrelid = 'bk_w'::regclass AND attname = 'Top') AND (SELECT relacl IS NOT NULL FROM pg_class WHERE relname = 'bk_m') AND NOT EXISTS (SELECT FROM pg_class WHERE relname LIKE 'musicstore%' AND relkind = 'v');

@@ -1,0 +1,16 @@
+CREATE TABLE IF NOT EXISTS bk_h (
+    id bigint NOT NULL,
+    value bigint NOT NULL, -- +was v
+    note text NOT NULL,
+    state text DEFAULT 'new' NOT NULL,
+    CONSTRAINT bk_h_pkey PRIMARY KEY (id)
+) PARTITION BY HASH (id);
+CREATE TABLE IF NOT EXISTS bk_h_0 PARTITION OF bk_h FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE IF NOT EXISTS bk_h_1 PARTITION OF bk_h FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+CREATE TABLE IF NOT EXISTS bk_r (
+    id bigint NOT NULL,
+    h_id bigint NOT NULL,
+    CONSTRAINT bk_r_pkey PRIMARY KEY (id),
+    CONSTRAINT bk_r_h_id_fkey FOREIGN KEY (h_id) REFERENCES bk_h (id) ON DELETE CASCADE
+);
+CREATE INDEX IF NOT EXISTS bk_h_value_idx ON bk_h (value);

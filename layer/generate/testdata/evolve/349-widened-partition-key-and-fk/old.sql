@@ -1,0 +1,15 @@
+CREATE TABLE IF NOT EXISTS bk_h (
+    id bigint NOT NULL,
+    v integer,
+    note varchar(10) NOT NULL,
+    CONSTRAINT bk_h_pkey PRIMARY KEY (id)
+) PARTITION BY HASH (id);
+CREATE TABLE IF NOT EXISTS bk_h_0 PARTITION OF bk_h FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE IF NOT EXISTS bk_h_1 PARTITION OF bk_h FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+CREATE TABLE IF NOT EXISTS bk_r (
+    id bigint NOT NULL,
+    h_id bigint,
+    CONSTRAINT bk_r_pkey PRIMARY KEY (id),
+    CONSTRAINT bk_r_h_id_fkey FOREIGN KEY (h_id) REFERENCES bk_h (id)
+);
+CREATE INDEX IF NOT EXISTS bk_h_v_idx ON bk_h (v);
