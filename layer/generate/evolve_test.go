@@ -90,6 +90,13 @@ func evolves(t *testing.T, names ...string) {
 
 				return string(b)
 			}
+			check := func(db *pgx.Conn, m *dbtx.Metadata) {
+				differences, err := layerschema.Check(t.Context(), db, m)
+				require.NoError(t, err)
+				require.Empty(t, slices.DeleteFunc(differences, func(d layerschema.Difference) bool {
+					return strings.HasPrefix(d.Name, "somebody") // what rows.sql makes for somebody else
+				}))
+			}
 			was, m := metadataOf(t, text("old.sql")), metadataOf(t, text("new.sql"))
 			old := func() (url string, db *pgx.Conn) {
 				url = newDatabase(t)
@@ -113,9 +120,7 @@ func evolves(t *testing.T, names ...string) {
 				require.Regexp(t, strings.TrimSpace(text("says")), err.Error())
 			} else {
 				require.NoError(t, err)
-				differences, err := layerschema.Check(t.Context(), db, m)
-				require.NoError(t, err)
-				require.Empty(t, differences)
+				check(db, m)
 				again, err := layerschema.Migrate(t.Context(), db, dbtx.SQL{Metadata: m}, opts)
 				require.NoError(t, err)
 				require.Empty(t, again)
@@ -127,9 +132,7 @@ func evolves(t *testing.T, names ...string) {
 				sql, err := plan.SQL()
 				require.NoError(t, err)
 				psql(t, url, sql)
-				differences, err = layerschema.Check(t.Context(), other, m)
-				require.NoError(t, err)
-				require.Empty(t, differences)
+				check(other, m)
 			}
 			var want bool
 			require.NoError(t, db.QueryRow(t.Context(), text("want.sql")).Scan(&want))
