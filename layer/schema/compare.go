@@ -55,6 +55,7 @@ type comparison struct {
 	unwanted   map[id]object     // what the database has of these that has no match yet
 	remade     map[id]bool       // keys of the database that do not stay as they are
 	kept       map[string]object // views that are dropped, and made by a later step: see keepRights
+	gone       map[id]bool       // foreign keys that another type of a column takes away
 	readded    map[id]bool       // columns that are dropped and added again, with the indexes and constraints on them
 	found      []finding
 }
@@ -73,7 +74,7 @@ func compare(want, have *catalogue, extensions []string, m *dbtx.Metadata, p *pr
 		m: m, probe: p,
 		want: want, have: have, statements: statements,
 		relations: map[string]object{}, same: map[string]bool{}, apart: map[string]bool{}, changed: map[string]bool{},
-		wanted: map[id]bool{}, unwanted: map[id]object{}, remade: map[id]bool{}, readded: map[id]bool{}, kept: map[string]object{},
+		wanted: map[id]bool{}, unwanted: map[id]object{}, remade: map[id]bool{}, readded: map[id]bool{}, gone: map[id]bool{}, kept: map[string]object{},
 	}
 	for _, st := range statements {
 		if st.Kind == dbtx.KindExtension && slices.Contains(extensions, st.Name) {
@@ -627,7 +628,7 @@ func (c *comparison) comparePart(w object) {
 	case w.Kind == "constraint":
 		when = constraintIs
 	}
-	if there && c.goesAlong(h) {
+	if there && (c.goesAlong(h) || c.gone[h.id()]) {
 		there, c.remade[h.id()] = false, true
 	}
 	old, renamed := c.underAnotherName(w)

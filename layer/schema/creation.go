@@ -324,12 +324,12 @@ func (c *comparison) retyped(w, h object) (drop, create []string) {
 			again = append(again, other.withComment()...)
 		case (o.Type == "c" || o.Type == "x" || o.Kind == "index") && differs && mentions(o.Def),
 			o.Type == "f" && w.Category != h.Category && slices.Contains(o.Keys, quoteIfNeeded(h.Name)):
-			drop = append(drop, o.drop())
+			drop, c.gone[o.id()] = append(drop, o.drop()), o.Type == "f"
 		}
 	}
 	for _, o := range c.have.parts {
 		if o.Type == "f" && o.Target == h.Table && w.Category != h.Category && slices.Contains(o.TargetKeys, quoteIfNeeded(h.Name)) {
-			drop = append(drop, o.drop())
+			drop, c.gone[o.id()] = append(drop, o.drop()), true
 			if c.foreign(o.Table) {
 				c.stays(o, h.Table+"."+h.Name)
 			}
