@@ -292,6 +292,26 @@ func (p *probe) listing(query string) string {
 	return query
 }
 
+// fitsAll says whether each value of a type is one of another.
+func fitsAll(from, to string) bool {
+	from, fromMod := typeAndModifier(from)
+	to, toMod := typeAndModifier(to)
+	whole := []string{"smallint", "integer", "bigint"}
+	number := slices.Index(whole, from)
+	switch {
+	case toMod == nil && (to == "text" || to == "character varying"):
+		return true
+	case number >= 0:
+		return slices.Index(whole, to) >= number || toMod == nil && slices.Contains([]string{"numeric", "real", "double precision"}, to)
+	case strings.HasPrefix(from, "timestamp") || from == "date":
+		return strings.HasPrefix(to, "timestamp") || to == "date"
+	case from == "numeric" && to == from:
+		return toMod == nil || fromMod != nil && toMod[0]-toMod[1] >= fromMod[0]-fromMod[1] && toMod[1] >= fromMod[1]
+	default:
+		return from == to && (toMod == nil || fromMod != nil && toMod[0] >= fromMod[0])
+	}
+}
+
 // misfits is a query for the rows whose value does not fit another type of its column; "" where we know none. labels are those of an enum, and
 // modern says that the server is 16 or newer.
 func misfits(w, h object, labels []string, modern bool) string {

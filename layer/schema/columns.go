@@ -251,7 +251,7 @@ func (c *comparison) changeColumn(w, h object) []Step {
 			case loses && !keeps(h.Def, w.Def) && !(c.isEnum(w.Def) && c.isEnum(h.Def)): // a label becomes that label
 				steps[0].Loses = "a part of the values, or may"
 			}
-			if w.Def != h.Def && !c.readded[h.id()] {
+			if !fitsAll(h.Def, w.Def) && !c.readded[h.id()] {
 				var labels []string
 				for _, o := range c.want.relations {
 					if o.Kind == "enum" && quoteIfNeeded(o.Name) == w.Def {

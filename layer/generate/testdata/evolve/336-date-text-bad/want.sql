@@ -1,0 +1,1 @@
+SELECT (SELECT count(*) = 20 FROM bk_d WHERE pg_typeof(born) = 'text'::regtype);
