@@ -123,13 +123,13 @@ func (p *probe) foreseen(table string) (sql string, omitted bool) {
 	if names == nil {
 		return "", false
 	}
-	real := table
+	now := table
 	for _, h := range p.future.have.relations {
 		if h.Kind == "table" && h.Name == table {
-			real = h.former()
+			now = h.former()
 		}
 	}
-	sql = "SELECT " + strings.Join(list, ", ") + " FROM " + p.future.schema + "." + quote(real)
+	sql = "SELECT " + strings.Join(list, ", ") + " FROM " + p.future.schema + "." + quote(now)
 	set := func(name, expression string) {
 		list = nil
 		for _, other := range names {

@@ -248,7 +248,7 @@ func (c *comparison) changeColumn(w, h object) []Step {
 			switch whole := c.readded[h.id()] && h.Generated == ""; {
 			case whole:
 				steps[0].Loses = "the values of the column"
-			case loses && !keeps(h.Def, w.Def) && !(c.isEnum(w.Def) && c.isEnum(h.Def)): // a label becomes that label
+			case loses && !keeps(h.Def, w.Def) && (!c.isEnum(w.Def) || !c.isEnum(h.Def)): // a label becomes that label
 				steps[0].Loses = "a part of the values, or may"
 			}
 			if !fitsAll(h.Def, w.Def) && !c.readded[h.id()] {

@@ -314,7 +314,7 @@ func (c *comparison) addConstraint(w object, there bool) []Step {
 		steps[0].Rows = c.misfitsOf(w)
 
 		return steps
-	case w.Type == "c", w.Type == "f" && !partitioned && !(c.relations[w.Target].Def != "" && c.look && !c.large([]string{w.Table})):
+	case w.Type == "c", w.Type == "f" && !partitioned && (c.relations[w.Target].Def == "" || !c.look || c.large([]string{w.Table})):
 		// PostgreSQL before 18 leaves the parts of a foreign key to a partitioned table NOT VALID. So a small table is read at once.
 		lock := accessExclusive
 		on := []string{w.Table}
