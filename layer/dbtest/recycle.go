@@ -214,7 +214,7 @@ func (r *recycler) learn(d *database) {
 }
 
 // lookTimeout bounds the time to look at a database.
-const lookTimeout = 30 * time.Second
+const lookTimeout = time.Minute
 
 // errInUse is what look returns when something in the database goes on.
 var errInUse = errors.New("a connection to the test's database, or a prepared transaction, is still open at its end")
@@ -224,7 +224,7 @@ var errInUse = errors.New("a connection to the test's database, or a prepared tr
 func (r *recycler) look(d *database, script string) (text string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
 	defer cancel()
-	own, err := d.renew(ctx, r.patience)
+	own, err := d.renew(ctx, 4*r.patience) // pgx takes up to 15 s to close a connection whose statement was cancelled
 	if err != nil {
 		return "", err
 	}
