@@ -65,7 +65,7 @@ func TestMigrate_Evolves(t *testing.T) {
 
 func TestSoak_MigrateEvolves(t *testing.T) {
 	t.Parallel()
-	dbtest.Soak(t)
+	dbtest.Full(t)
 	folders, err := filepath.Glob("testdata/evolve/*")
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(folders), 14)
