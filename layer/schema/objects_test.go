@@ -252,7 +252,7 @@ func TestCheck_FindsChangesOfEveryKindOfObject(t *testing.T) {
 
 func TestSoak_CheckFindsAndMendsEveryChangeOfEveryKindOfObject(t *testing.T) {
 	t.Parallel()
-	dbtest.Soak(t)
+	dbtest.Full(t)
 	findObjectChanges(t, 1)
 }
 

@@ -192,7 +192,7 @@ func TestCheck_MendsOtherSchemas(t *testing.T) {
 
 func TestSoak_CheckMendsOtherSchemas(t *testing.T) {
 	t.Parallel()
-	dbtest.Soak(t)
+	dbtest.Full(t)
 	mendOthers(t, 1)
 }
 
