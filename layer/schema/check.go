@@ -35,10 +35,7 @@ type Difference struct {
 
 // String returns the difference in words, on one line unless a name or definition has several.
 func (d Difference) String() string {
-	of := d.Kind + " " + d.Name
-	if d.Table != "" && d.Table != d.Name {
-		of = d.Kind + " " + d.Table + "." + d.Name
-	}
+	of := d.Kind + " " + nameOf(d.Table, d.Name)
 	switch {
 	case d.Have == "" && d.Want == d.Kind:
 		return of + " is missing"

@@ -252,16 +252,7 @@ func (c *comparison) again(h object) []string {
 // stays refuses a change that something of somebody else's does not survive.
 func (c *comparison) stays(h object, of string) {
 	c.addSteps(extensionIs, h, "kept", h.describe(), []Step{{Breaks: true, Refused: fmt.Sprintf(
-		"%s, which the files do not have, needs %s, which changes: drop it, or write it into the files", h.Kind+" "+h.of(), of)}})
-}
-
-// of is the name of something with that of its table.
-func (o object) of() string {
-	if o.Table != "" && o.Table != o.Name {
-		return o.Table + "." + o.Name
-	}
-
-	return o.Name
+		"%s, which the files do not have, needs %s, which changes: drop it, or write it into the files", h.Kind+" "+nameOf(h.Table, h.Name), of)}})
 }
 
 // functionAgain returns the steps that drop a function and make it with another result. The constraints and indexes that need it go

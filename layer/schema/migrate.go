@@ -168,8 +168,14 @@ func misfit(of, table, state string) string {
 
 // take adds the steps that mend a difference.
 func (p *Plan) take(look *probe, d Difference, opts MigrateOptions) {
-	of := d.Kind + " " + nameOf(d)
+	of := d.Kind + " " + nameOf(d.Table, d.Name)
 	filled := false
+	state := "" // with which the values of a column can't be made
+	fails := func(step Step) bool {
+		state = look.fails(d.Table, step.values)
+
+		return state != ""
+	}
 	for _, step := range d.Steps {
 		if opts.Expand && step.Breaks {
 			p.Later = append(p.Later, d.String())
@@ -204,8 +210,8 @@ func (p *Plan) take(look *probe, d Difference, opts MigrateOptions) {
 			if look.now(look.former(step.Rows)) {
 				p.Refusals = append(p.Refusals, inTheWay(of, table, look.former(step.Rows)))
 			}
-		case !opts.underWay && step.values != "" && look.fails(d.Table, step.values) != "":
-			p.Refusals = append(p.Refusals, misfit(of, d.Table, look.fails(d.Table, step.values)))
+		case !opts.underWay && step.values != "" && fails(step):
+			p.Refusals = append(p.Refusals, misfit(of, d.Table, state))
 		case !opts.underWay && step.Batches && step.derive == nil && look.unreadable(d.Table) != "":
 			p.Refusals = append(p.Refusals, of+": PostgreSQL can't read what is to fill it: "+look.unreadable(d.Table))
 		case rows && step.values == "" && step.Rows != "" && !filled && (!step.dear || !step.large) && look.finds(step.Rows):
@@ -227,12 +233,13 @@ func (s Step) Losing() string {
 	return fmt.Sprintf("%s (%d)", s.Loses, s.Lost)
 }
 
-func nameOf(d Difference) string {
-	if d.Table != "" && d.Table != d.Name {
-		return d.Table + "." + d.Name
+// nameOf is the name of something with that of its table.
+func nameOf(table, name string) string {
+	if table != "" && table != name {
+		return table + "." + name
 	}
 
-	return d.Name
+	return name
 }
 
 func isObject(kind string) bool {

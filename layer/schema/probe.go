@@ -226,21 +226,5 @@ func (p *probe) modern() bool {
 
 // inside runs fn in the database's own schema, and says whether that could be done.
 func (p *probe) inside(fn func(tx pgx.Tx) error) bool {
-	if p.err != nil {
-		return false
-	}
-	nested, err := p.tx.Begin(p.ctx)
-	if err == nil {
-		if err = exec(p.ctx, nested, "SET LOCAL search_path = "+p.site.have); err == nil {
-			err = fn(nested)
-		}
-		if failure := nested.Rollback(p.ctx); failure != nil {
-			p.err = failure
-		}
-	}
-	if err != nil && !unreadable(err) {
-		p.err = err
-	}
-
-	return err == nil && p.err == nil
+	return p.nested(p.site.have, fn, false) == nil && p.err == nil
 }
