@@ -76,11 +76,7 @@ func source[T any](args []any, from []int, i int, before error) (value T, null b
 	case nil:
 		return value, true, nil
 	case read:
-		if v.bytes == nil {
-			return value, true, nil
-		}
-
-		return value, false, v.types.Scan(v.oid, v.format, v.bytes, &value)
+		return scanned[T](v)
 	case *T:
 		if v == nil {
 			return value, true, nil
@@ -92,4 +88,15 @@ func source[T any](args []any, from []int, i int, before error) (value T, null b
 	}
 
 	return value, false, &MismatchError{fmt.Sprintf("its function takes a %T, and the query has a %T", value, args[from[i]])}
+}
+
+// scanned stands apart because its value is on the heap: in source, the arguments of every query would be.
+func scanned[T any](r read) (value T, null bool, err error) {
+	if r.bytes == nil {
+		return value, true, nil
+	}
+
+	err = r.types.Scan(r.oid, r.format, r.bytes, &value)
+
+	return value, false, err
 }
