@@ -400,7 +400,7 @@ func (r *Run) guess(p dbtx.Param) string {
 	}
 }
 
-// learn remembers the columns of a row that a query returned.
+// learn remembers the columns of a row that a query returned. A row that was only read may be another run's, so it replaces nothing.
 func (r *Run) learn(q *dbtx.Query, of reflect.Value) {
 	if of.Kind() == reflect.Slice && of.Len() > 0 {
 		of = of.Index(0)
@@ -411,11 +411,15 @@ func (r *Run) learn(q *dbtx.Query, of reflect.Value) {
 	for i := range of.NumField() {
 		column := of.Type().Field(i).Tag.Get("json")
 		for _, u := range q.Uses {
-			if slices.Contains(slices.Concat(u.Select, u.Insert, u.Update), column) {
-				r.known[dbtx.ColumnOf{Table: u.Table, Column: column}] = of.Field(i)
-
-				break
+			if !slices.Contains(slices.Concat(u.Select, u.Insert, u.Update), column) {
+				continue
 			}
+			at := dbtx.ColumnOf{Table: u.Table, Column: column}
+			if _, known := r.known[at]; !known || len(u.Insert)+len(u.Update) > 0 {
+				r.known[at] = of.Field(i)
+			}
+
+			break
 		}
 	}
 }
