@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -198,6 +199,7 @@ func TestMigrate_WaitsForATableThatIsLocked(t *testing.T) {
 	db, other := withJobs(t, url), connect(t, url)
 	sql := newJobs(t, "upper(state)")
 	locked := false
+	var ended sync.WaitGroup
 	_, err := schema.Migrate(t.Context(), db, sql, schema.MigrateOptions{
 		LockTimeout: 50 * time.Millisecond,
 		Progress: func(step schema.Step, _ int) {
@@ -206,12 +208,13 @@ func TestMigrate_WaitsForATableThatIsLocked(t *testing.T) {
 			}
 			locked = true
 			run(t, other, "BEGIN; LOCK TABLE jobs")
-			go func() {
+			ended.Go(func() {
 				time.Sleep(500 * time.Millisecond)
 				_, _ = other.Exec(context.WithoutCancel(t.Context()), "COMMIT")
-			}()
+			})
 		},
 	})
+	ended.Wait()
 	require.NoError(t, err)
 	require.True(t, locked)
 	arrived(t, db, sql)
