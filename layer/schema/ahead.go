@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"musicstore/layer/dbtx"
 	"musicstore/layer/internal/sqlstate"
 	"musicstore/layer/settings"
 
@@ -20,11 +19,9 @@ import (
 
 // ahead has those views.
 type ahead struct {
-	want, have *catalogue
-	m          *dbtx.Metadata
-	views      map[string]string // their queries, by table; "" where there is none
-	errors     map[string]string // why PostgreSQL does not read one
-	schema     string            // of the tables that are there
+	views  map[string]string // their queries, by table; "" where there is none
+	errors map[string]string // why PostgreSQL does not read one
+	schema string            // of the tables that are there
 }
 
 // ahead returns the query that has the rows of a table as they will be, once a view of it has taken the table's place among the files. It returns
@@ -64,8 +61,8 @@ func (p *probe) begin() bool {
 	}, true) != nil {
 		return false
 	}
-	for _, w := range p.future.want.relations {
-		if w.isFunction() && w.Kind != "aggregate" && slices.ContainsFunc(p.future.have.relations, func(h object) bool {
+	for _, w := range p.want.relations {
+		if w.isFunction() && w.Kind != "aggregate" && slices.ContainsFunc(p.have.relations, func(h object) bool {
 			return h.Name == w.Name && h.Def != w.Def && h.Result == w.Result && h.Arguments == w.Arguments
 		}) {
 			_ = p.nested(p.site.have, func(tx pgx.Tx) error { return exec(p.ctx, tx, "SET LOCAL check_function_bodies = off;"+w.replace()) }, true)
@@ -104,30 +101,14 @@ func (p *probe) nested(path string, fn func(tx pgx.Tx) error, stays bool) error 
 
 // foreseen is the query of ahead. omitted says that it does not have all columns.
 func (p *probe) foreseen(table string) (sql string, omitted bool) {
-	columns := table // a partition has those of its parent
-	for _, objects := range [][]object{p.future.want.relations, p.future.have.relations} {
-		for i := 0; i < len(objects); i++ {
-			if o := objects[i]; o.Name == columns && o.Partition && o.Parent != "" {
-				columns, i = o.Parent, -1
-			}
-		}
-	}
-	var names, list []string
-	had := map[string]object{}
-	for _, h := range p.future.have.parts {
-		if h.Kind == "column" && h.Table == columns && h.Def != "" {
-			names, had[h.Name] = append(names, h.Name), h
-			list = append(list, quote(h.former())+" AS "+quote(h.Name))
-		}
-	}
-	if names == nil {
+	now, list, _ := p.formerly(table)
+	if list == nil {
 		return "", false
 	}
-	now := table
-	for _, h := range p.future.have.relations {
-		if h.Kind == "table" && h.Name == table {
-			now = h.former()
-		}
+	var names []string
+	had := map[string]object{}
+	for _, h := range p.columns(table) {
+		names, had[h.Name] = append(names, h.Name), h
 	}
 	sql = "SELECT " + strings.Join(list, ", ") + " FROM " + p.future.schema + "." + quote(now)
 	set := func(name, expression string) {
@@ -142,7 +123,8 @@ func (p *probe) foreseen(table string) (sql string, omitted bool) {
 		}
 		sql = "SELECT " + strings.Join(list, ", ") + " FROM (" + sql + ") AS " + quote(table)
 	}
-	for _, w := range p.future.want.parts {
+	columns := p.root(table)
+	for _, w := range p.want.parts {
 		if w.Kind == "column" && w.Table == columns && w.Generated == "" {
 			if expression := p.becomes(w, had[w.Name]); expression != "" {
 				set(w.Name, expression)
@@ -150,7 +132,7 @@ func (p *probe) foreseen(table string) (sql string, omitted bool) {
 			omitted = omitted || !slices.Contains(names, w.Name)
 		}
 	}
-	for _, w := range p.future.want.parts {
+	for _, w := range p.want.parts {
 		if w.Kind == "column" && w.Table == columns && w.Generated != "" {
 			set(w.Name, "("+w.Generated+")::"+w.Def)
 		}
@@ -161,12 +143,15 @@ func (p *probe) foreseen(table string) (sql string, omitted bool) {
 
 // becomes is the expression for what a column will be; "" where it stays as it is, or can't be told. h is the column that is there.
 func (p *probe) becomes(w, h object) string {
-	there, meta := h.Def != "", metaOf(p.future.m, w.Table, w.Name)
+	there, meta := h.Def != "", metaOf(p.m, w.Table, w.Name)
+	filling := p.have.filling(w)
+	notNull := w.NotNull && (!h.NotNull || h.NotValid)
 	fill := meta.Fill
-	if !there && fill == "" {
-		if fill = w.Default; fill == "" {
-			fill = meanwhile(meta)
-		}
+	if fill == "" && (!there || filling) {
+		fill = w.Default
+	}
+	if fill == "" && w.Default == "" && (!there || notNull) {
+		fill = meanwhile(meta)
 	}
 	as := func(expression string) string {
 		expression += "::" + w.Def
@@ -177,7 +162,7 @@ func (p *probe) becomes(w, h object) string {
 		return expression
 	}
 	own := func(o object) bool { // its type is not the same one on both sides
-		return slices.ContainsFunc(slices.Concat(p.future.want.relations, p.future.have.relations), func(r object) bool {
+		return slices.ContainsFunc(slices.Concat(p.want.relations, p.have.relations), func(r object) bool {
 			return (r.Kind == "enum" || r.Kind == "domain" || r.Kind == "type") && quoteIfNeeded(r.Name) == strings.TrimRight(o.Def, "[]")
 		})
 	}
@@ -194,7 +179,7 @@ func (p *probe) becomes(w, h object) string {
 	case w.Def != h.Def || w.Collation != h.Collation:
 		expression = as(quote(w.Name))
 	}
-	if w.NotNull && !h.NotNull && fill != "" {
+	if fill != "" && (notNull || filling) {
 		if expression == "" {
 			expression = quote(w.Name)
 		}
@@ -219,7 +204,7 @@ func fits(expression, typ string) string {
 // unreadable returns what PostgreSQL says of the expressions that fill the new columns of a table, where it can't read them: it says nothing
 // of rows.
 func (p *probe) unreadable(table string) string {
-	if p.future.want == nil {
+	if p.future == nil {
 		return ""
 	}
 	p.ahead(table)
@@ -229,14 +214,13 @@ func (p *probe) unreadable(table string) string {
 
 // over returns the tables that a query of ours reads, and whether all of them have their rows ahead.
 func (p *probe) over(query string) (tables []string, known bool) {
-	if p.future.want == nil {
+	if p.future == nil {
 		return nil, false
 	}
-	for _, h := range p.future.have.relations {
-		if h.Kind == "table" && strings.Contains(query, " FROM "+quote(h.Name)) {
-			if tables = append(tables, h.Name); p.ahead(h.Name) == "" {
-				return nil, false
-			}
+	tables = p.read(query)
+	for _, name := range tables {
+		if p.ahead(name) == "" {
+			return nil, false
 		}
 	}
 
@@ -284,9 +268,7 @@ func (p *probe) listing(query string) string {
 		return query
 	}
 	for _, name := range tables {
-		from := " FROM (" + p.future.views[name] + ") AS " + quote(name)
-		query = strings.ReplaceAll(query, " FROM "+quote(name)+" AS ", strings.TrimSuffix(from, quote(name)))
-		query = strings.ReplaceAll(query, " FROM "+quote(name)+" ", from+" ")
+		query = inPlace(query, name, "("+p.future.views[name]+")")
 	}
 
 	return query

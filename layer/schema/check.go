@@ -131,9 +131,9 @@ var ErrNoSchema = errors.New("can't make a schema to compare with")
 func Check(ctx context.Context, db DB, m *dbtx.Metadata) ([]Difference, error) {
 	var differences []Difference
 	err := catalogues(ctx, db, m, func(tx pgx.Tx, s *site, want, have *catalogue, missing []string) error {
-		named, names := renames(m, want, have)
-		p := &probe{ctx: ctx, tx: tx, site: s, names: names, renames: named}
-		differences = append(append([]Difference{}, named...), compare(want, have, missing, m, p)...)
+		named := renames(m, want, have)
+		p := &probe{ctx: ctx, tx: tx, site: s, m: m, want: want, have: have, renames: named}
+		differences = append(append([]Difference{}, named...), compare(p, missing)...)
 
 		return p.err
 	})
@@ -566,6 +566,25 @@ WITH here AS MATERIALIZED (
     END AS state
     FROM pg_catalog.pg_trigger
     WHERE tgenabled <> 'O'
+), stored AS (
+    SELECT
+        attrelid, attnum, (
+            SELECT jsonb_object_agg(name, value)
+            FROM (
+                SELECT split_part(o, '=', 1), substr(o, strpos(o, '=') + 1) FROM unnest(attoptions) AS o
+                UNION ALL
+                SELECT 'STATISTICS', attstattarget::text WHERE attstattarget >= 0 -- NULL, and -1 before PostgreSQL 17, is the default
+                UNION ALL
+                SELECT 'STORAGE', letters.names ->> attstorage::text WHERE attstorage <> typstorage
+                UNION ALL
+                SELECT 'COMPRESSION', CASE attcompression WHEN 'l' THEN 'lz4' ELSE 'pglz' END WHERE attcompression <> ''
+            ) AS setting (name, value)
+        ) AS settings,
+        letters.names ->> typstorage::text AS storage
+    FROM (SELECT jsonb '{"p": "PLAIN", "e": "EXTERNAL", "x": "EXTENDED", "m": "MAIN"}') AS letters (names), pg_catalog.pg_attribute
+    JOIN relation AS r ON r.oid = attrelid
+    JOIN pg_catalog.pg_type AS t ON t.oid = atttypid
+    WHERE relkind IN ('r', 'p', 'm') AND attnum > 0 AND NOT attisdropped
 ), sequence (oid, type, options) AS (
     SELECT seqrelid, 'AS ' || format_type(seqtypid, NULL), ARRAY[
         'INCREMENT BY ' || seqincrement, 'MINVALUE ' || seqmin, 'MAXVALUE ' || seqmax, 'START WITH ' || seqstart,
@@ -763,20 +782,8 @@ WITH here AS MATERIALIZED (
         'Default', CASE WHEN attgenerated = '' THEN pg_get_expr(adbin, adrelid) ELSE '' END,
         'Generated', CASE WHEN attgenerated <> '' THEN pg_get_expr(adbin, adrelid) ELSE '' END,
         'Virtual', attgenerated = 'v',
-        'Settings', (
-            SELECT jsonb_object_agg(name, value)
-            FROM (
-                SELECT split_part(o, '=', 1), substr(o, strpos(o, '=') + 1) FROM unnest(attoptions) AS o
-                UNION ALL
-                SELECT 'STATISTICS', attstattarget::text WHERE attstattarget >= 0 -- NULL, and -1 before PostgreSQL 17, is the default
-                UNION ALL
-                SELECT 'STORAGE', CASE attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'x' THEN 'EXTENDED' ELSE 'MAIN' END
-                WHERE attstorage <> typstorage
-                UNION ALL
-                SELECT 'COMPRESSION', CASE attcompression WHEN 'l' THEN 'lz4' ELSE 'pglz' END WHERE attcompression <> ''
-            ) AS setting (name, value)
-        ),
-        'Storage', CASE typstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'x' THEN 'EXTENDED' ELSE 'MAIN' END,
+        'Settings', settings,
+        'Storage', storage,
         'Identity', CASE attidentity WHEN 'a' THEN 'ALWAYS' WHEN 'd' THEN 'BY DEFAULT' ELSE '' END,
         'Sequence', CASE s.deptype WHEN 'a' THEN type || options ELSE options END, -- that of an identity has the column's type
         'Serial', CASE WHEN s.deptype = 'a' THEN s.objid::regclass::text ELSE '' END,
@@ -785,6 +792,7 @@ WITH here AS MATERIALIZED (
     FROM relation AS r
     JOIN pg_catalog.pg_attribute AS a ON attrelid = r.oid
     JOIN pg_catalog.pg_type AS t ON t.oid = atttypid
+    JOIN stored USING (attrelid, attnum)
     LEFT JOIN pg_catalog.pg_attrdef ON adrelid = attrelid AND adnum = attnum
     LEFT JOIN pg_catalog.pg_constraint AS nn ON nn.conrelid = r.oid AND nn.contype = 'n' AND nn.conkey = ARRAY[attnum]
     LEFT JOIN (
@@ -795,13 +803,16 @@ WITH here AS MATERIALIZED (
     WHERE relkind IN ('r', 'p') AND NOT relispartition AND attnum > 0 AND NOT attisdropped
     UNION ALL
     SELECT 'pg_catalog.pg_class'::regclass, r.oid, attnum, jsonb_build_object(
-        'Kind', 'column', 'Table', relname, 'Name', attname -- for their comments
+        'Kind', 'column', 'Table', relname, 'Name', attname, -- for their comments and settings
+        'Settings', settings,
+        'Storage', storage
     )
     FROM relation AS r
     JOIN pg_catalog.pg_attribute ON attrelid = r.oid
-    JOIN pg_catalog.pg_description
-        ON objoid >= 16384 AND objoid = r.oid AND classoid = 'pg_catalog.pg_class'::regclass AND objsubid = attnum
-    WHERE relkind IN ('v', 'm', 'c') OR relispartition
+    LEFT JOIN stored USING (attrelid, attnum)
+    WHERE (relkind IN ('v', 'm', 'c') OR relispartition) AND (settings IS NOT NULL OR EXISTS (
+        SELECT FROM pg_catalog.pg_description WHERE objoid = r.oid AND classoid = 'pg_catalog.pg_class'::regclass AND objsubid = attnum
+    ))
     UNION ALL
     SELECT 'pg_catalog.pg_constraint'::regclass, c.oid, 0, jsonb_build_object(
         'Kind', 'constraint', 'Table', r.relname, 'Name', conname,
@@ -933,6 +944,17 @@ ORDER BY o.oid, n`
 type catalogue struct {
 	relations []object // tables, views, types, functions and the like
 	parts     []object // what belongs to a table, a view or a domain
+}
+
+// part returns a part of a table, a view or a domain.
+func (c *catalogue) part(kind, table, name string) (object, bool) {
+	for _, o := range c.parts {
+		if o.Kind == kind && o.Table == table && o.Name == name {
+			return o, true
+		}
+	}
+
+	return object{}, false
 }
 
 // read returns what the first schema of path has, printed by that path: all, or what has one of the names.

@@ -87,8 +87,8 @@ func (c *comparison) addColumn(w object) []Step {
 func fillName(column string) string { return cut(transitional+column, 58) + "_fill" }
 
 // filling says whether a column is there that is still to be filled.
-func (c *comparison) filling(column object) bool {
-	_, there := c.havePart("constraint", column.Table, fillName(column.Name))
+func (c *catalogue) filling(column object) bool {
+	_, there := c.part("constraint", column.Table, fillName(column.Name))
 
 	return there
 }
@@ -96,7 +96,7 @@ func (c *comparison) filling(column object) bool {
 // fillOf returns what fills a column that is there; "" where nothing says so. A default fills a new column alone.
 func (c *comparison) fillOf(w object) string {
 	fill := c.meta(w.Table, w.Name).Fill
-	if fill == "" && c.filling(w) {
+	if fill == "" && c.have.filling(w) {
 		fill = w.Default
 	}
 
@@ -109,7 +109,7 @@ func (c *comparison) fillColumn(w, h object, fill string, isNew bool) []Step {
 	var steps []Step
 	alter := "ALTER TABLE " + quote(w.Table) + " ALTER COLUMN " + quote(w.Name)
 	meta := c.meta(w.Table, w.Name)
-	marked := isNew && (!w.NotNull || fill != meta.Fill) || c.filling(w)
+	marked := isNew && (!w.NotNull || fill != meta.Fill) || c.have.filling(w)
 	passing := ""
 	if w.Default == "" {
 		passing = meanwhile(meta)

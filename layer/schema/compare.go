@@ -44,8 +44,6 @@ func (o object) id() id { return id{o.Kind, o.Table, o.Name} }
 type comparison struct {
 	*probe
 
-	want, have *catalogue
-	m          *dbtx.Metadata
 	statements []dbtx.Statement
 	relations  map[string]object // what the database has, by name
 	same       map[string]bool   // what both sides have as one kind of thing
@@ -67,12 +65,11 @@ type finding struct {
 	when int
 }
 
-// compare returns what differs. want is nil where the files could not be built, because of the extensions that are missing.
-func compare(want, have *catalogue, extensions []string, m *dbtx.Metadata, p *probe) []Difference {
-	statements := m.Schema
+// compare returns what differs. p.want is nil where the files could not be built, because of the extensions that are missing.
+func compare(p *probe, extensions []string) []Difference {
+	want, have, statements := p.want, p.have, p.m.Schema
 	c := &comparison{
-		m: m, probe: p,
-		want: want, have: have, statements: statements,
+		probe: p, statements: statements,
 		relations: map[string]object{}, same: map[string]bool{}, apart: map[string]bool{}, changed: map[string]bool{},
 		wanted: map[id]bool{}, unwanted: map[id]object{}, remade: map[id]bool{}, readded: map[id]bool{}, gone: map[id]bool{}, kept: map[string]object{},
 	}
@@ -786,8 +783,11 @@ func (c *comparison) replaced(w object) []string {
 func (c *comparison) extraPart(h object) {
 	switch {
 	case c.underWay(h):
-	case h.Kind == "column" && h.Def == "": // of a view: it is there for its comment
-		c.compareComment(object{}, h)
+	case h.Kind == "column" && h.Def == "": // of a view or a partition: it is there for its comment and its settings
+		w := h
+		w.Comment, w.Settings = "", nil
+		c.compareSettings(w, h)
+		c.compareComment(w, h)
 	case h.Domain != "":
 		c.add(typeIs, h, "", h.definition(), false, h.drop())
 	case h.Kind == "column" && h.Generated != "":
@@ -817,7 +817,7 @@ func (c *comparison) extraPart(h object) {
 func (c *comparison) compareColumn(w, h object, there bool) {
 	sequences := !slices.Equal(w.Sequence, h.Sequence) && (w.Identity != "" && h.Identity != "" || w.Serial != "" && w.Serial == h.Serial)
 	switch {
-	case w.Def == "": // of a view: it is there for its comment
+	case w.Def == "": // of a view or a partition: it is there for its comment and its settings
 		c.compareComment(w, h)
 	case !there:
 		c.addSteps(columnIs, w, w.column(false), "", c.addColumn(w))
@@ -832,7 +832,7 @@ func (c *comparison) compareColumn(w, h object, there bool) {
 		c.addSteps(columnIs, w, w.column(sequences), have, c.changeColumn(w, h))
 		c.compareComment(w, h)
 	default:
-		if c.filling(w) {
+		if c.have.filling(w) {
 			c.addSteps(columnIs, w, w.column(false), "still to be filled", c.fillColumn(w, h, c.fillOf(w), false))
 		}
 		c.compareComment(w, h)

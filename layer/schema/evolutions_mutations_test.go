@@ -386,10 +386,26 @@ var mutations = []mutation{
 		if old == nil || !slices.Contains(old.Labels, t.Labels[0]) {
 			return false
 		}
-		t.Labels = t.Labels[1:]
+		gone := fmt.Sprintf("'%s'", t.Labels[0])
+		if t.Labels = t.Labels[1:]; len(t.Labels) == 0 {
+			return false
+		}
+		for _, table := range e.new.Tables {
+			for _, c := range table.Columns {
+				if c.Type != fmt.Sprintf("enum:%d", t.ID) {
+					continue
+				}
+				if c.Default == gone {
+					c.Default = e.new.constant(e.r, c.Type)
+				}
+				if c.Fill == gone {
+					c.Fill = e.new.constant(e.r, c.Type)
+				}
+			}
+		}
 		e.refused = true
 
-		return len(t.Labels) > 0
+		return true
 	}},
 	{"enum added", func(e *evolution) bool {
 		e.new.Enums = append(e.new.Enums, e.new.newEnum(e.r))

@@ -104,8 +104,8 @@ func PlanOf(ctx context.Context, db DB, m *dbtx.Metadata, opts MigrateOptions) (
 
 func planOf(ctx context.Context, db DB, m *dbtx.Metadata, opts MigrateOptions) (p Plan, err error) {
 	err = catalogues(ctx, db, m, func(tx pgx.Tx, s *site, want, have *catalogue, missing []string) error {
-		named, names := renames(m, want, have)
-		look := &probe{ctx: ctx, tx: tx, site: s, look: true, keep: !opts.Prune, names: names, renames: named}
+		named := renames(m, want, have)
+		look := &probe{ctx: ctx, tx: tx, site: s, look: true, keep: !opts.Prune, m: m, want: want, have: have, renames: named}
 		later := map[string]bool{} // the tables that wait for their new names, or those of columns
 		for _, d := range named {
 			p.take(look, d, opts)
@@ -113,8 +113,8 @@ func planOf(ctx context.Context, db DB, m *dbtx.Metadata, opts MigrateOptions) (
 				later[d.Table], later[d.Name] = true, true
 			}
 		}
-		differences := compare(want, have, missing, m, look)
-		look.future = ahead{want: want, have: have, m: m}
+		differences := compare(look, missing)
+		look.future = &ahead{}
 		for _, d := range differences {
 			switch {
 			case d.Want == "" && isObject(d.Kind) && !opts.Prune:

@@ -182,11 +182,25 @@ ALTER INDEX "Guests_pkey" SET (fillfactor = 80); ALTER MATERIALIZED VIEW counts 
 			"storage of column Guests.tags is extra: COMPRESSION pglz, STORAGE EXTERNAL", "storage of constraint Guests.Guests_pkey is extra: fillfactor=80",
 		},
 	},
+	"a partition's and a view's columns are stored in another way": {
+		sql: `ALTER TABLE visits_1 ALTER at SET STATISTICS 7, ALTER at SET (n_distinct = 3); ALTER MATERIALIZED VIEW counts ALTER mood SET STATISTICS 8;
+ALTER TABLE visits ALTER guest SET STATISTICS 9`,
+		want: []string{
+			"storage of column visits.guest is extra: STATISTICS 9", "storage of column visits_1.at is extra: STATISTICS 7, n_distinct=3",
+			"storage of column counts.mood is extra: STATISTICS 8",
+		},
+	},
 	"a table has lost how it was stored": {
 		files: [2]string{"CREATE VIEW notes", `ALTER TABLE hosts SET (fillfactor = 50), ALTER note SET STATISTICS 9, ALTER note SET STORAGE MAIN, ALTER note SET (n_distinct = 3); ALTER TABLE hosts CLUSTER ON hosts_pkey;
 ALTER TABLE hosts REPLICA IDENTITY USING INDEX hosts_pkey;
 CREATE VIEW notes`},
 		want: []string{"storage of table hosts is missing: CLUSTER ON hosts_pkey, REPLICA IDENTITY USING INDEX hosts_pkey, fillfactor=50", "storage of column hosts.note is missing: STATISTICS 9, STORAGE MAIN, n_distinct=3"},
+	},
+	"a partition has not what its parent's columns have": {
+		files: [2]string{"CREATE INDEX visits_guest", `ALTER TABLE visits ALTER guest SET STATISTICS 9;
+CREATE INDEX visits_guest`},
+		sql:  "DROP TABLE visits_1",
+		want: []string{"partition visits.visits_1 is missing", "storage of column visits.guest is missing: STATISTICS 9"},
 	},
 	"comments are missing":    {sql: `COMMENT ON COLUMN "Guests"."Number" IS NULL; COMMENT ON CONSTRAINT "Guests_seat" ON "Guests" IS NULL; COMMENT ON INDEX "Guests_tags" IS NULL; COMMENT ON TYPE "Mood" IS NULL; COMMENT ON FUNCTION twice(text) IS NULL; COMMENT ON VIEW red IS NULL; COMMENT ON COLUMN red.id IS NULL; COMMENT ON TRIGGER "Check" ON "Guests" IS NULL`, want: []string{"comment on enum Mood is missing", "comment on function twice(text) is missing", "comment on view red is missing", "comment on column Guests.Number is missing", "comment on constraint Guests.Guests_seat is missing", "comment on index Guests.Guests_tags is missing", "comment on column red.id is missing", "comment on trigger Guests.Check is missing"}},
 	"comments are extra":      {sql: `COMMENT ON TABLE hosts IS 'mine'; COMMENT ON COLUMN "Moods".mood IS 'mine'; COMMENT ON DOMAIN "Short" IS 'mine'; COMMENT ON CONSTRAINT short_check ON DOMAIN "Short" IS 'mine'; COMMENT ON COLUMN place.city IS 'mine'; COMMENT ON SEQUENCE "Numbers" IS 'mine'; COMMENT ON PROCEDURE tidy IS 'mine'; COMMENT ON AGGREGATE total(bigint) IS 'mine'; COMMENT ON MATERIALIZED VIEW counts IS 'mine'; COMMENT ON TABLE visits_1 IS 'mine'`, want: []string{"comment on domain Short is extra: mine", "comment on sequence Numbers is extra: mine", "comment on table hosts is extra: mine", "comment on partition visits.visits_1 is extra: mine", "comment on materialized view counts is extra: mine", "comment on procedure tidy(bigint) is extra: mine", "comment on aggregate total(bigint) is extra: mine", "comment on constraint Short.short_check is extra: mine", "comment on column place.city is extra: mine", "comment on column Moods.mood is extra: mine"}},

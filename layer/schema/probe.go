@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 
+	"musicstore/layer/dbtx"
 	"musicstore/layer/settings"
 )
 
@@ -20,19 +20,81 @@ type probe struct {
 	look bool // for rows in the tables, which needs the right to read them
 	keep bool // what is not in the files stays: views and functions come back when they had to give way
 
-	names   [][2]string  // old and new names: those that the plan begins with, and that tables and columns do not have yet
-	renames []Difference // what they mend
-	future  ahead
+	m       *dbtx.Metadata
+	want    *catalogue   // of the files
+	have    *catalogue   // of the database, with the new names of the files
+	renames []Difference // the tables and columns that do not have those names yet
+	future  *ahead       // nil until the two are compared
 	err     error
 }
 
-// former returns a query with the names that tables and columns have now.
+// former returns a query of ours that can be run while tables and columns have their old names.
 func (p *probe) former(query string) string {
-	for _, pair := range slices.Backward(p.names) {
-		query = substituted(query, pair[1], pair[0])
+	for _, table := range p.read(query) {
+		if now, columns, renamed := p.formerly(table); renamed {
+			query = inPlace(query, table, "(SELECT "+strings.Join(columns, ", ")+" FROM "+quote(now)+")")
+		} else if now != table {
+			query = inPlace(query, table, quote(now))
+		}
 	}
 
 	return query
+}
+
+// formerly returns the name that a table has now, and its columns by their new names, as a SELECT has them. renamed says that one has
+// another name now.
+func (p *probe) formerly(table string) (now string, columns []string, renamed bool) {
+	now = p.called(table)
+	for _, h := range p.columns(table) {
+		columns = append(columns, quote(h.former())+" AS "+quote(h.Name))
+		renamed = renamed || h.former() != h.Name
+	}
+
+	return now, columns, renamed
+}
+
+// columns are those that a table has now. A partition has those of its parent.
+func (p *probe) columns(table string) (columns []object) {
+	table = p.root(table)
+	for _, h := range p.have.parts {
+		if h.Kind == "column" && h.Table == table && h.Def != "" {
+			columns = append(columns, h)
+		}
+	}
+
+	return columns
+}
+
+// root is the table that has the columns of a partition.
+func (p *probe) root(table string) string {
+	for _, c := range []*catalogue{p.want, p.have} {
+		for i := 0; c != nil && i < len(c.relations); i++ {
+			if o := c.relations[i]; o.Name == table && o.Partition && o.Parent != "" {
+				table, i = o.Parent, -1
+			}
+		}
+	}
+
+	return table
+}
+
+// read returns the tables that a query of ours reads.
+func (p *probe) read(query string) (tables []string) {
+	for _, h := range p.have.relations {
+		if h.Kind == "table" && strings.Contains(query, " FROM "+quote(h.Name)) {
+			tables = append(tables, h.Name)
+		}
+	}
+
+	return tables
+}
+
+// inPlace puts something in the place of a table in a query of ours, which has a FROM for each table.
+func inPlace(query, table, by string) string {
+	from := " FROM " + quote(table)
+	query = strings.ReplaceAll(query+" ", from+" AS ", " FROM "+by+" AS ")
+
+	return strings.TrimSuffix(strings.ReplaceAll(query, from+" ", " FROM "+by+" AS "+quote(table)+" "), " ")
 }
 
 // rewrites says whether PostgreSQL writes a table anew for a statement. It tries it on an empty table of the same kind, and says

@@ -10,11 +10,10 @@ import (
 	"musicstore/layer/dbtx"
 )
 
-// renames returns the tables and columns that still have their old names, and each pair of an old and a new name in the order of the
-// statements that rename. It gives the catalogue of the database the new names.
-func renames(m *dbtx.Metadata, want, have *catalogue) (found []Difference, names [][2]string) {
+// renames returns the tables and columns that still have their old names. It gives the catalogue of the database the new names.
+func renames(m *dbtx.Metadata, want, have *catalogue) (found []Difference) {
 	if want == nil {
-		return nil, nil
+		return nil
 	}
 	add := func(kind, table, name, was string, statements ...string) {
 		of := table
@@ -27,10 +26,6 @@ func renames(m *dbtx.Metadata, want, have *catalogue) (found []Difference, names
 			Steps: []Step{{SQL: sql, Lock: accessExclusive, On: []string{table}, Breaks: true}},
 		})
 	}
-	renameColumn := func(table, old, name string) {
-		have.renameColumn(table, old, name)
-		names = append(names, [2]string{old, name})
-	}
 	named := func(objects []object, kind, table, name string) bool {
 		return slices.ContainsFunc(objects, func(o object) bool {
 			return o.Kind == kind && (kind == "table" || o.Table == table) && o.Name == name
@@ -40,7 +35,6 @@ func renames(m *dbtx.Metadata, want, have *catalogue) (found []Difference, names
 		if t.Was != "" && !named(have.relations, "table", "", t.Name) && named(have.relations, "table", "", t.Was) {
 			have.renameTable(t.Was, t.Name)
 			add("table", t.Was, t.Name, t.Was, "ALTER TABLE "+quote(t.Was)+" RENAME TO "+quote(t.Name)+";")
-			names = append(names, [2]string{t.Was, t.Name})
 		}
 		alter := "ALTER TABLE " + quote(t.Name) + " RENAME COLUMN "
 		var moved []dbtx.Column // columns that have an old name which is another's name now
@@ -50,7 +44,7 @@ func renames(m *dbtx.Metadata, want, have *catalogue) (found []Difference, names
 			case named(have.parts, "column", t.Name, column.Name) || named(want.parts, "column", t.Name, column.Was):
 				moved = append(moved, column)
 			default:
-				renameColumn(t.Name, column.Was, column.Name)
+				have.renameColumn(t.Name, column.Was, column.Name)
 				add("column", t.Name, column.Name, column.Was, alter+quote(column.Was)+" TO "+quote(column.Name)+";")
 			}
 		}
@@ -66,16 +60,16 @@ func renames(m *dbtx.Metadata, want, have *catalogue) (found []Difference, names
 			for _, column := range moved {
 				away = append(away, alter+quote(column.Was)+" TO "+quote(aside(column.Name))+";")
 				back = append(back, alter+quote(aside(column.Name))+" TO "+quote(column.Name)+";")
-				renameColumn(t.Name, column.Was, aside(column.Name))
+				have.renameColumn(t.Name, column.Was, aside(column.Name))
 			}
 			for _, column := range moved {
-				renameColumn(t.Name, aside(column.Name), column.Name)
+				have.renameColumn(t.Name, aside(column.Name), column.Name)
 			}
 			add("column", t.Name, moved[0].Name, moved[0].Was, slices.Concat(away, back)...)
 		}
 	}
 
-	return found, names
+	return found
 }
 
 // renameOwned returns the statements that give the sequences of a table's columns, and the parts that its partitions have of an index, the

@@ -135,7 +135,7 @@ func (c *comparison) createIndex(w object, h object, there bool) []Step {
 	var steps []Step
 	if there && h.State == "" { // another index of that name serves until the new one is there
 		name = aside(w.Name)
-		if other, built := c.havePart("index", w.Table, name); built {
+		if other, built := c.have.part("index", w.Table, name); built {
 			if other.State == "" && other.Def == w.Def {
 				return c.swapIndex(w, name)
 			}
@@ -230,7 +230,7 @@ func (c *comparison) createPartitionedIndex(w, whole, h object) []Step {
 		child.Name, child.Table, child.Comment = c.ofPartition(whole, p.Name), p.Name, ""
 		child.Def = strings.Replace(w.Def, " ON "+quoteIfNeeded(w.Table)+" ", " ON "+quote(p.Name)+" ", 1)
 		child.Def = strings.Replace(child.Def, " ON "+quote(w.Table)+" ", " ON "+quote(p.Name)+" ", 1)
-		other, there := c.havePart("index", p.Name, child.Name)
+		other, there := c.have.part("index", p.Name, child.Name)
 		switch {
 		case p.Def != "":
 			steps = append(steps, c.createPartitionedIndex(child, whole, other)...)
@@ -269,13 +269,13 @@ func (c *comparison) underWay(h object) bool {
 		case h.Kind == "constraint" && w.Kind == "column" && w.Table == h.Table && h.Name == fillName(w.Name):
 			return true // see compareColumn
 		case h.Kind == "constraint" && w.Kind == "column" && w.Table == h.Table && w.NotNull && h.Name == notNullName(w.Name):
-			column, there := c.havePart("column", w.Table, w.Name)
+			column, there := c.have.part("column", w.Table, w.Name)
 
 			return there && !column.NotNull
 		case h.Kind == "index" && w.Kind == "index" && (h.Name == aside(w.Name) && h.Table == w.Table ||
 			h.Name == c.ofPartition(w, h.Table) && c.isPartOf(h.Table, w.Table)),
 			h.Kind == "index" && w.Kind == "constraint" && w.Unique && h.Table == w.Table && (h.Name == aside(w.Name) || h.Name == w.Name):
-			have, there := c.havePart(w.Kind, w.Table, w.Name)
+			have, there := c.have.part(w.Kind, w.Table, w.Name)
 
 			return !there || have.definition() != w.definition()
 		}
@@ -482,7 +482,7 @@ func (c *comparison) addKey(w object, there bool) []Step {
 		name = aside(w.Name)
 	}
 	var steps []Step
-	index, built := c.havePart("index", w.Table, name)
+	index, built := c.have.part("index", w.Table, name)
 	if built && (index.State != "" || !index.Unique || !slices.Equal(index.Keys, w.Keys)) {
 		steps, built = append(steps, c.dropIndex(w.Table, name)), false
 	}
@@ -507,7 +507,7 @@ func (c *comparison) addKey(w object, there bool) []Step {
 func (c *comparison) notNull(table, column string) []Step {
 	name := notNullName(column)
 	alter := "ALTER TABLE " + quote(table)
-	check, there := c.havePart("constraint", table, name)
+	check, there := c.have.part("constraint", table, name)
 	var steps []Step
 	if !there {
 		steps = append(steps, Step{
@@ -526,17 +526,6 @@ func (c *comparison) notNull(table, column string) []Step {
 	return append(steps,
 		Step{SQL: alter + " ALTER COLUMN " + quote(column) + " SET NOT NULL;", Lock: accessExclusive, On: []string{table}},
 		Step{SQL: alter + " DROP CONSTRAINT IF EXISTS " + quote(name) + ";", Lock: accessExclusive, On: []string{table}})
-}
-
-// havePart returns a part of the database.
-func (c *comparison) havePart(kind, table, name string) (object, bool) {
-	for _, o := range c.have.parts {
-		if o.Kind == kind && o.Table == table && o.Name == name {
-			return o, true
-		}
-	}
-
-	return object{}, false
 }
 
 // quoteIfNeeded is a name as PostgreSQL prints it.

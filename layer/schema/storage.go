@@ -23,12 +23,31 @@ func (c *comparison) compareSettings(w, h object) {
 	if w.Kind == "column" && w.Def != h.Def && h.Def != "" { // another type has a storage of its own
 		w.Settings, h.Settings = without(w.Settings, storage, compression), without(h.Settings, storage, compression)
 	}
+	if parent := c.root(w.Table); w.Kind == "column" && parent != w.Table {
+		h.Settings = c.inherited(parent, w.Name, h.Settings)
+	}
 	if maps.Equal(w.Settings, h.Settings) {
 		return
 	}
 	of := w.called()
 	of.Kind = "storage of " + of.Kind
 	c.addSteps(settingIs, of, printed(w.Settings), printed(h.Settings), c.store(w, h))
+}
+
+// inherited returns the settings of a column of a partition, once its parent has its own: PostgreSQL sets these two in both.
+func (c *comparison) inherited(parent, column string, settings map[string]string) map[string]string {
+	settings = without(settings)
+	want, _ := c.want.part("column", parent, column)
+	have, _ := c.have.part("column", parent, column)
+	for _, name := range []string{statistics, storage} {
+		if value := want.Settings[name]; value != "" && value != have.Settings[name] {
+			settings[name] = value
+		} else if value == "" && have.Settings[name] != "" {
+			delete(settings, name)
+		}
+	}
+
+	return settings
 }
 
 // store returns the step that gives h the settings of w.
@@ -103,6 +122,9 @@ func printed(settings map[string]string) string {
 
 func without(settings map[string]string, names ...string) map[string]string {
 	settings = maps.Clone(settings)
+	if settings == nil {
+		settings = map[string]string{}
+	}
 	maps.DeleteFunc(settings, func(name, _ string) bool { return slices.Contains(names, name) })
 
 	return settings
