@@ -400,7 +400,8 @@ func (r *Run) guess(p dbtx.Param) string {
 	}
 }
 
-// learn remembers the columns of a row that a query returned. A row that was only read may be another run's, so it replaces nothing.
+// learn remembers the columns of a row that a query returned. A row that was only read may be another run's: where its key is another
+// than that of the row that is known, nothing of it is remembered.
 func (r *Run) learn(q *dbtx.Query, of reflect.Value) {
 	if of.Kind() == reflect.Slice && of.Len() > 0 {
 		of = of.Index(0)
@@ -408,6 +409,8 @@ func (r *Run) learn(q *dbtx.Query, of reflect.Value) {
 	if of.Kind() != reflect.Struct || deletes(q) {
 		return
 	}
+	row := map[dbtx.ColumnOf]reflect.Value{}
+	others := map[string]bool{}
 	for i := range of.NumField() {
 		column := of.Type().Field(i).Tag.Get("json")
 		for _, u := range q.Uses {
@@ -415,11 +418,19 @@ func (r *Run) learn(q *dbtx.Query, of reflect.Value) {
 				continue
 			}
 			at := dbtx.ColumnOf{Table: u.Table, Column: column}
-			if _, known := r.known[at]; !known || len(u.Insert)+len(u.Update) > 0 {
-				r.known[at] = of.Field(i)
+			row[at] = of.Field(i)
+			known, is := r.known[at]
+			if is && len(u.Insert)+len(u.Update) == 0 && len(r.constraints(at, dbtx.PrimaryKey)) > 0 &&
+				!reflect.DeepEqual(known.Interface(), of.Field(i).Interface()) {
+				others[u.Table] = true
 			}
 
 			break
+		}
+	}
+	for at, value := range row {
+		if !others[at.Table] {
+			r.known[at] = value
 		}
 	}
 }
