@@ -136,6 +136,7 @@ func (c *catalogue) renameTable(old, name string) {
 	for _, objects := range [][]object{c.relations, c.parts} {
 		for i := range objects {
 			o := &objects[i]
+			o.substituteTable(old, name)
 			if o.Kind == "table" && o.Name == old {
 				o.Name, o.Was = name, o.former()
 			}
@@ -148,7 +149,6 @@ func (c *catalogue) renameTable(old, name string) {
 			if o.Parent == old {
 				o.Parent = name
 			}
-			o.substitute(old, name)
 			for n, need := range o.Needs {
 				if table, column, of := strings.Cut(need, "."); table == old && of {
 					o.Needs[n] = name + "." + column
@@ -191,16 +191,63 @@ func (c *catalogue) renameColumn(table, old, name string) {
 		switch {
 		case of[o.Table] && o.Kind == "column" && o.Name == old:
 			o.Name, o.Was = name, o.former()
+		case o.Target != "":
+			o.substituteKeys(old, name, of[o.Table], of[o.Target])
 		case of[o.Table]:
 			o.substitute(old, name)
-		case of[o.Target]:
-			o.Def = substituted(o.Def, old, name)
 		}
 	}
 }
 
 // former is the name that something has in the database.
 func (o object) former() string { return cmp.Or(o.Was, o.Name) }
+
+// substituteTable puts another name in the place of a table's in the texts of an object that can have it. A column may have the same name.
+func (o *object) substituteTable(old, name string) {
+	for i := range o.Parents {
+		o.Parents[i] = substituted(o.Parents[i], old, name)
+	}
+	switch {
+	case o.Target == old:
+		if from, to, found := strings.Cut(o.Def, " REFERENCES "+quoteIfNeeded(old)+"("); found {
+			o.Def = from + " REFERENCES " + quoteIfNeeded(name) + "(" + to
+		}
+	case o.Target == "" && slices.ContainsFunc(o.Needs, func(need string) bool {
+		table, _, _ := strings.Cut(need, ".")
+
+		return table == old
+	}):
+		o.substitute(old, name)
+	case o.Table == old && (o.Kind == "index" || o.Kind == "trigger" || o.Kind == "rule"):
+		o.Def = substituted(o.Def, old, name)
+	}
+}
+
+// substituteKeys puts another name in the place of a column's in a foreign key: among the columns that refer, those that are referred to,
+// or both.
+func (o *object) substituteKeys(old, name string, refers, referred bool) {
+	from, to, _ := strings.Cut(o.Def, " REFERENCES ")
+	keys := "(" + strings.Join(o.TargetKeys, ", ") + ")"
+	table, action, found := strings.Cut(to, keys)
+	if !found { // of a PERIOD
+		o.substitute(old, name)
+
+		return
+	}
+	if refers {
+		from, action = substituted(from, old, name), substituted(action, old, name)
+		for i := range o.Keys {
+			o.Keys[i] = substituted(o.Keys[i], old, name)
+		}
+	}
+	if referred {
+		keys = substituted(keys, old, name)
+		for i := range o.TargetKeys {
+			o.TargetKeys[i] = substituted(o.TargetKeys[i], old, name)
+		}
+	}
+	o.Def = from + " REFERENCES " + table + keys + action
+}
 
 // substitute puts another name in the place of one in the texts of an object.
 func (o *object) substitute(old, name string) {
