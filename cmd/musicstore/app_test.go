@@ -188,6 +188,7 @@ func (f *full) Write(p []byte) (int, error) {
 
 func TestEveryCommandFailsWhenItsOutputIsLost(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	url := dbtest.URL(t)
 	require.Equal(t, ok, musicstore(t, "import", "catalog.jsonl", "--database-url", url).status)
 	for _, args := range [][]string{

@@ -211,6 +211,7 @@ func TestTerminal(t *testing.T) {
 // Go takes UTC for a zone of the environment that it can't read.
 func TestReport_RefusesALocalZoneThatCannotBeRead(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	url := dbtest.URL(t)
 	report := func(tz string, args ...string) (string, error) {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], append([]string{"report", "sales", "--database-url", url}, args...)...)

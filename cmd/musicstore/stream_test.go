@@ -44,6 +44,7 @@ func longCatalog(w io.Writer, n, tracks, characters int) error {
 // A file of several statements: the albums of the first are there when the second is refused.
 func TestImport_Long(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	importsLong(t, "NamesTheLineOfANameThatWasThere", "NamesTheLineThatTheStoreRefusesBeforeOneThatIsNoJSON")
 }
 

@@ -95,6 +95,7 @@ const whiteSpace = "\t\n\v\f\r \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\
 
 func TestSchema_IsOneRuleInEveryLocale(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	isOneRule(t, localeC, dbtest.New(t)) // which is the locale of all tests
 	inLocales(t, inTurkish, func(locale string, store *repo.Repo) { isOneRule(t, locale, store) })
 }

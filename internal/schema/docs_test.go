@@ -17,6 +17,7 @@ import (
 // The SQL of docs/migrate.md that splits a table, run as the page says, while a program of each version writes.
 func TestDocs_SplitATable(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	ctx := t.Context()
 	page, err := os.ReadFile("../../docs/migrate.md")
 	require.NoError(t, err)

@@ -20,6 +20,7 @@ import (
 // NULL. docs/migrate.md shows it.
 func TestMigrate_WhileTheShopSells(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	ctx := t.Context()
 	pool := dbtest.Pool(t)
 	store := repo.New(pool)

@@ -69,6 +69,7 @@ func changed(t *testing.T, db *pgxpool.Pool, change string) plans.Report {
 
 func TestIndexes_AreMissed(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	areMissed(t, 4)
 }
 
@@ -125,6 +126,7 @@ ORDER BY 1`)
 
 func TestQueries_CanBePreparedAsSqlcVetSees(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	url := dbtest.URL(t)
 	out, err := vet(t, url)
 	require.NoError(t, err, out)

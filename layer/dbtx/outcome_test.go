@@ -363,6 +363,7 @@ func TestRepo_AWriteThatWaitedForAConnectionWasNotSent(t *testing.T) {
 
 func TestRepo_AServerThatAcceptsAndSaysNothingIsUnavailable(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	acceptsAndSaysNothing(t, func(name string) bool { return name == "Read" })
 }
 
@@ -626,6 +627,7 @@ func TestRepo_CloseDoesNotWaitForADeadLink(t *testing.T) {
 
 func TestRepo_CloseWaitsForAQueryUnderWay(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	store := dbtest.New(t)
 	done := make(chan error, 1)
 	go func() {

@@ -203,6 +203,7 @@ func (b blocking) Write(p []byte) (int, error) {
 
 func TestRepo_WithEcho_AWriterThatBlocksHoldsNoStatementPastItsDeadline(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	w := make(blocking)
 	store := open(t, dbtxtest.With(t, dbtest.URL(t), "pool_max_conns", "1"), testdb.WithEcho(w))
 	for name, do := range map[string]func(ctx context.Context) error{

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"musicstore/layer/dbtest"
 )
 
 const sqlcYAML = `version: "2"
@@ -287,6 +289,7 @@ INSERT INTO steps (a, b, c) VALUES (@a, @b, @c);
 
 func TestGenerate_RefusesMisplacedMarks(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	got := refused(t, map[string]string{"db/queries/more.sql": `-- name: A :many
 -- +error ErrX: words
 SELECT *
@@ -326,6 +329,7 @@ CREATE TABLE a (
 
 func TestGenerate_RefusesDefaultsThatWouldBeWrong(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	const excuse = " (-- +default %: … above the query excuses it)"
 	got := refused(t, map[string]string{"db/queries/more.sql": `-- name: A :exec
 INSERT INTO loans (id, member_id, book_id) VALUES (@id, @member_id, @book_id);
@@ -438,6 +442,7 @@ func TestGenerate_RefusesAFunctionThatIsNotThere(t *testing.T) {
 
 func TestGenerate_RefusesKeyedWithoutItsReason(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	insert := func(rest string) string {
 		return `INSERT INTO loans (id, member_id, book_id, created_at) VALUES (@id, @member_id, @book_id, @created_at)` + rest + ";\n"
 	}
@@ -522,6 +527,7 @@ func lines(all []string, prefix string) []string {
 
 func TestGenerate_RefusesNamesThatCollide(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	got := refused(t, map[string]string{
 		"internal/store/derive.go": `package store
 

@@ -279,6 +279,7 @@ func TestSweep_LeavesAloneWhatIsNotARunOfOurs(t *testing.T) {
 
 func TestEndServer_DoesNotEndAnotherProcessOfThatNumber(t *testing.T) {
 	t.Parallel()
+	full(t)
 
 	data := t.TempDir()
 	p := startHelper(t, testHost(t), "", "").waitServer(t) // a server, but of another folder

@@ -147,6 +147,7 @@ func TestSoak_TempLivesOnWhenItsServerIsForgotten(t *testing.T) {
 
 func TestTemp_ACancelledStartLeavesNothing(t *testing.T) {
 	t.Parallel()
+	full(t)
 	cancelStarts(t, 400*time.Millisecond)
 }
 
@@ -184,6 +185,7 @@ func cancelStarts(t *testing.T, step time.Duration) {
 
 func TestKeep_KeepsRowsOverStopAndASecondStart(t *testing.T) {
 	t.Parallel()
+	full(t)
 
 	name := newName()
 

@@ -23,6 +23,7 @@ CREATE INDEX tasks_due_idx ON tasks (due, id);`
 // A filter is reported with the index that would spare it, and only then.
 func TestCheck_ReportsTheFiltersThatAnIndexWouldSpare(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	db, err := pgxpool.New(t.Context(), dbtest.EmptyURL(t))
 	require.NoError(t, err)
 	t.Cleanup(db.Close)

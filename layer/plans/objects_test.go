@@ -38,6 +38,7 @@ CREATE FUNCTION of_guest(bigint) RETURNS SETOF visits LANGUAGE sql STABLE AS 'SE
 // The queries and indexes of every kind of table are judged by the table that a person knows.
 func TestCheck_KnowsEveryKindOfObject(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	db, err := pgxpool.New(t.Context(), dbtest.EmptyURL(t))
 	require.NoError(t, err)
 	t.Cleanup(db.Close)

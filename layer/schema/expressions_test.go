@@ -281,6 +281,7 @@ func mutated(expression, typ string) string {
 
 func TestCheck_ReadsAgainWhatPostgreSQLPrintsOtherwise(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	readsAgain(t, mixed, 2)
 }
 

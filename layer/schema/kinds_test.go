@@ -225,6 +225,7 @@ func numberless(lines []string) []string {
 
 func TestBootstrap_MakesEveryKindInTheFirstSchemaOfTheSearchPath(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	url := dbtest.EmptyURL(t)
 	run(t, connect(t, url), "CREATE SCHEMA shop")
 	db := connect(t, url, searchPath("shop"))
@@ -283,6 +284,7 @@ func TestBootstrap_OfEveryKindByManyAtOnce(t *testing.T) {
 // testdata/dump.sql is what pg_dump of PostgreSQL 15 writes of kindsSQL, with --schema-only and --no-privileges.
 func TestBootstrap_OfADumpIsTheSame(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	text, err := os.ReadFile("testdata/dump.sql")
 	require.NoError(t, err)
 	parsed, err := ddl.Read("dump.sql", string(text))

@@ -147,6 +147,7 @@ func TestSoak_TwentyProcessesMigrateAtOnce(t *testing.T) {
 // A transaction that keeps its locks: the steps are tried again, and nobody waits behind them for longer than a lock_timeout.
 func TestMigrate_TriesAgainWhereALockIsHeld(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	behindLocks(t, 0)
 }
 
@@ -223,6 +224,7 @@ func TestMigrate_WaitsForATableThatIsLocked(t *testing.T) {
 // An index is built beside a snapshot that is older: it waits for that, and ends well.
 func TestMigrate_BuildsAnIndexBesideAnOldSnapshot(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	url := dbtest.EmptyURL(t)
 	db, old := withJobs(t, url), connect(t, url)
 	sql := dbtx.SQL{Metadata: of(t, []file{{"jobs.sql", jobs + "\nCREATE INDEX IF NOT EXISTS jobs_state_idx ON jobs (state);"}})}
@@ -264,6 +266,7 @@ func TestMigrate_BuildsAnIndexBesideAnOldSnapshot(t *testing.T) {
 // Others and the build of an index may wait for each other. What it leaves is dropped, and it is built again.
 func TestMigrate_BuildsAnIndexAgainAfterADeadlock(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	url := dbtest.EmptyURL(t)
 	db, other := withJobs(t, url), connect(t, url)
 	sql := dbtx.SQL{Metadata: of(t, []file{{"jobs.sql", jobs + "\nCREATE INDEX IF NOT EXISTS jobs_state_idx ON jobs (state);"}})}
@@ -356,6 +359,7 @@ func TestMigrate_RefusesAPooler(t *testing.T) {
 // Time limits and the isolation of the role do not disturb it, and the session has its settings again.
 func TestMigrate_KeepsTheSettingsOfItsSession(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	url := dbtest.EmptyURL(t)
 	withJobs(t, url)
 	run(t, connect(t, url), "DELETE FROM jobs WHERE id > 3")
@@ -378,6 +382,7 @@ func TestMigrate_KeepsTheSettingsOfItsSession(t *testing.T) {
 // A migration that is cut off lets the next one go on.
 func TestMigrate_EndsWithItsContext(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	url := dbtest.EmptyURL(t)
 	withJobs(t, url)
 	ctx, cancel := context.WithCancel(t.Context())

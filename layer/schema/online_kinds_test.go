@@ -39,6 +39,7 @@ var (
 
 func TestMigrate_NobodyWaits(t *testing.T) { //nolint:tparallel // one change after the other, or they would wait for each other
 	t.Parallel()
+	dbtest.Full(t)
 	shared(3000).changes(t, chosen(few))
 }
 
@@ -481,6 +482,7 @@ var (
 // What reads a large table, or writes it anew, under a lock that keeps others out is refused. The controls read nothing.
 func TestPlanOf_RefusesWhatReadsALargeTable(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	db := connect(t, shared(20_000).url(t))
 	kinds := map[string]bool{
 		"type widened": false, "type widened, with a check and an expression index": true,

@@ -187,6 +187,7 @@ var others = []struct {
 // The mends lead from any database to the files. `make test` mends every sixth one, `make soak` all of them.
 func TestCheck_MendsOtherSchemas(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	mendOthers(t, 6)
 }
 

@@ -116,6 +116,7 @@ func sameUnder(t *testing.T, settings ...string) {
 
 func TestEncoding_ThatIsNotUTF8IsRefused(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	refusesEncodings(t, "LATIN1")
 }
 

@@ -122,6 +122,7 @@ func TestProxy_LosesTheReplyToACommit(t *testing.T) {
 
 func TestProxy_RollsBackWhatWasCutBeforeItsCommit(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	p, through, direct := link(t)
 	exec(t, through, "BEGIN; INSERT INTO numbers VALUES (1)")
 	p.Set(wireproxy.Nth[pgproto3.Message](1, wireproxy.CutBefore))
