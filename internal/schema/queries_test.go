@@ -69,7 +69,6 @@ func changed(t *testing.T, db *pgxpool.Pool, change string) plans.Report {
 
 func TestIndexes_AreMissed(t *testing.T) {
 	t.Parallel()
-	dbtest.Full(t)
 	areMissed(t, 4)
 }
 
@@ -126,7 +125,6 @@ ORDER BY 1`)
 
 func TestQueries_CanBePreparedAsSqlcVetSees(t *testing.T) {
 	t.Parallel()
-	dbtest.Full(t)
 	url := dbtest.URL(t)
 	out, err := vet(t, url)
 	require.NoError(t, err, out)
