@@ -96,6 +96,8 @@ var ErrNoSchema = errors.New("can't make a schema to compare with")
 //   - enums: labels and their order; domains: type, default, NOT NULL, constraints; composite types and ranges; sequences: type
 //     and options;
 //   - triggers, with whether they fire, and rules;
+//   - how tables, materialized views, their columns, those of partitions, and keys are stored: storage parameters, STATISTICS, STORAGE,
+//     COMPRESSION, REPLICA IDENTITY and CLUSTER ON;
 //   - comments on all of these;
 //   - extensions that the files create: whether they are there. Where one is missing that the session cannot create, nothing
 //     else can be compared, and nothing else is returned.
@@ -107,9 +109,9 @@ var ErrNoSchema = errors.New("can't make a schema to compare with")
 // again, and what is the same then is no difference. That takes some more round trips. To print views and functions waits for a
 // table that is being altered, as a SELECT does.
 //
-// Owners, privileges, extended statistics and tablespaces are not compared. Neither are policies (row
-// security itself is), the columns and triggers of single partitions, operators, casts, collations, and settings of the
-// server, the database or a role, such as session_replication_role.
+// Owners, privileges, extended statistics, the STATISTICS of an index and tablespaces are not compared. Neither are policies (row
+// security itself is), triggers, defaults and NOT NULL of single partitions, operators, casts, collations, and settings of
+// the server, the database or a role, such as session_replication_role.
 //
 // A column or table with a new name is one difference where the mark +was says its old name, and a missing and an extra one otherwise. A
 // constraint or index that only has another name is one difference, and renaming mends it. What belongs to a missing or extra table is
