@@ -45,7 +45,7 @@ type Databases struct{ recycled *recycler }
 
 // Of returns the databases of a schema. A package's tests need one value of it: its databases wait for the next test.
 func Of(m *dbtx.Metadata) *Databases {
-	d := &Databases{&recycler{template: bootstrapped{m}, patience: 5 * time.Second}} // as DROP DATABASE has
+	d := &Databases{&recycler{template: bootstrapped{m}, patience: 20 * time.Second}} // pgx takes up to 15 s to close a connection whose statement was cancelled
 	all.Lock()
 	defer all.Unlock()
 	all.databases = append(all.databases, d)

@@ -224,7 +224,7 @@ var errInUse = errors.New("a connection to the test's database, or a prepared tr
 func (r *recycler) look(d *database, script string) (text string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
 	defer cancel()
-	own, err := d.renew(ctx, 4*r.patience) // pgx takes up to 15 s to close a connection whose statement was cancelled
+	own, err := d.renew(ctx, r.patience)
 	if err != nil {
 		return "", err
 	}

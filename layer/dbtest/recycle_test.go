@@ -153,7 +153,7 @@ func TestRecycler_SeesEveryChange(t *testing.T) {
 //nolint:paralleltest,tparallel // one after the other they share what is left as new
 func TestRecycler_LetsNoTestFeelTheOneBefore(t *testing.T) {
 	t.Parallel()
-	r := dbtest.NewRecycler(t, &dbgen.Metadata, 5*time.Second)
+	r := dbtest.NewRecycler(t, &dbgen.Metadata, 20*time.Second)
 
 	for _, c := range []struct {
 		name, harm, feel string
@@ -217,7 +217,7 @@ func TestRecycler_LetsNoTestFeelTheOneBefore(t *testing.T) {
 func TestRecycler_TakesBackWhatHasLostTheAdministratorsSession(t *testing.T) {
 	t.Parallel()
 	dbtest.Full(t)
-	r := dbtest.NewRecycler(t, &dbgen.Metadata, 5*time.Second)
+	r := dbtest.NewRecycler(t, &dbgen.Metadata, 20*time.Second)
 	test := newInner(t)
 	first, err := r.Take(test)
 	require.NoError(t, err)
