@@ -143,11 +143,10 @@ func (p *probe) foreseen(table string) (sql string, omitted bool) {
 
 // becomes is the expression for what a column will be; "" where it stays as it is, or can't be told. h is the column that is there.
 func (p *probe) becomes(w, h object) string {
-	there, meta := h.Def != "", metaOf(p.m, w.Table, w.Name)
-	filling := p.have.filling(w)
+	there, meta := h.Def != "", p.meta(w.Table, w.Name)
 	notNull := w.NotNull && (!h.NotNull || h.NotValid)
-	fill := meta.Fill
-	if fill == "" && (!there || filling) {
+	fill := p.fillOf(w)
+	if fill == "" && !there {
 		fill = w.Default
 	}
 	if fill == "" && w.Default == "" && (!there || notNull) {
@@ -179,7 +178,7 @@ func (p *probe) becomes(w, h object) string {
 	case w.Def != h.Def || w.Collation != h.Collation:
 		expression = as(quote(w.Name))
 	}
-	if fill != "" && (notNull || filling) {
+	if fill != "" && (notNull || p.have.filling(w)) {
 		if expression == "" {
 			expression = quote(w.Name)
 		}
@@ -217,7 +216,7 @@ func (p *probe) over(query string) (tables []string, known bool) {
 	if p.future == nil {
 		return nil, false
 	}
-	tables = p.read(query)
+	tables = p.tables(query)
 	for _, name := range tables {
 		if p.ahead(name) == "" {
 			return nil, false

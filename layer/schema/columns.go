@@ -10,10 +10,8 @@ import (
 )
 
 // meta is what the metadata has of a column.
-func (c *comparison) meta(table, name string) dbtx.Column { return metaOf(c.m, table, name) }
-
-func metaOf(m *dbtx.Metadata, table, name string) dbtx.Column {
-	for _, t := range m.Tables {
+func (p *probe) meta(table, name string) dbtx.Column {
+	for _, t := range p.m.Tables {
 		if t.Name != table {
 			continue
 		}
@@ -94,9 +92,9 @@ func (c *catalogue) filling(column object) bool {
 }
 
 // fillOf returns what fills a column that is there; "" where nothing says so. A default fills a new column alone.
-func (c *comparison) fillOf(w object) string {
-	fill := c.meta(w.Table, w.Name).Fill
-	if fill == "" && c.have.filling(w) {
+func (p *probe) fillOf(w object) string {
+	fill := p.meta(w.Table, w.Name).Fill
+	if fill == "" && p.have.filling(w) {
 		fill = w.Default
 	}
 

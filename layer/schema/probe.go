@@ -30,7 +30,7 @@ type probe struct {
 
 // former returns a query of ours that can be run while tables and columns have their old names.
 func (p *probe) former(query string) string {
-	for _, table := range p.read(query) {
+	for _, table := range p.tables(query) {
 		if now, columns, renamed := p.formerly(table); renamed {
 			query = inPlace(query, table, "(SELECT "+strings.Join(columns, ", ")+" FROM "+quote(now)+")")
 		} else if now != table {
@@ -78,8 +78,8 @@ func (p *probe) root(table string) string {
 	return table
 }
 
-// read returns the tables that a query of ours reads.
-func (p *probe) read(query string) (tables []string) {
+// tables returns those that a query of ours reads.
+func (p *probe) tables(query string) (tables []string) {
 	for _, h := range p.have.relations {
 		if h.Kind == "table" && strings.Contains(query, " FROM "+quote(h.Name)) {
 			tables = append(tables, h.Name)

@@ -23,8 +23,10 @@ func (c *comparison) compareSettings(w, h object) {
 	if w.Kind == "column" && w.Def != h.Def && h.Def != "" { // another type has a storage of its own
 		w.Settings, h.Settings = without(w.Settings, storage, compression), without(h.Settings, storage, compression)
 	}
-	if parent := c.root(w.Table); w.Kind == "column" && parent != w.Table {
-		h.Settings = c.inherited(parent, w.Name, h.Settings)
+	if w.Kind == "column" && w.Def == "" { // of a view or a partition
+		if parent := c.root(w.Table); parent != w.Table {
+			h.Settings = c.inherited(parent, w.Name, h.Settings)
+		}
 	}
 	if maps.Equal(w.Settings, h.Settings) {
 		return
