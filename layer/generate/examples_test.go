@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -31,7 +32,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"musicstore/internal/dbgen"
+	"example.com/example/internal/dbgen"
 	"musicstore/layer/dbtx"
 )
 
@@ -122,14 +123,15 @@ func examples(t *testing.T, names ...string) {
 func runs(t *testing.T, schema, queries string) (printed, metadata string) {
 	t.Helper()
 	root := t.TempDir()
-	for _, file := range []string{"go.mod", "go.sum"} {
-		text, err := os.ReadFile(filepath.Join("../..", file))
-		require.NoError(t, err)
-		write(t, filepath.Join(root, file), string(text))
-	}
-	for _, folder := range []string{"dbtx", "internal/sqlstate", "private", "settings"} {
-		require.NoError(t, os.CopyFS(filepath.Join(root, "layer", folder), os.DirFS(filepath.Join("..", folder))))
-	}
+	here, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	mod, err := os.ReadFile(filepath.Join(here, "go.mod"))
+	require.NoError(t, err)
+	write(t, filepath.Join(root, "go.mod"), strings.Replace(string(mod), "module musicstore\n", "module example.com/example\n", 1)+
+		"\nrequire musicstore v0.0.0\n\nreplace musicstore => "+strconv.Quote(here)+"\n")
+	sum, err := os.ReadFile(filepath.Join(here, "go.sum"))
+	require.NoError(t, err)
+	write(t, filepath.Join(root, "go.sum"), string(sum))
 	write(t, filepath.Join(root, "schema.sql"), schema)
 	write(t, filepath.Join(root, "query.sql"), queries)
 	write(t, filepath.Join(root, "sqlc.yaml"), exampleYAML)

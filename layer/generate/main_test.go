@@ -17,7 +17,9 @@ import (
 )
 
 // server is that of all tests, started by the first that needs one.
-var server = sync.OnceValues(func() (*localpg.Server, error) { return localpg.TempInMemory(context.Background()) })
+var server = sync.OnceValues(func() (*localpg.Server, error) {
+	return localpg.TempInMemory(context.Background(), "wal_level=minimal", "max_wal_senders=0", "autovacuum=off")
+})
 
 var (
 	started   atomic.Bool  // whether there is a server to stop
