@@ -5,6 +5,10 @@ GO ?= go
 # A linter is not part of the product: it runs from the module proxy at this version and stays out of go.mod.
 GOLANGCI_LINT ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
+# A program with the race detector sleeps for a second at its end; the tests have no goroutine left by then.
+# https://go.dev/doc/articles/race_detector#Options
+export GORACE ?= atexit_sleep_ms=0
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
