@@ -87,6 +87,7 @@ func TestMigrate(t *testing.T) {
 	})
 	t.Run("LosesNothingUnlessItIsAllowed", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		url := dbtest.URL(t)
 		require.Equal(t, ok, musicstore(t, "import", "catalog.jsonl", "--database-url", url).status)
 		change(t, url, "ALTER TABLE albums ADD COLUMN mine text", "UPDATE albums SET mine = 'x' WHERE id <= 3", "DROP INDEX purchases_album_id_idx")
@@ -104,6 +105,7 @@ func TestMigrate(t *testing.T) {
 	})
 	t.Run("WritesAFileForPsql", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		url := dbtest.EmptyURL(t)
 		got := musicstore(t, "migrate", "--sql", "--lock-timeout", "1500ms", "--database-url", url)
 		require.Equal(t, ok, got.status, got.err)
@@ -119,6 +121,7 @@ func TestMigrate(t *testing.T) {
 	})
 	t.Run("FillsByTheFunctionsOfTheStore", func(t *testing.T) {
 		t.Parallel()
+		dbtest.Full(t)
 		url := dbtest.URL(t)
 		store := open(t, url)
 		account, err := store.CreateAccount(t.Context(), repo.NewAccount{

@@ -69,7 +69,7 @@ func changed(t *testing.T, db *pgxpool.Pool, change string) plans.Report {
 
 func TestIndexes_AreMissed(t *testing.T) {
 	t.Parallel()
-	areMissed(t, 4)
+	areMissed(t, 8)
 }
 
 func TestSoak_IndexesAreMissedEach(t *testing.T) {

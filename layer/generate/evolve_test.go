@@ -60,7 +60,7 @@ func psql(t *testing.T, url, text string) {
 
 func TestMigrate_Evolves(t *testing.T) {
 	t.Parallel()
-	evolves(t, "002-not-null-fill", "014-rename-and-type", "040-unique-duplicates")
+	evolves(t, "014-rename-and-type")
 }
 
 func TestSoak_MigrateEvolves(t *testing.T) {

@@ -491,7 +491,7 @@ func serverVersion(tb testing.TB, db schema.DB) int {
 // `make soak` makes all of them.
 func TestCheck_FindsChanges(t *testing.T) {
 	t.Parallel()
-	findChanges(t, 14)
+	findChanges(t, 24)
 }
 
 func TestSoak_CheckFindsAndMendsEveryChange(t *testing.T) {

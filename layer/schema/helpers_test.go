@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -153,6 +154,16 @@ func relations(tb testing.TB, db schema.DB) []string {
 SELECT relname FROM pg_class
 WHERE relnamespace = current_schema()::regnamespace AND relkind NOT IN ('i', 'S')
 ORDER BY oid`)
+}
+
+// lost returns the lines that are no more. Subset says the same in the square of the time.
+func lost(before, after []string) []string {
+	there := map[string]bool{}
+	for _, line := range after {
+		there[line] = true
+	}
+
+	return slices.DeleteFunc(slices.Clone(before), func(line string) bool { return there[line] })
 }
 
 // catalogue returns what the database says of its tables: what a bootstrap that changes nothing leaves as it is. The

@@ -261,7 +261,7 @@ func connectObjects(tb testing.TB) (*pgx.Conn, *dbtx.Metadata) {
 // `make test` makes every eighth change, `make soak` makes all of them.
 func TestCheck_FindsChangesOfEveryKindOfObject(t *testing.T) {
 	t.Parallel()
-	findObjectChanges(t, 8)
+	findObjectChanges(t, 16)
 }
 
 func TestSoak_CheckFindsAndMendsEveryChangeOfEveryKindOfObject(t *testing.T) {
