@@ -89,7 +89,7 @@ var ErrNoSchema = errors.New("can't make a schema to compare with")
 //   - columns: type, collation, NOT NULL, default, identity or serial with its sequence's options, generation; not their order;
 //   - constraints: definition, deferrable, validated, enforced, and whether the triggers that enforce them fire (ALTER
 //     TABLE … DISABLE TRIGGER); a NOT NULL is its column's, by whatever name;
-//   - indexes: definition, uniqueness, predicate, valid; those of partitions where the parent does not have them;
+//   - indexes: definition, uniqueness, predicate, valid, name; those of partitions where the parent does not have them;
 //   - views and materialized views: query and options; not whether a materialized view is refreshed;
 //   - functions, procedures and aggregates: arguments with their names and defaults, result, language, body, volatility and
 //     all else of CREATE FUNCTION. The name of one has the types of its arguments, so one with other types is another;
@@ -484,8 +484,10 @@ type object struct {
 	// Of a foreign key: the columns that it refers to.
 	TargetKeys []string
 
-	// Of an index of a partitioned table: the indexes that are parts of it, by their partitions.
+	// Of an index or a key of a partitioned table: the indexes that are parts of it, by their partitions.
 	Attached map[string]string
+	// Its columns by the names that they had when it was made.
+	IndexColumns []string
 
 	// Of a relation: the statements that give others the rights on it that they have.
 	Grants []string
@@ -820,6 +822,15 @@ WITH here AS MATERIALIZED (
         'Kind', 'constraint', 'Table', r.relname, 'Name', conname,
         'Def', pg_get_constraintdef(c.oid),
         'Type', contype,
+        'Attached', (
+            SELECT jsonb_object_agg(p.relname, attached.relname)
+            FROM pg_partition_tree(CASE WHEN r.relkind = 'p' AND contype IN ('p', 'u') THEN conindid END) AS tree
+            JOIN pg_catalog.pg_class AS attached ON attached.oid = tree.relid
+            JOIN pg_catalog.pg_index AS a ON a.indexrelid = tree.relid
+            JOIN pg_catalog.pg_class AS p ON p.oid = a.indrelid
+            WHERE level > 0
+        ),
+        'IndexColumns', CASE WHEN r.relkind = 'p' THEN ARRAY(SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = conindid ORDER BY attnum) END,
         'Keys', ARRAY(
             SELECT quote_ident(attname)
             FROM unnest(conkey) WITH ORDINALITY AS k (attnum, n)
@@ -885,12 +896,13 @@ WITH here AS MATERIALIZED (
         ),
         'Attached', (
             SELECT jsonb_object_agg(p.relname, attached.relname)
-            FROM pg_partition_tree(i.oid) AS tree
+            FROM pg_partition_tree(CASE WHEN r.relkind = 'p' THEN i.oid END) AS tree
             JOIN pg_catalog.pg_class AS attached ON attached.oid = tree.relid
             JOIN pg_catalog.pg_index AS a ON a.indexrelid = tree.relid
             JOIN pg_catalog.pg_class AS p ON p.oid = a.indrelid
             WHERE level > 0
         ),
+        'IndexColumns', CASE WHEN r.relkind = 'p' THEN ARRAY(SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = i.oid ORDER BY attnum) END,
         'Keys', ARRAY(SELECT pg_get_indexdef(i.oid, n, true) FROM generate_series(1, indnkeyatts) AS n),
         'Unique', indisunique,
         'NullsEqual', pg_get_indexdef(i.oid) LIKE '%) NULLS NOT DISTINCT%',

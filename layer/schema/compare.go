@@ -2,6 +2,7 @@ package schema
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -632,6 +633,7 @@ func (c *comparison) comparePart(w object) {
 	switch {
 	case there && h.definition() == w.definition() && !c.keyGoes(h):
 		c.compareComment(w, h)
+		c.compareAttached(w, h)
 	case there && h.definition() == w.definition():
 		c.add(when, w, w.Def+" by "+w.Key, h.Def+" by "+h.Key, false, c.replaced(w)...)
 	case there && h.Kind == "constraint" && h.Def == w.Def+" NOT VALID" && h.State == w.State:
@@ -654,6 +656,34 @@ func (c *comparison) comparePart(w object) {
 	default:
 		c.addSteps(when, w, w.definition(), "", c.make(w, object{}, false))
 	}
+}
+
+// compareAttached compares the names of the parts that partitions have of an index. PostgreSQL makes them of the names that the partition
+// and the columns had when the index was made, and does not change them with those.
+func (c *comparison) compareAttached(w, h object) {
+	for _, partition := range slices.Sorted(maps.Keys(w.Attached)) {
+		name, old, alter := w.Attached[partition], h.Attached[partition], "ALTER INDEX "
+		if _, there := c.relations[partition]; !there { // the same plan makes it
+			old = strings.Replace(name, "_"+strings.Join(w.IndexColumns, "_")+"_", "_"+strings.Join(h.IndexColumns, "_")+"_", 1)
+			alter += "IF EXISTS "
+		}
+		if old == "" || old == name || c.taken(name) {
+			continue
+		}
+		part := object{Kind: "index", Table: partition, Name: name}
+		c.add(indexIs, part, w.Def, "named "+old, false, alter+quote(old)+" RENAME TO "+quote(name)+";")
+	}
+}
+
+// taken says whether a relation of the database has a name.
+func (c *comparison) taken(name string) bool {
+	if _, there := c.relations[name]; there {
+		return true
+	}
+
+	return slices.ContainsFunc(c.have.parts, func(o object) bool {
+		return o.Name == name && (o.Kind == "index" || o.Kind == "constraint") || slices.Contains(slices.Collect(maps.Values(o.Attached)), name)
+	})
 }
 
 // make returns the steps that make a part of something that is there. h is what has its name.

@@ -14,7 +14,6 @@ type evolution struct {
 	r        chooser
 	old, new *invented
 	kinds    []string
-	refused  bool     // it can't be done, and is to be refused
 	fresh    []string // the dump of the new schema in an empty database
 }
 
@@ -373,7 +372,7 @@ var mutations = []mutation{
 			return false
 		}
 		t := pick(e.r, e.new.Enums)
-		t.Labels = slices.Insert(t.Labels, e.r.IntN(len(t.Labels)+1), fmt.Sprintf("new%d", len(t.Labels)))
+		t.Labels = slices.Insert(t.Labels, e.r.IntN(len(t.Labels)+1), fmt.Sprintf("new%d", e.new.id()))
 
 		return true
 	}},
@@ -403,7 +402,6 @@ var mutations = []mutation{
 				}
 			}
 		}
-		e.refused = true
 
 		return true
 	}},
@@ -689,6 +687,15 @@ func (e *evolution) retype(types map[string][]string) bool {
 	}
 
 	return true
+}
+
+// refused says that it can't be done, and is to be refused: an enum that stays loses a label.
+func (e *evolution) refused() bool {
+	return slices.ContainsFunc(e.new.Enums, func(t *worldType) bool {
+		old := find(e.old.Enums, t.ID, func(t *worldType) int { return t.ID })
+
+		return old != nil && slices.ContainsFunc(old.Labels, func(label string) bool { return !slices.Contains(t.Labels, label) })
+	})
 }
 
 // newEvolution is an evolution of so many mutations of an old schema, the first of that kind where it can be.

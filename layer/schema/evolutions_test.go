@@ -91,8 +91,8 @@ func (l *lab) run(ctx context.Context, e *evolution, t trial) (steps []string, e
 		return nil, err
 	}
 	opts := schema.MigrateOptions{AllowRewrite: true, AllowLoss: true, Prune: true}
-	if t.sample || e.refused {
-		if err := l.refusal(ctx, e, newMeta, before, opts); err != nil || e.refused {
+	if t.sample || e.refused() {
+		if err := l.refusal(ctx, e, newMeta, before, opts); err != nil || e.refused() {
 			return nil, err
 		}
 	}
@@ -127,7 +127,7 @@ func (l *lab) bootstrap(ctx context.Context, m *dbtx.Metadata) error {
 
 // refusal holds that what can't be done, or loses something that may not be lost, is refused and leaves everything as it was.
 func (l *lab) refusal(ctx context.Context, e *evolution, m *dbtx.Metadata, before map[string]map[string][]*string, opts schema.MigrateOptions) error {
-	if !e.refused {
+	if !e.refused() {
 		opts = schema.MigrateOptions{}
 		plan, err := schema.PlanOf(ctx, l.conn, m, opts)
 		if err != nil || len(plan.Refusals) == 0 {
@@ -642,7 +642,7 @@ func evolve(t *testing.T, from, seeds uint64, all bool) {
 				for _, kind := range e.kinds {
 					counts[kind]++
 				}
-				if e.refused {
+				if e.refused() {
 					refused++
 				}
 				mu.Unlock()

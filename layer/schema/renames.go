@@ -3,7 +3,6 @@ package schema
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -72,33 +71,22 @@ func renames(m *dbtx.Metadata, want, have *catalogue) (found []Difference) {
 	return found
 }
 
-// renameOwned returns the statements that give the sequences of a table's columns, and the parts that its partitions have of an index, the
-// names that they have in the files: PostgreSQL makes these names of the table's and the column's, and does not change them with those.
+// renameOwned returns the statements that give the sequences of a table's columns the names that they have in the files: PostgreSQL makes
+// these names of the table's and the column's, and does not change them with those.
 func renameOwned(table string, want, have *catalogue) (statements []string) {
-	rename := func(kind, old, name string, taken func(o object) bool) bool {
-		if old == "" || name == "" || old == name || slices.ContainsFunc(have.parts, taken) {
-			return false
-		}
-		statements = append(statements, "ALTER "+kind+" "+quote(old)+" RENAME TO "+quote(name)+";")
-
-		return true
-	}
 	for _, w := range want.parts {
 		for i := range have.parts {
 			h := &have.parts[i]
 			if h.Table != table || h.id() != w.id() {
 				continue
 			}
-			if rename("SEQUENCE", h.Owns, w.Owns, func(o object) bool { return o.Owns == w.Owns }) {
-				if h.Owns = w.Owns; h.Serial != "" && w.Serial != "" {
-					h.Serial, h.Default = w.Serial, w.Default
-				}
+			if h.Owns == "" || w.Owns == "" || h.Owns == w.Owns ||
+				slices.ContainsFunc(have.parts, func(o object) bool { return o.Owns == w.Owns }) {
+				continue
 			}
-			for _, partition := range slices.Sorted(maps.Keys(h.Attached)) {
-				name := w.Attached[partition]
-				if rename("INDEX", h.Attached[partition], name, func(o object) bool { return o.Attached[partition] == name }) {
-					h.Attached[partition] = name
-				}
+			statements = append(statements, "ALTER SEQUENCE "+quote(h.Owns)+" RENAME TO "+quote(w.Owns)+";")
+			if h.Owns = w.Owns; h.Serial != "" && w.Serial != "" {
+				h.Serial, h.Default = w.Serial, w.Default
 			}
 		}
 	}
@@ -148,6 +136,10 @@ func (c *catalogue) renameTable(old, name string) {
 			}
 			if o.Parent == old {
 				o.Parent = name
+			}
+			if attached, there := o.Attached[old]; there {
+				delete(o.Attached, old)
+				o.Attached[name] = attached
 			}
 			for n, need := range o.Needs {
 				if table, column, of := strings.Cut(need, "."); table == old && of {
