@@ -698,6 +698,19 @@ func (e *evolution) refused() bool {
 	})
 }
 
+// ambiguous says that a new column has the name of one that is dropped: nobody could tell it from a change of type.
+func (e *evolution) ambiguous() bool {
+	return slices.ContainsFunc(e.new.Tables, func(t *worldTable) bool {
+		old := e.old.table(t.ID)
+
+		return old != nil && slices.ContainsFunc(t.Columns, func(c *worldColumn) bool {
+			was := find(old.Columns, c.Name, func(c *worldColumn) string { return c.Name })
+
+			return was != nil && old.column(c.ID) == nil && t.column(was.ID) == nil
+		})
+	})
+}
+
 // newEvolution is an evolution of so many mutations of an old schema, the first of that kind where it can be.
 func newEvolution(r chooser, server int, kind string, many int) *evolution {
 	e := &evolution{r: r, old: newInvented(r, server)}
@@ -714,10 +727,11 @@ func newEvolution(r chooser, server int, kind string, many int) *evolution {
 			}
 			before := e.new.copy()
 			if m.do(e) {
-				e.new.tidy()
-				e.kinds = append(e.kinds, m.name)
+				if e.new.tidy(); !e.ambiguous() {
+					e.kinds = append(e.kinds, m.name)
 
-				break
+					break
+				}
 			}
 			e.new = before
 		}

@@ -118,7 +118,7 @@ func (w *invented) copy() *invented {
 
 func (w *invented) id() int { w.Next++; return w.Next }
 
-func find[T any](all []*T, id int, of func(*T) int) *T {
+func find[T any, K comparable](all []*T, id K, of func(*T) K) *T {
 	for _, o := range all {
 		if of(o) == id {
 			return o
