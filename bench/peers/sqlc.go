@@ -56,17 +56,12 @@ func (p sqlcPeer) AlbumByID(ctx context.Context, id int64, see See) error {
 }
 
 func (p sqlcPeer) ListAlbums(ctx context.Context, n int, see See) error {
-	albums, err := p.q.ListPublishedAlbums(ctx, dbgen.ListPublishedAlbumsParams{
-		BeforeYear: math.MaxInt32, BeforeID: math.MaxInt64, PageSize: int32(n),
-	})
+	page := dbgen.ListPublishedAlbumsParams{BeforeYear: math.MaxInt32, BeforeID: math.MaxInt64, PageSize: int32(n)}
+	albums, err := p.q.ListPublishedAlbums(ctx, page)
 	if err != nil {
 		return err
 	}
-	ids := make([]int64, len(albums))
-	for i, a := range albums {
-		ids[i] = a.ID
-	}
-	tracks, err := p.q.ListTracksOfAlbums(ctx, ids)
+	tracks, err := p.q.ListTracksOfPublishedAlbums(ctx, dbgen.ListTracksOfPublishedAlbumsParams(page))
 	if err != nil {
 		return err
 	}

@@ -11,11 +11,33 @@ FROM tracks
 WHERE album_id = @album_id
 ORDER BY display_order;
 
--- name: ListTracksOfAlbums :many
--- ListTracksOfAlbums returns the tracks of all these albums, album by album, in display order.
+-- name: ListTracksOfAlbumByURL :many
+-- ListTracksOfAlbumByURL returns the tracks of the album at this URL, in display order.
 SELECT *
 FROM tracks
-WHERE album_id = ANY(@album_ids::bigint[])
+WHERE album_id = (SELECT albums.id FROM albums WHERE albums.url = @url)
+ORDER BY display_order;
+
+-- name: ListTracksOfPublishedAlbums :many
+-- ListTracksOfPublishedAlbums returns the tracks of all albums that ListPublishedAlbums returns of the same page, album by album, in
+-- display order.
+SELECT *
+FROM tracks
+WHERE
+    album_id = ANY(ARRAY(
+        SELECT albums.id
+        FROM albums
+        WHERE albums.is_published AND (albums.year, albums.id) < (@before_year::integer, @before_id::bigint)
+        ORDER BY albums.year DESC, albums.id DESC
+        LIMIT @page_size
+    ))
+ORDER BY album_id, display_order;
+
+-- name: ListTracksOfAlbums :many
+-- ListTracksOfAlbums returns the tracks of all albums that ListAlbums returns of the same page, album by album, in display order.
+SELECT *
+FROM tracks
+WHERE album_id = ANY(ARRAY(SELECT albums.id FROM albums WHERE albums.id > @after_id ORDER BY albums.id LIMIT @page_size))
 ORDER BY album_id, display_order;
 
 -- name: ListFirstTracksOfAlbums :many

@@ -312,7 +312,7 @@ var Metadata = dbtx.Metadata{
 		},
 	},
 	Queries: []*dbtx.Query{
-		{Name: "AddTrack", Op: "add track", Command: "one", SQL: addTrack, File: "db/queries/tracks.sql:35",
+		{Name: "AddTrack", Op: "add track", Command: "one", SQL: addTrack, File: "db/queries/tracks.sql:57",
 			Params: []dbtx.Param{
 				{Name: "album_id", Type: "int8",
 					Assigned: []dbtx.ColumnOf{{Table: "tracks", Column: "album_id"}},
@@ -508,7 +508,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "password_resets", Select: []string{"expires_at"}, Delete: true},
 			}, Write: true,
 		},
-		{Name: "DeleteTrack", Op: "delete track", Command: "one", SQL: deleteTrack, File: "db/queries/tracks.sql:81",
+		{Name: "DeleteTrack", Op: "delete track", Command: "one", SQL: deleteTrack, File: "db/queries/tracks.sql:103",
 			Params: []dbtx.Param{
 				{Name: "id", Type: "int8",
 					Compared: []dbtx.ColumnOf{{Table: "tracks", Column: "id"}},
@@ -661,7 +661,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "purchases", Read: true, Select: []string{"album_id", "amount_paid_cents", "created_at"}},
 			},
 		},
-		{Name: "ListFirstTracksOfAlbums", Op: "list first tracks of albums", Command: "many", SQL: listFirstTracksOfAlbums, File: "db/queries/tracks.sql:21",
+		{Name: "ListFirstTracksOfAlbums", Op: "list first tracks of albums", Command: "many", SQL: listFirstTracksOfAlbums, File: "db/queries/tracks.sql:43",
 			Params: []dbtx.Param{
 				{Name: "album_ids", Type: "int8", Array: true,
 					Compared: []dbtx.ColumnOf{{Table: "tracks", Column: "album_id"}},
@@ -723,17 +723,45 @@ var Metadata = dbtx.Metadata{
 				{Table: "tracks", Read: true, Select: []string{"id", "album_id", "name", "length_seconds", "audio_url", "video_url", "display_order"}},
 			},
 		},
-		{Name: "ListTracksOfAlbums", Op: "list tracks of albums", Command: "many", SQL: listTracksOfAlbums, File: "db/queries/tracks.sql:14",
+		{Name: "ListTracksOfAlbumByURL", Op: "list tracks of album by URL", Command: "many", SQL: listTracksOfAlbumByURL, File: "db/queries/tracks.sql:14",
 			Params: []dbtx.Param{
-				{Name: "album_ids", Type: "int8", Array: true,
-					Compared: []dbtx.ColumnOf{{Table: "tracks", Column: "album_id"}},
+				{Name: "url", Type: "text",
+					Compared: []dbtx.ColumnOf{{Table: "albums", Column: "url"}},
 				},
 			},
 			Uses: []dbtx.Use{
+				{Table: "albums", Read: true, Select: []string{"id", "url"}},
 				{Table: "tracks", Read: true, Select: []string{"id", "album_id", "name", "length_seconds", "audio_url", "video_url", "display_order"}},
 			},
 		},
-		{Name: "LoadTracks", Op: "load tracks", Command: "copyfrom", File: "db/queries/tracks.sql:29",
+		{Name: "ListTracksOfAlbums", Op: "list tracks of albums", Command: "many", SQL: listTracksOfAlbums, File: "db/queries/tracks.sql:36",
+			Params: []dbtx.Param{
+				{Name: "after_id", Type: "int8",
+					Compared: []dbtx.ColumnOf{{Table: "albums", Column: "id"}},
+				},
+				{Name: "page_size", Type: "int4"},
+			},
+			Uses: []dbtx.Use{
+				{Table: "albums", Read: true, Select: []string{"id"}},
+				{Table: "tracks", Read: true, Select: []string{"id", "album_id", "name", "length_seconds", "audio_url", "video_url", "display_order"}},
+			},
+		},
+		{Name: "ListTracksOfPublishedAlbums", Op: "list tracks of published albums", Command: "many", SQL: listTracksOfPublishedAlbums, File: "db/queries/tracks.sql:21",
+			Params: []dbtx.Param{
+				{Name: "before_year", Type: "int4",
+					Compared: []dbtx.ColumnOf{{Table: "albums", Column: "year"}},
+				},
+				{Name: "before_id", Type: "int8",
+					Compared: []dbtx.ColumnOf{{Table: "albums", Column: "id"}},
+				},
+				{Name: "page_size", Type: "int4"},
+			},
+			Uses: []dbtx.Use{
+				{Table: "albums", Read: true, Select: []string{"id", "is_published", "year"}},
+				{Table: "tracks", Read: true, Select: []string{"id", "album_id", "name", "length_seconds", "audio_url", "video_url", "display_order"}},
+			},
+		},
+		{Name: "LoadTracks", Op: "load tracks", Command: "copyfrom", File: "db/queries/tracks.sql:51",
 			Params: []dbtx.Param{
 				{Name: "album_id", Type: "int8",
 					Assigned: []dbtx.ColumnOf{{Table: "tracks", Column: "album_id"}},
@@ -768,7 +796,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "albums", Read: true, Select: []string{"id"}, Lock: true},
 			}, Locks: true,
 		},
-		{Name: "MoveTrack", Op: "move track", Command: "one", SQL: moveTrack, File: "db/queries/tracks.sql:56",
+		{Name: "MoveTrack", Op: "move track", Command: "one", SQL: moveTrack, File: "db/queries/tracks.sql:78",
 			Params: []dbtx.Param{
 				{Name: "id", Type: "int8",
 					Compared: []dbtx.ColumnOf{{Table: "tracks", Column: "id"}},

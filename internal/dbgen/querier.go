@@ -102,8 +102,13 @@ type Querier interface {
 	ListPurchases(ctx context.Context, arg ListPurchasesParams) ([]Purchase, error)
 	// ListTracksOfAlbum returns the tracks of this album, in display order.
 	ListTracksOfAlbum(ctx context.Context, albumID int64) ([]Track, error)
-	// ListTracksOfAlbums returns the tracks of all these albums, album by album, in display order.
-	ListTracksOfAlbums(ctx context.Context, albumIds []int64) ([]Track, error)
+	// ListTracksOfAlbumByURL returns the tracks of the album at this URL, in display order.
+	ListTracksOfAlbumByURL(ctx context.Context, url string) ([]Track, error)
+	// ListTracksOfAlbums returns the tracks of all albums that ListAlbums returns of the same page, album by album, in display order.
+	ListTracksOfAlbums(ctx context.Context, arg ListTracksOfAlbumsParams) ([]Track, error)
+	// ListTracksOfPublishedAlbums returns the tracks of all albums that ListPublishedAlbums returns of the same page, album by album, in
+	// display order.
+	ListTracksOfPublishedAlbums(ctx context.Context, arg ListTracksOfPublishedAlbumsParams) ([]Track, error)
 	// LoadTracks adds any number of tracks to existing albums by COPY, all of them or none, and returns how many. The caller numbers
 	// the tracks of each album, from 1 and without gaps.
 	LoadTracks(ctx context.Context, arg []LoadTracksParams) (int64, error)

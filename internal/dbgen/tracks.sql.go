@@ -216,16 +216,107 @@ func (q *Queries) ListTracksOfAlbum(ctx context.Context, albumID int64) ([]Track
 	return items, nil
 }
 
+const listTracksOfAlbumByURL = `-- name: ListTracksOfAlbumByURL :many
+SELECT id, album_id, name, length_seconds, audio_url, video_url, display_order
+FROM tracks
+WHERE album_id = (SELECT albums.id FROM albums WHERE albums.url = $1)
+ORDER BY display_order
+`
+
+// ListTracksOfAlbumByURL returns the tracks of the album at this URL, in display order.
+func (q *Queries) ListTracksOfAlbumByURL(ctx context.Context, url string) ([]Track, error) {
+	rows, err := q.db.Query(ctx, listTracksOfAlbumByURL, url)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Track{}
+	for rows.Next() {
+		var i Track
+		if err := rows.Scan(
+			&i.ID,
+			&i.AlbumID,
+			&i.Name,
+			&i.LengthSeconds,
+			&i.AudioURL,
+			&i.VideoURL,
+			&i.DisplayOrder,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listTracksOfAlbums = `-- name: ListTracksOfAlbums :many
 SELECT id, album_id, name, length_seconds, audio_url, video_url, display_order
 FROM tracks
-WHERE album_id = ANY($1::bigint[])
+WHERE album_id = ANY(ARRAY(SELECT albums.id FROM albums WHERE albums.id > $1 ORDER BY albums.id LIMIT $2))
 ORDER BY album_id, display_order
 `
 
-// ListTracksOfAlbums returns the tracks of all these albums, album by album, in display order.
-func (q *Queries) ListTracksOfAlbums(ctx context.Context, albumIds []int64) ([]Track, error) {
-	rows, err := q.db.Query(ctx, listTracksOfAlbums, albumIds)
+type ListTracksOfAlbumsParams struct {
+	AfterID  int64 `json:"after_id"`
+	PageSize int32 `json:"page_size"`
+}
+
+// ListTracksOfAlbums returns the tracks of all albums that ListAlbums returns of the same page, album by album, in display order.
+func (q *Queries) ListTracksOfAlbums(ctx context.Context, arg ListTracksOfAlbumsParams) ([]Track, error) {
+	rows, err := q.db.Query(ctx, listTracksOfAlbums, arg.AfterID, arg.PageSize)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Track{}
+	for rows.Next() {
+		var i Track
+		if err := rows.Scan(
+			&i.ID,
+			&i.AlbumID,
+			&i.Name,
+			&i.LengthSeconds,
+			&i.AudioURL,
+			&i.VideoURL,
+			&i.DisplayOrder,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listTracksOfPublishedAlbums = `-- name: ListTracksOfPublishedAlbums :many
+SELECT id, album_id, name, length_seconds, audio_url, video_url, display_order
+FROM tracks
+WHERE
+    album_id = ANY(ARRAY(
+        SELECT albums.id
+        FROM albums
+        WHERE albums.is_published AND (albums.year, albums.id) < ($1::integer, $2::bigint)
+        ORDER BY albums.year DESC, albums.id DESC
+        LIMIT $3
+    ))
+ORDER BY album_id, display_order
+`
+
+type ListTracksOfPublishedAlbumsParams struct {
+	BeforeYear int32 `json:"before_year"`
+	BeforeID   int64 `json:"before_id"`
+	PageSize   int32 `json:"page_size"`
+}
+
+// ListTracksOfPublishedAlbums returns the tracks of all albums that ListPublishedAlbums returns of the same page, album by album, in
+// display order.
+func (q *Queries) ListTracksOfPublishedAlbums(ctx context.Context, arg ListTracksOfPublishedAlbumsParams) ([]Track, error) {
+	rows, err := q.db.Query(ctx, listTracksOfPublishedAlbums, arg.BeforeYear, arg.BeforeID, arg.PageSize)
 	if err != nil {
 		return nil, err
 	}

@@ -232,40 +232,53 @@ func albumURL(name string) (string, error) {
 	return url, nil
 }
 
-// GetAlbum returns an album with its tracks; ErrNotFound when there is none.
+// GetAlbum returns an album with its tracks, as they are at one moment; ErrNotFound when there is none.
 func (r *Repo) GetAlbum(ctx context.Context, id int64) (AlbumWithTracks, error) {
-	album, err := r.querier.GetAlbum(ctx, id)
-
-	return r.withItsTracks(ctx, album, err)
+	return r.withItsTracks(ctx,
+		func(r *Repo) (Album, error) { return r.querier.GetAlbum(ctx, id) },
+		func(r *Repo) ([]Track, error) { return r.ListTracksOfAlbum(ctx, id) },
+	)
 }
 
-// GetAlbumByURL returns the album at a URL with its tracks; ErrNotFound when there is none.
+// GetAlbumByURL returns the album at a URL with its tracks, as they are at one moment; ErrNotFound when there is none.
 func (r *Repo) GetAlbumByURL(ctx context.Context, url string) (AlbumWithTracks, error) {
-	album, err := r.querier.GetAlbumByURL(ctx, url)
-
-	return r.withItsTracks(ctx, album, err)
+	return r.withItsTracks(ctx,
+		func(r *Repo) (Album, error) { return r.querier.GetAlbumByURL(ctx, url) },
+		func(r *Repo) ([]Track, error) { return r.ListTracksOfAlbumByURL(ctx, url) },
+	)
 }
 
-// ListPublishedAlbums returns a page of the published albums with their tracks, the newest year first, in two
-// statements. The page after it is at AfterPublishedAlbum(last).
+// ListPublishedAlbums returns a page of the published albums with their tracks, as they are at one moment, the newest year first. The
+// page after it is at AfterPublishedAlbum(last).
 func (r *Repo) ListPublishedAlbums(ctx context.Context, page Page) ([]AlbumWithTracks, error) {
-	albums, err := r.publishedAlbums(ctx, page)
+	p, err := publishedPage(page)
 	if err != nil {
 		return nil, err
 	}
 
-	return r.withTracks(ctx, albums)
+	return r.withTracks(ctx,
+		func(r *Repo) ([]Album, error) { return r.querier.ListPublishedAlbums(ctx, p) },
+		func(r *Repo) ([]Track, error) {
+			return r.ListTracksOfPublishedAlbums(ctx, dbgen.ListTracksOfPublishedAlbumsParams(p))
+		},
+	)
 }
 
 // publishedAlbums is ListPublishedAlbums without the tracks.
 func (r *Repo) publishedAlbums(ctx context.Context, page Page) ([]Album, error) {
-	p := dbgen.ListPublishedAlbumsParams{BeforeYear: math.MaxInt32, BeforeID: math.MaxInt64}
-	var err error
-	if p.PageSize, err = page.read("list published albums", &p.BeforeYear, &p.BeforeID); err != nil {
+	p, err := publishedPage(page)
+	if err != nil {
 		return nil, err
 	}
 
 	return r.querier.ListPublishedAlbums(ctx, p)
+}
+
+func publishedPage(page Page) (p dbgen.ListPublishedAlbumsParams, err error) {
+	p = dbgen.ListPublishedAlbumsParams{BeforeYear: math.MaxInt32, BeforeID: math.MaxInt64}
+	p.PageSize, err = page.read("list published albums", &p.BeforeYear, &p.BeforeID)
+
+	return p, err
 }
 
 // AfterPublishedAlbum is the place in ListPublishedAlbums behind an album.
@@ -277,26 +290,35 @@ func (r *Repo) AllPublishedAlbums(ctx context.Context) iter.Seq2[AlbumWithTracks
 	return r.walkAlbums(ctx, AfterPublishedAlbum, r.publishedAlbums)
 }
 
-// ListAlbums returns a page of all albums with their tracks, published or not, in the order they were created, in two
-// statements. The page after it is at AfterAlbum(last).
+// ListAlbums returns a page of all albums with their tracks, as they are at one moment, published or not, in the order they were
+// created. The page after it is at AfterAlbum(last).
 func (r *Repo) ListAlbums(ctx context.Context, page Page) ([]AlbumWithTracks, error) {
-	albums, err := r.albums(ctx, page)
+	p, err := albumsPage(page)
 	if err != nil {
 		return nil, err
 	}
 
-	return r.withTracks(ctx, albums)
+	return r.withTracks(ctx,
+		func(r *Repo) ([]Album, error) { return r.querier.ListAlbums(ctx, p) },
+		func(r *Repo) ([]Track, error) { return r.ListTracksOfAlbums(ctx, dbgen.ListTracksOfAlbumsParams(p)) },
+	)
 }
 
 // albums is ListAlbums without the tracks.
 func (r *Repo) albums(ctx context.Context, page Page) ([]Album, error) {
-	p := dbgen.ListAlbumsParams{AfterID: math.MinInt64}
-	var err error
-	if p.PageSize, err = page.read("list albums", &p.AfterID, new(string)); err != nil {
+	p, err := albumsPage(page)
+	if err != nil {
 		return nil, err
 	}
 
 	return r.querier.ListAlbums(ctx, p)
+}
+
+func albumsPage(page Page) (p dbgen.ListAlbumsParams, err error) {
+	p = dbgen.ListAlbumsParams{AfterID: math.MinInt64}
+	p.PageSize, err = page.read("list albums", &p.AfterID, new(string))
+
+	return p, err
 }
 
 // AfterAlbum is the place in ListAlbums behind an album.
@@ -360,25 +382,36 @@ func (r *Repo) walkAlbums(
 	}
 }
 
-func (r *Repo) withItsTracks(ctx context.Context, album Album, err error) (AlbumWithTracks, error) {
+// withItsTracks reads an album and its tracks in one snapshot.
+func (r *Repo) withItsTracks(
+	ctx context.Context, album func(*Repo) (Album, error), tracks func(*Repo) ([]Track, error),
+) (AlbumWithTracks, error) {
+	var full AlbumWithTracks
+	err := r.Snapshot(ctx,
+		func(r *Repo) (err error) { full.Album, err = album(r); return err },   //nolint:nlreturn // one line reads better
+		func(r *Repo) (err error) { full.Tracks, err = tracks(r); return err }, //nolint:nlreturn // one line reads better
+	)
 	if err != nil {
 		return AlbumWithTracks{}, err
 	}
-	tracks, err := r.ListTracksOfAlbum(ctx, album.ID)
 
-	return AlbumWithTracks{Album: album, Tracks: tracks}, err
+	return full, nil
 }
 
-// withTracks loads the tracks of all albums with one statement, and shares them out.
-func (r *Repo) withTracks(ctx context.Context, albums []Album) ([]AlbumWithTracks, error) {
-	full := make([]AlbumWithTracks, len(albums))
-	if len(albums) == 0 {
-		return full, nil
-	}
-	tracks, err := r.ListTracksOfAlbums(ctx, albumIDs(albums))
+// withTracks reads albums and their tracks in one snapshot, and shares the tracks out.
+func (r *Repo) withTracks(
+	ctx context.Context, list func(*Repo) ([]Album, error), listTracks func(*Repo) ([]Track, error),
+) ([]AlbumWithTracks, error) {
+	var albums []Album
+	var tracks []Track
+	err := r.Snapshot(ctx,
+		func(r *Repo) (err error) { albums, err = list(r); return err },       //nolint:nlreturn // one line reads better
+		func(r *Repo) (err error) { tracks, err = listTracks(r); return err }, //nolint:nlreturn // one line reads better
+	)
 	if err != nil {
 		return nil, err
 	}
+	full := make([]AlbumWithTracks, len(albums))
 	for i, a := range albums {
 		full[i] = AlbumWithTracks{Album: a, Tracks: tracksOf(a.ID, tracks)}
 	}

@@ -70,7 +70,7 @@ func firstSale(ctx context.Context, databaseURL string) error {
 		return err
 	}
 
-	// Albums come with their tracks in two statements, however many they are.
+	// Albums come with their tracks in one round trip, however many they are.
 	albums, err := store.ListPublishedAlbums(ctx, repo.Page{Limit: 20})
 	if err != nil {
 		return err
@@ -196,6 +196,35 @@ func ExampleRepo_InTx() {
 	// 0 <nil>
 }
 
+func ExampleRepo_Snapshot() {
+	ctx := context.Background()
+	store, done := example(ctx)
+	defer done()
+	_, err := store.CreateAccount(ctx, repo.NewAccount{Email: "ada@example.com", PasswordHash: argon2id("x")})
+	if err != nil {
+		fmt.Println(err)
+	}
+	var account repo.Account
+	var albums []repo.BestSeller
+
+	// Both queries are one round trip, and see the database at one moment.
+	err = store.Snapshot(ctx,
+		func(r *repo.Repo) (err error) {
+			account, err = r.GetAccountByEmail(ctx, "ada@example.com")
+
+			return err
+		},
+		func(r *repo.Repo) (err error) {
+			albums, err = r.ListBestSellers(ctx, repo.Days{Last: 7}, 10)
+
+			return err
+		},
+	)
+	fmt.Println(account.IsSuperUser, len(albums), err)
+	// Output:
+	// false 0 <nil>
+}
+
 func ExampleRepo_AllAccounts() {
 	ctx := context.Background()
 	store, done := example(ctx)
@@ -246,13 +275,13 @@ func ExampleWithEcho() {
 	store, done := example(ctx, repo.WithEcho(&out))
 	defer done()
 
-	_, err := store.GetAlbumByURL(ctx, "none")
+	_, err := store.GetPurchase(ctx, 7)
 	line, _, _ := strings.Cut(out.String(), " | 0 rows | ") // the time it took, which differs
 	fmt.Println(line)
 	fmt.Println(err)
 	// Output:
-	// GetAlbumByURL | SELECT id, name, url, year, price_cents, image_url, has_preview, is_published FROM albums WHERE url = $1 | url="none"
-	// get album by URL: not found
+	// GetPurchase | SELECT id, account_id, album_id, payment_ref, description, amount_paid_cents, created_at FROM purchases WHERE id = $1 | id=7
+	// get purchase: not found
 }
 
 func ExampleWithPipelining() {

@@ -79,6 +79,19 @@ func (r *Repo) InTxOptions(ctx context.Context, opts pgx.TxOptions, fn func(*Rep
 	return r.store.InTxOptions(ctx, opts, func(store *dbtx.Store) error { return fn(onStore(store)) })
 }
 
+// Snapshot runs reads in one round trip, and all of them see the database at one moment. Each read is one query that only reads, with
+// the Repo that it is given, and is called twice: to find out the query, and to read the reply. So it does nothing but keep what the
+// query returns, and return its error. In a transaction that has begun, they see one moment only at REPEATABLE READ or SERIALIZABLE. See
+// dbtx.Store.Snapshot.
+func (r *Repo) Snapshot(ctx context.Context, reads ...func(*Repo) error) error {
+	on := make([]func(dbtx.DBTX) error, len(reads))
+	for i, read := range reads {
+		on[i] = func(db dbtx.DBTX) error { return read(&Repo{querier: dbgen.New(db), store: r.store}) }
+	}
+
+	return r.store.Snapshot(ctx, on...)
+}
+
 // Stats returns the statistics of the pool of r. It sends nothing to the server, and may be called at any time, also after Close. A
 // store on a connection or a transaction has no pool. Its Stats are zero.
 func (r *Repo) Stats() Stats { return r.store.Stats() }

@@ -40,11 +40,13 @@ type (
 	RecordPurchaseParams = dbgen.RecordPurchaseParams
 	SearchCatalogParams  = dbgen.SearchCatalogParams
 	// Deprecated: use CatalogHit.
-	SearchCatalogRow              = dbgen.SearchCatalogRow
-	AddTrackParams                = dbgen.AddTrackParams
-	DeleteTrackRow                = dbgen.DeleteTrackRow
-	ListFirstTracksOfAlbumsParams = dbgen.ListFirstTracksOfAlbumsParams
-	LoadTracksParams              = dbgen.LoadTracksParams
-	MoveTrackParams               = dbgen.MoveTrackParams
-	MoveTrackRow                  = dbgen.MoveTrackRow
+	SearchCatalogRow                  = dbgen.SearchCatalogRow
+	AddTrackParams                    = dbgen.AddTrackParams
+	DeleteTrackRow                    = dbgen.DeleteTrackRow
+	ListFirstTracksOfAlbumsParams     = dbgen.ListFirstTracksOfAlbumsParams
+	ListTracksOfAlbumsParams          = dbgen.ListTracksOfAlbumsParams
+	ListTracksOfPublishedAlbumsParams = dbgen.ListTracksOfPublishedAlbumsParams
+	LoadTracksParams                  = dbgen.LoadTracksParams
+	MoveTrackParams                   = dbgen.MoveTrackParams
+	MoveTrackRow                      = dbgen.MoveTrackRow
 )

@@ -65,6 +65,7 @@ func (b *batch) Close() (err error) {
 	if err = b.BatchResults.Close(); err != nil {
 		err = b.inStep(pgconn.CommandTag{}, err)
 	}
+	b.endSnapshot()
 	b.done(err)
 	for len(b.queued) > 0 {
 		cl := b.next()

@@ -223,7 +223,10 @@ func learnTypes(ctx context.Context, db DB, sql string, columns int) error {
 // SendBatch sends several statements in one round trip. It is never tried again, not even after a deadlock: its caller
 // may have acted on the results of its first statements.
 func (c *conn) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	cl := call{c: c, ctx: ctx, try: lastTry, batch: true}
+	return c.sendBatch(call{c: c, ctx: ctx, try: lastTry, batch: true}, b)
+}
+
+func (c *conn) sendBatch(cl call, b *pgx.Batch) pgx.BatchResults {
 	for i, q := range b.QueuedQueries {
 		if i == 0 {
 			cl.sql = q.SQL
@@ -241,9 +244,9 @@ func (c *conn) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 		return refusedBatch{cl.fail(err)}
 	}
 	for _, q := range b.QueuedQueries { // all are one transaction, which ends after the last of them
-		cl.writes = cl.writes || !c.known.reads(q.SQL)
+		cl.writes = cl.writes || !cl.snapshot && !c.known.reads(q.SQL)
 	}
-	results := &batch{BatchResults: cl.db.SendBatch(ctx, b), call: cl, queued: b.QueuedQueries}
+	results := &batch{BatchResults: cl.db.SendBatch(cl.ctx, b), call: cl, queued: b.QueuedQueries}
 	if tx := results.BatchResults.Tx(); tx != nil {
 		s := c.session
 		if s == nil {
@@ -272,9 +275,10 @@ type call struct {
 	over    bool          // the outage has lasted too long
 	unread  bool          // this try only asked for a description
 
-	batch  bool // it is a batch
-	writes bool // a statement of the batch changes something
-	enums  bool // it needs the enum types
+	batch    bool // it is a batch
+	writes   bool // a statement of the batch changes something
+	snapshot bool // the batch is a transaction that only reads
+	enums    bool // it needs the enum types
 
 	sent   bool   // an earlier try was sent and got no reply, so it may have been kept
 	outage outage // the outage in which it is tried

@@ -44,9 +44,15 @@ func (r *Store) InTxOptions(ctx context.Context, opts pgx.TxOptions, fn func(*St
 
 		return r.attempt(ctx, opts, fn, &outage{})
 	}
+
+	return r.again(ctx, func(out *outage) error { return r.attempt(ctx, opts, fn, out) })
+}
+
+// again makes attempts at a transaction until one succeeds or another is no use.
+func (r *Store) again(ctx context.Context, attempt func(*outage) error) error {
 	var out outage
 	for try := 1; ; try++ {
-		err := r.attempt(ctx, opts, fn, &out)
+		err := attempt(&out)
 		if err == nil || !r.rerun(ctx, err, try) || errors.Is(err, ErrUnavailable) && !out.goesOn(err) || !pause(ctx, try) {
 			return err
 		}
@@ -55,7 +61,7 @@ func (r *Store) InTxOptions(ctx context.Context, opts pgx.TxOptions, fn func(*St
 
 // rerun says whether a transaction that ended with err is worth another attempt.
 func (r *Store) rerun(ctx context.Context, err error, try int) bool {
-	if ctx.Err() != nil || errors.Is(err, ErrOutcomeUnknown) || try >= lastTry {
+	if r.conn.inTx || ctx.Err() != nil || errors.Is(err, ErrOutcomeUnknown) || try >= lastTry {
 		return false
 	}
 	if conflicted(err) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -44,11 +45,13 @@ type Wire struct {
 	bound  map[int]string    // the SQL of the portal, by connection
 	runs   int
 	inTx   map[int]bool
+
+	readOnly map[int]bool // the transaction that was begun last is
 }
 
 // NewWire returns a wire that asks fault for what to do at message number at; 0 is none. The metadata says which statements only read.
 func NewWire(m *dbtx.Metadata, at int, fault func() wireproxy.Action) *Wire {
-	return &Wire{metadata: m, at: at, fault: fault, parsed: map[string]string{}, bound: map[int]string{}, inTx: map[int]bool{}}
+	return &Wire{metadata: m, at: at, fault: fault, parsed: map[string]string{}, bound: map[int]string{}, inTx: map[int]bool{}, readOnly: map[int]bool{}}
 }
 
 // Rule is the rule for a proxy.
@@ -73,7 +76,12 @@ func (w *Wire) Rule(m wireproxy.Message) wireproxy.Action {
 	case *pgproto3.Bind:
 		w.bound[m.Link] = w.parsed[fmt.Sprint(m.Link, is.PreparedStatement)]
 	case *pgproto3.Execute:
-		if sql := w.bound[m.Link]; !w.inTx[m.Link] && !w.reads(sql) {
+		sql := w.bound[m.Link]
+		switch word := dbtx.StatementName(sql); {
+		case word == "BEGIN":
+			w.readOnly[m.Link] = strings.HasSuffix(sql, " read only")
+		case word == "COMMIT" && w.readOnly[m.Link]: // it changes nothing
+		case !w.inTx[m.Link] && !w.reads(sql):
 			w.runs++
 		}
 	case *pgproto3.Query:
