@@ -623,7 +623,7 @@ func (c *comparison) comparePart(w object) {
 		when = foreignKeyIs
 	case w.Domain != "":
 		when = typeIs
-	case w.Kind == "constraint":
+	case w.Kind == "constraint", w.Kind == "index" && slices.ContainsFunc(c.want.parts, func(o object) bool { return o.Key == w.Name && o.Target == w.Table }):
 		when = constraintIs
 	}
 	if there && (c.goesAlong(h) || c.gone[h.id()]) {

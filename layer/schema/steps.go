@@ -483,7 +483,7 @@ func (c *comparison) addKey(w object, there bool) []Step {
 	}
 	var steps []Step
 	index, built := c.have.part("index", w.Table, name)
-	if built && (index.State != "" || !index.Unique || !slices.Equal(index.Keys, w.Keys)) {
+	if built && (index.State != "" || !index.Unique || !strings.HasSuffix(index.Def, " USING btree "+columns+nulls)) {
 		steps, built = append(steps, c.dropIndex(w.Table, name)), false
 	}
 	if !built {
