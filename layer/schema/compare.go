@@ -646,6 +646,7 @@ func (c *comparison) comparePart(w object) {
 		c.remade[h.id()] = true
 		c.addSteps(when, w, w.definition(), h.definition(), c.replace(w, h))
 	case renamed:
+		when = min(when, constraintIs) // a new table may have an index of the old name
 		delete(c.unwanted, old.id())
 		mend := "ALTER INDEX " + quote(old.Name) + " RENAME TO " + quote(w.Name) + ";"
 		if w.Kind == "constraint" {
