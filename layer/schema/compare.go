@@ -224,16 +224,21 @@ func (c *comparison) compareRelations() {
 		}
 		before, after := c.givingWay(h)
 		mend := slices.Concat(before, c.dropped(h), after)
-		when := relationGoes
-		switch {
-		case h.Kind == "sequence": // a default may need it
-			when = sequenceGoes
-		case h.isFunction() && !slices.ContainsFunc(h.Needs, func(name string) bool { return !strings.HasSuffix(name, ")") }):
-			when = functionGoes
-		case h.Kind == "enum" || h.Kind == "domain" || h.Kind == "type":
-			when = typeGoes
-		}
-		c.add(when, h.called(), "", h.describe(), h.Kind == "table" || h.Kind == "sequence", mend...)
+		c.add(c.goes(h), h.called(), "", h.describe(), h.Kind == "table" || h.Kind == "sequence", mend...)
+	}
+}
+
+// goes says when something that the files do not have is dropped.
+func (c *comparison) goes(h object) int {
+	switch {
+	case h.Kind == "sequence": // a default may need it
+		return sequenceGoes
+	case h.isFunction() && !slices.ContainsFunc(h.Needs, func(name string) bool { return !strings.HasSuffix(name, ")") }):
+		return functionGoes
+	case h.Kind == "enum" || h.Kind == "domain" || h.Kind == "type":
+		return typeGoes
+	default:
+		return relationGoes
 	}
 }
 

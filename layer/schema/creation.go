@@ -159,10 +159,14 @@ func (c *comparison) givingWay(things ...object) (drop, create []string) {
 			return slices.Contains(gone, name) || slices.Contains(gone, table)
 		})
 	}
+	late := c.goes(o) > objectComes && !slices.ContainsFunc(c.want.relations, func(w object) bool { return w.Name == o.Name })
 	goes := map[string]bool{}
 	for again := true; again; {
 		again = false
 		for _, h := range c.have.relations {
+			if late && c.changed[h.Name] { // by then it needs it no more
+				continue
+			}
 			if !goes[h.Name] && h.Name != o.Name && (h.isView() || h.isFunction()) && needs(h) {
 				goes[h.Name], again = true, true
 				gone = append(gone, h.Name)
@@ -187,13 +191,21 @@ func (c *comparison) givingWay(things ...object) (drop, create []string) {
 	}
 	later := map[string]bool{} // what comes by a difference of its own, and what needs that
 	for _, w := range c.want.relations {
-		switch {
-		case !goes[w.Name]:
-		case !c.same[w.Name] || c.changed[w.Name] || slices.ContainsFunc(w.Needs, func(name string) bool {
+		if _, there := c.relations[w.Name]; !there && !late {
+			later[w.Name] = true
+		}
+	}
+	waits := func(w object) bool {
+		return slices.ContainsFunc(w.Needs, func(name string) bool {
 			table, _, _ := strings.Cut(name, ".")
 
 			return later[name] || later[table]
-		}):
+		})
+	}
+	for _, w := range c.want.relations {
+		switch {
+		case !goes[w.Name]:
+		case !c.same[w.Name] || c.changed[w.Name] || waits(w):
 			later[w.Name] = true
 			drop = append(c.keepRights(c.relations[w.Name]), drop...)
 		default:
@@ -201,7 +213,7 @@ func (c *comparison) givingWay(things ...object) (drop, create []string) {
 		}
 	}
 	for _, w := range c.want.parts {
-		if dropped[w.id()] && c.same[w.Table] {
+		if dropped[w.id()] && c.same[w.Table] && !waits(w) {
 			create = append(create, w.create())
 		}
 	}
