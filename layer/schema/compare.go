@@ -222,6 +222,11 @@ func (c *comparison) compareRelations() {
 		if h.Name == recordTable(c.m) || wanted[h.Name] || c.keepsRights(h) || h.Partition && !listed[h.Parent] || h.Kind == "sequence" && owned[h.Name] {
 			continue // a partition goes with its parent, or is made by a job
 		}
+		if when := c.goes(h); when == functionGoes {
+			c.addSteps(when, h, "", h.describe(), c.functionAgain(object{}, h))
+
+			continue
+		}
 		before, after := c.givingWay(h)
 		mend := slices.Concat(before, c.dropped(h), after)
 		c.add(c.goes(h), h.called(), "", h.describe(), h.Kind == "table" || h.Kind == "sequence", mend...)

@@ -267,15 +267,23 @@ func (c *comparison) stays(h object, of string) {
 		"%s, which the files do not have, needs %s, which changes: drop it, or write it into the files", h.Kind+" "+nameOf(h.Table, h.Name), of)}})
 }
 
-// functionAgain returns the steps that drop a function and make it with another result. The constraints and indexes that need it go
-// and come back with it.
+// functionAgain returns the steps that drop a function, and make it with another result unless w is empty. The constraints and indexes that
+// need it go and come back with it.
 func (c *comparison) functionAgain(w, h object) []Step {
 	before, after := c.givingWay(h)
+	var made []string
+	if w.Name != "" {
+		made = c.creation(w)
+	}
 	var again []Step
 	for _, o := range c.have.parts {
-		switch stays, ok := c.wantPart(o); {
+		stays, ok := c.wantPart(o)
+		if w.Name == "" && !c.foreign(o.Table) && (!ok || stays.definition() != o.definition() || stays.column(false) != o.column(false)) {
+			continue // it is another one by then, or gone
+		}
+		switch {
 		case o.Kind == "column" && slices.Contains(o.Needs, h.Name):
-			return []Step{{Refused: "function " + h.Name + " can't get another result, since column " + o.Table + "." + o.Name +
+			return []Step{{Refused: "function " + h.Name + " can't go, or get another result, since column " + o.Table + "." + o.Name +
 				" needs it: give the new function another name"}}
 		case (o.Kind == "constraint" || o.Kind == "index") && slices.Contains(o.Needs, h.Name):
 			before = append(before, o.drop())
@@ -288,7 +296,7 @@ func (c *comparison) functionAgain(w, h object) []Step {
 		}
 	}
 
-	return append(together("", slices.Concat(before, c.dropped(h), c.creation(w), after)...), again...)
+	return append(together("", slices.Concat(before, c.dropped(h), made, after)...), again...)
 }
 
 // retyped returns the statements that make way for another type of a column, and those that make again what must come back with
