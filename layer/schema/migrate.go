@@ -245,7 +245,7 @@ func nameOf(table, name string) string {
 func isObject(kind string) bool {
 	return slices.Contains([]string{
 		"table", "partition", "view", "materialized view", "foreign table", "sequence", "enum", "domain", "type", "function",
-		"procedure", "aggregate", "comment on table", "comment on view", "comment on function",
+		"procedure", "aggregate",
 	}, kind)
 }
 
