@@ -209,6 +209,7 @@ func (c *comparison) givingWay(things ...object) (drop, create []string) {
 			later[w.Name] = true
 			drop = append(c.keepRights(c.relations[w.Name]), drop...)
 		default:
+			c.whole[w.Name] = c.whole[w.Name] || o.Kind == "column" || !c.foreign(o.Name)
 			create = append(append(append(create, c.creation(w)...), c.triggers(w)...), c.relations[w.Name].Grants...)
 		}
 	}

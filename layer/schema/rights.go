@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -42,6 +43,16 @@ func (c *comparison) giveRights() {
 				statements := append(had.rights(w.Name, w.Columns), "DROP VIEW IF EXISTS "+quote(keeper(w.Name))+";")
 				d.Steps[0].SQL += "\n" + strings.Join(statements, "\n")
 				d.Mend += "\n" + strings.Join(statements, "\n")
+				delete(c.kept, w.Name)
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.kept)) { // those that come back with what they need
+		for i := range c.found {
+			if d := &c.found[i]; len(d.Steps) > 0 && strings.Contains(d.Steps[0].SQL, c.kept[name].Grants[0]) {
+				statement := "\nDROP VIEW IF EXISTS " + quote(keeper(name)) + ";"
+				d.Steps[0].SQL += statement
+				d.Mend += statement
 			}
 		}
 	}

@@ -1,0 +1,3 @@
+INSERT INTO src SELECT i, i % 3 FROM generate_series(1, 30) i;
+REFRESH MATERIALIZED VIEW mv;
+GRANT SELECT ON mv, mv2, vmv TO PUBLIC;
