@@ -483,6 +483,9 @@ func (c *comparison) compareTable(w, h object) {
 		if w.Unlogged != h.Unlogged {
 			c.last().Rewrites = true
 		}
+		if n := len(c.found) - 1; w.Unlogged && !h.Unlogged { // what refers to a table is unlogged before it
+			c.found = append([]finding{c.found[n]}, c.found[:n]...)
+		}
 	}
 }
 

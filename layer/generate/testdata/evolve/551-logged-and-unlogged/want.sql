@@ -1,0 +1,1 @@
+SELECT (SELECT (SELECT count(*) = 30 FROM p JOIN c USING (id)) AND (SELECT count(*) = 30 FROM q JOIN d USING (id)) AND (SELECT array_agg(relpersistence ORDER BY relname) = '{p,u,p,u}' FROM pg_class WHERE relname IN ('p', 'c', 'q', 'd')));
