@@ -85,8 +85,12 @@ func renameOwned(table string, want, have *catalogue) (statements []string) {
 				continue
 			}
 			statements = append(statements, "ALTER SEQUENCE "+quote(h.Owns)+" RENAME TO "+quote(w.Owns)+";")
-			if h.Owns = w.Owns; h.Serial != "" && w.Serial != "" {
-				h.Serial, h.Default = w.Serial, w.Default
+			h.Owns = w.Owns
+			if h.Serial != "" {
+				h.Serial = quoteIfNeeded(w.Owns)
+			}
+			if w.Serial != "" && h.Serial != "" {
+				h.Default = w.Default
 			}
 		}
 	}
