@@ -178,7 +178,8 @@ func (c *comparison) compareRelations() {
 		wanted[w.Name] = true
 		h, there := c.relations[w.Name]
 		c.same[w.Name] = there && h.Kind == w.Kind && (w.Kind != "table" || h.Def == w.Def)
-		c.changed[w.Name] = c.same[w.Name] && h.definition() != w.definition() && (w.isView() || w.isFunction())
+		c.changed[w.Name] = c.same[w.Name] && (w.isView() || w.isFunction()) && (h.definition() != w.definition() ||
+			w.isView() && len(c.renames) > 0 && !slices.Equal(slices.Sorted(slices.Values(w.Needs)), slices.Sorted(slices.Values(h.Needs)))) // a column of that name is another one
 		if w.Partition && w.Bound != "DEFAULT" {
 			listed[w.Parent] = true
 		}
@@ -408,10 +409,10 @@ func (c *comparison) compareRelation(w, h object) {
 	switch {
 	case w.Kind == "table":
 		c.compareTable(w, h)
-	case w.Kind == "view" && h.definition() != w.definition() && len(w.Columns) >= len(h.Columns) &&
+	case w.Kind == "view" && c.changed[w.Name] && len(w.Columns) >= len(h.Columns) &&
 		slices.Equal(w.Columns[:len(h.Columns)], h.Columns):
 		c.add(objectComes, w, w.definition(), h.definition(), false, strings.Replace(w.view(), "CREATE ", "CREATE OR REPLACE ", 1)+";")
-	case w.isView() && h.definition() != w.definition():
+	case w.isView() && c.changed[w.Name]:
 		before, after := c.givingWay(h)
 		c.add(objectComes, w, w.definition(), h.definition(), false, slices.Concat(before, c.dropped(h), c.creation(w), h.rights(w.Name, w.Columns), c.triggers(w), after)...)
 		if step := c.last(); w.Kind == "materialized view" { // nobody can read it while its query runs
