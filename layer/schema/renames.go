@@ -156,14 +156,16 @@ func (c *catalogue) renameTable(old, name string) {
 	}
 }
 
-// renameColumn gives a column of a table, and of its partitions, another name.
+// renameColumn gives a column of a table, of its partitions and of what inherits it, another name.
 func (c *catalogue) renameColumn(table, old, name string) {
 	of := map[string]bool{table: true}
 	for more := true; more; {
 		more = false
 		for i := range c.relations {
 			o := &c.relations[i]
-			if o.Partition && of[o.Parent] && !of[o.Name] {
+			if !of[o.Name] && slices.ContainsFunc(c.relations, func(parent object) bool {
+				return of[parent.Name] && slices.Contains(o.Parents, quoteIfNeeded(parent.Name))
+			}) {
 				of[o.Name], more = true, true
 			}
 		}
