@@ -877,7 +877,13 @@ func (c *comparison) compareColumn(w, h object, there bool) {
 		if w.Serial != h.Serial && have == w.column(sequences) {
 			have += ", owning no sequence"
 		}
-		c.addSteps(columnIs, w, w.column(sequences), have, c.changeColumn(w, h))
+		when := columnIs
+		if h.NotNull && !w.NotNull && slices.ContainsFunc(c.have.parts, func(o object) bool {
+			return o.Type == "p" && o.Table == h.Table && slices.Contains(o.Keys, quoteIfNeeded(h.Name))
+		}) {
+			when = partitionIs // once the primary key is another one
+		}
+		c.addSteps(when, w, w.column(sequences), have, c.changeColumn(w, h))
 		c.compareComment(w, h)
 	default:
 		if c.have.filling(w) {
