@@ -154,6 +154,7 @@ func TestStore_Snapshot_AFailureLeavesTheConnectionAsItWas(t *testing.T) {
 
 func TestStore_Snapshot_InEveryQueryModeAndBehindPgBouncer(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	direct := dbtest.URL(t)
 	stores := map[string]*testdb.Repo{}
 	for _, mode := range queryModes {
@@ -212,9 +213,20 @@ func TestStore_Snapshot_InEveryQueryModeAndBehindPgBouncer(t *testing.T) {
 	}
 }
 
-// A transaction that only reads is sent again when its link is cut, at any message. A call that is cancelled returns that.
 func TestStore_Snapshot_OutlivesItsLink(t *testing.T) {
 	t.Parallel()
+	snapshotOutlivesItsLink(t, 9)
+}
+
+func TestSoak_SnapshotOutlivesItsLinkAtEveryMessage(t *testing.T) {
+	t.Parallel()
+	dbtest.Full(t)
+	snapshotOutlivesItsLink(t, 1)
+}
+
+// A transaction that only reads is sent again when its link is cut, at any message. A call that is cancelled returns that.
+func snapshotOutlivesItsLink(t *testing.T, step int) {
+	t.Helper()
 	url := dbtest.URL(t)
 	newPaper(t, open(t, url), "The Guardian")
 	proxy := wireproxy.New(t, url)
@@ -222,7 +234,7 @@ func TestStore_Snapshot_OutlivesItsLink(t *testing.T) {
 	pool := store.DB().(*pgxpool.Pool)
 	for _, name := range dbtest.Sample(1, "CutAfter", "CutBefore", "CancelledInSilence", "CancelledInPassing") {
 		fault := dbtxtest.LinkFaults[name]
-		for at := 1; ; at++ {
+		for at := 1; ; at += step {
 			dbtxtest.Forget(t, pool)
 			ctx, cancel := context.WithCancel(t.Context())
 			w := dbtxtest.NewWire(&dbgen.Metadata, at, func() wireproxy.Action { return fault(cancel) })
