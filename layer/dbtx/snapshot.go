@@ -103,11 +103,12 @@ func (c *conn) replay(
 	}
 	for i, read := range reads {
 		db := replaying{results: results, sql: queries[i].sql}
-		if err := read(&db); err != nil {
-			return err
-		}
-		if !db.done {
+		err := read(&db)
+		switch {
+		case errors.Is(err, errOther), err == nil && !db.done:
 			return notOneQuery(i)
+		case err != nil:
+			return err
 		}
 	}
 

@@ -100,14 +100,14 @@ func TestStore_Snapshot_TakesReadsAlone(t *testing.T) {
 		require.EqualError(t, err, "snapshot: reads[1]: must run one query that only reads, the same in each call, and return its error", name)
 	}
 	require.Empty(t, echo.Take(), "nothing was sent")
-	require.Error(t, store.Snapshot(ctx, func(db dbtx.DBTX) error {
+	require.ErrorIs(t, store.Snapshot(ctx, func(db dbtx.DBTX) error {
 		calls++
 		if calls == 1 {
 			return one(db)
 		}
 
 		return db.QueryRow(ctx, "SELECT 2").Scan(new(int))
-	}))
+	}), testdb.ErrInvalid)
 	require.ErrorIs(t, store.Snapshot(ctx, func(dbtx.DBTX) error { return context.DeadlineExceeded }), context.DeadlineExceeded)
 	require.NoError(t, store.Snapshot(ctx))
 	require.NoError(t, store.Snapshot(ctx, one, one))

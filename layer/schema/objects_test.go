@@ -258,7 +258,7 @@ func connectObjects(tb testing.TB) (*pgx.Conn, *dbtx.Metadata) {
 }
 
 // Every change is found, and the mending statements leave nothing to find, except where no statement can mend it.
-// `make test` makes every eighth change, `make soak` makes all of them.
+// `make test` makes a part of the changes, `make soak` makes all of them.
 func TestCheck_FindsChangesOfEveryKindOfObject(t *testing.T) {
 	t.Parallel()
 	findObjectChanges(t, 16)
