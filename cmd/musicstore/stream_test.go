@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -153,7 +154,10 @@ func watchHeap(file string) {
 		metrics.Read(sample)
 		if now := sample[0].Value.Uint64(); now > peak {
 			peak = now
-			if err := os.WriteFile(file, []byte(strconv.FormatUint(peak, 10)), 0o600); err != nil {
+			// The program may end at any moment, and WriteFile first empties the file: only a whole one may take its name.
+			if err := errors.Join(
+				os.WriteFile(file+".new", []byte(strconv.FormatUint(peak, 10)), 0o600), os.Rename(file+".new", file),
+			); err != nil {
 				panic(err)
 			}
 		}
