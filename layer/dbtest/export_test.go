@@ -16,8 +16,8 @@ type Recycler = recycler
 // Database is one of them.
 type Database = database
 
-// ScriptSQL writes the script that returns a database's state.
-const ScriptSQL = scriptSQL
+// ScriptSQL writes the script that empties a database and returns its state.
+const ScriptSQL = "SELECT sweep || state FROM (" + lookSQL + ") AS look (sweep, state)"
 
 // NewRecycler returns a recycler that takes a session which is still there after a time for one that was leaked.
 func NewRecycler(tb testing.TB, m *dbtx.Metadata, patience time.Duration) *Recycler {

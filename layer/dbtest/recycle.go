@@ -23,9 +23,10 @@ type recycler struct {
 	mu   sync.Mutex
 	free []*database
 
-	once   sync.Once
-	script string // empties a database and returns its state
-	fresh  string // the state of a database that nobody has used; empty when it can't be told
+	once  sync.Once
+	sweep string // empties a database
+	state string // a query for the state of one
+	fresh string // the state of a database that nobody has used; empty when it can't be told
 }
 
 // database is a clone. To pgtestdb it is the test, which ends when nobody is to have the database again.
@@ -152,7 +153,7 @@ func (r *recycler) take(tb pgtestdb.TB) (*database, error) {
 // test that has left a connection to it open.
 func (r *recycler) takeBack(d *database) {
 	d.Helper()
-	state, err := r.look(d, r.script)
+	state, err := r.look(d)
 	switch {
 	case errors.Is(err, errInUse):
 		d.leave()
@@ -204,12 +205,17 @@ func (r *recycler) dropAll() {
 // learn finds out from a new clone what a new clone is like. A role that may not look at everything (it takes a
 // superuser) leaves r.fresh empty: each test has a new clone then.
 func (r *recycler) learn(d *database) {
-	script, err := r.look(d, scriptSQL)
+	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
+	defer cancel()
+	conn, err := d.session(ctx)
 	if err != nil {
 		return
 	}
-	if state, err := r.look(d, script); err == nil {
-		r.script, r.fresh = script, state
+	if err := conn.QueryRow(ctx, lookSQL, pgx.QueryExecModeExec).Scan(&r.sweep, &r.state); err != nil {
+		return
+	}
+	if state, err := r.look(d); err == nil {
+		r.fresh = state
 	}
 }
 
@@ -219,9 +225,8 @@ const lookTimeout = time.Minute
 // errInUse is what look returns when something in the database goes on.
 var errInUse = errors.New("a connection to the test's database, or a prepared transaction, is still open at its end")
 
-// look runs a script as the server's administrator in a database in which nothing else goes on, and returns the text that
-// its last query gives.
-func (r *recycler) look(d *database, script string) (text string, err error) {
+// look empties a database in which nothing else goes on, and returns its state.
+func (r *recycler) look(d *database) (state string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
 	defer cancel()
 	own, err := d.renew(ctx, r.patience)
@@ -246,12 +251,14 @@ func (r *recycler) look(d *database, script string) (text string, err error) {
 			return "", errInUse
 		}
 	}
-	results, err := conn.PgConn().Exec(ctx, script).ReadAll()
-	if err != nil || len(results) == 0 {
+	if _, err := conn.PgConn().Exec(ctx, r.sweep).ReadAll(); err != nil {
 		return "", err
 	}
 
-	return string(results[len(results)-1].Rows[0][0]), nil
+	// To plan the query takes as long as to run it, so pgx keeps it prepared.
+	err = conn.QueryRow(ctx, r.state).Scan(&state)
+
+	return state, err
 }
 
 const usedSQL = `
@@ -259,11 +266,11 @@ SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
         AND pid <> pg_backend_pid() AND pid <> ALL ($1::int[]) AND backend_type <> 'autovacuum worker')
     OR EXISTS (SELECT FROM pg_prepared_xacts WHERE database = current_database())`
 
-// scriptSQL writes the script for the databases that are as this one, which is new.
+// lookSQL writes the two texts for the databases that are as this one, which is new.
 //
-// The script deletes the rows, which is ten times as fast as TRUNCATE, starts the sequences again, forgets the counts
-// of what was done, and returns the state: all that a test could have changed, so that equal states are equal databases.
-// It deletes from the partitions and not from their parents, and leaves an extension's tables as they are. No trigger or rule
+// The first deletes the rows, which is ten times as fast as TRUNCATE, starts the sequences again, and forgets the counts
+// of what was done. The second is a query for the state: all that a test could have changed, so that equal states are
+// equal databases. The first deletes from the partitions and not from their parents, and leaves an extension's tables as they are. No trigger or rule
 // stands in its way, except for those that are enabled ALWAYS or for replicas: where the schema has some, it deletes
 // twice, because they may write what was deleted, and the state has how many rows are left.
 //
@@ -273,7 +280,7 @@ SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
 //   - Each relation's own row, because ANALYZE and VACUUM change it in place, and whether it is still small: for a table
 //     that was never analysed, the planner sees no difference between 0 and 10 pages.
 //   - What the server keeps of a database: its own row, settings, comment, labels, subscriptions and replication slots.
-const scriptSQL = `
+const lookSQL = `
 WITH extended AS (
     SELECT objid AS oid FROM pg_depend WHERE classid = 'pg_class'::regclass AND deptype = 'e'
 ), emptied AS (
@@ -287,7 +294,8 @@ SELECT concat(
     (SELECT string_agg(format('DELETE FROM %s;', oid::regclass), '' ORDER BY n, oid)
      FROM emptied, (SELECT 1 UNION ALL SELECT 2 FROM stubborn) AS pass (n)),
     'SELECT setval(seqrelid, seqstart, false) FROM pg_sequence;',
-    'SELECT pg_stat_reset();',
+    'SELECT pg_stat_reset();'
+), concat(
     'SELECT concat_ws('' '',',
     (SELECT string_agg(format(
         '(SELECT concat_ws(''/'', %L::text, count(*), count(*) FILTER (WHERE age(xmin) < age(%L::xid))) FROM %s),',
