@@ -53,32 +53,53 @@ func (c *comparison) addColumn(w object) []Step {
 	)
 	meta := c.meta(w.Table, w.Name)
 	fill := meta.Fill
+	bare := w
+	bare.NotNull, bare.Default = false, ""
+	if c.want.defaultOf(w.Def) != "" {
+		bare.Default = "NULL" // the rows that are there, which would get the domain's default, are to be filled
+	}
+	rewrites := func(column object) bool {
+		return c.rewrites("CREATE TABLE %s (musicstore_probe integer)", "ALTER TABLE %s ADD COLUMN "+percent(name+" "+column.column(false)))
+	}
 	switch {
 	case w.Identity != "", w.Serial != "", w.Generated != "":
 		steps := together(w.Table, whole...)
 		steps[0].Rewrites = !w.Virtual
 
 		return steps
-	case fill == "" && w.Default != "" && c.rewrites("CREATE TABLE %s (musicstore_probe integer)", "ALTER TABLE %s ADD COLUMN "+percent(name+" "+w.column(false))):
+	case fill == "" && w.Default != "" && rewrites(w) && !rewrites(bare):
 		fill = w.Default
 	case fill == "" && (w.Default != "" || !w.NotNull):
-		return together(w.Table, whole...)
+		steps := together(w.Table, whole...)
+		steps[0].Rewrites = rewrites(w)
+
+		return steps
 	case meanwhile(meta) == "" && !c.rows(w.Table):
 		steps := together(w.Table, whole...)
-		steps[0].Breaks = w.NotNull // it inserts rows without the column
+		steps[0].Breaks = w.NotNull && bare.Default == "" // it inserts rows without the column
 
 		return steps
 	}
-	bare := w
-	bare.NotNull, bare.Default = false, ""
 	add := table + " ADD COLUMN " + name + " " + bare.column(false)
 	if !w.NotNull || fill != meta.Fill { // nothing else says that it is still to be filled, or with its default
 		add += ", ADD CONSTRAINT " + quote(fillName(w.Name)) + " CHECK (true) NOT VALID"
 	}
 	steps := together(w.Table, append([]string{add + ";"}, w.withComment()...)...)
 	steps[0].Breaks = false
+	steps[0].Rewrites = rewrites(bare)
 
 	return append(steps, c.fillColumn(w, bare, fill, true)...)
+}
+
+// defaultOf returns the default of a domain; "" for another type.
+func (c *catalogue) defaultOf(typ string) string {
+	for _, o := range c.relations {
+		if o.Kind == "domain" && quoteIfNeeded(o.Name) == typ {
+			return o.Default
+		}
+	}
+
+	return ""
 }
 
 // fillName is the name of the constraint that says of a column that it is being filled. It refuses nothing.
@@ -112,14 +133,18 @@ func (c *comparison) fillColumn(w, h object, fill string, isNew bool) []Step {
 	if w.Default == "" {
 		passing = meanwhile(meta)
 	}
-	if set := w.Default + passing; set != "" && set != h.Default {
+	switch set := w.Default + passing; {
+	case set != "" && set != h.Default:
 		steps = append(steps, Step{SQL: alter + " SET DEFAULT " + set + ";", Lock: accessExclusive, On: []string{w.Table}})
+	case set == "" && strings.HasPrefix(h.Default, "NULL"): // the domain's default is in force again
+		steps = append(steps, Step{SQL: alter + " DROP DEFAULT;", Lock: accessExclusive, On: []string{w.Table}})
 	}
 	if fill == "" {
 		fill = passing
 	}
 	passes := 1 // the rows that others lock, or add, meanwhile come when no more NULLs can be added
-	if !w.NotNull || passing != "" || w.Default != "" {
+	given := passing != "" || w.Default != "" || c.want.defaultOf(w.Def) != "" // to the rows of programs of the version before
+	if !w.NotNull || given {
 		passes = 600
 	}
 	with := fillSteps(w, meta, fill, passes)
@@ -140,7 +165,7 @@ func (c *comparison) fillColumn(w, h object, fill string, isNew bool) []Step {
 		after := c.notNull(w.Table, w.Name)
 		switch {
 		case strings.HasSuffix(after[0].SQL, " NOT VALID;"):
-			after[0].Breaks = passing == "" && w.Default == ""
+			after[0].Breaks = !given
 			steps = append(append(append(steps, with...), after[0]), again...)
 			after = after[1:]
 		case strings.Contains(after[0].SQL, " VALIDATE "):

@@ -64,7 +64,8 @@ type comparison struct {
 type finding struct {
 	Difference
 
-	when int
+	when   int
+	rename bool // of an index or of a constraint's
 }
 
 // compare returns what differs. p.want is nil where the files could not be built, because of the extensions that are missing.
@@ -127,12 +128,31 @@ func (c *comparison) differences() []Difference {
 	}
 	c.found = slices.DeleteFunc(c.found, func(s finding) bool { return c.whole[s.Table] })
 	slices.SortStableFunc(c.found, func(a, b finding) int { return cmp.Compare(a.when, b.when) })
+	c.orderRenames()
 	differences := make([]Difference, len(c.found))
 	for i, s := range c.found {
 		differences[i] = s.Difference
 	}
 
 	return differences
+}
+
+// orderRenames puts the renaming of an index behind that of the index which has its new name.
+func (c *comparison) orderRenames() {
+	for range c.found { // two that have each other's new name end nowhere else
+		moved := false
+		for i, s := range c.found {
+			for j := len(c.found) - 1; j > i && s.rename && !moved; j-- {
+				if c.found[j].rename && c.found[j].Have == "named "+s.Name {
+					c.found = slices.Insert(slices.Delete(c.found, i, i+1), j, s)
+					moved = true
+				}
+			}
+		}
+		if !moved {
+			return
+		}
+	}
 }
 
 // compared says whether a part is compared with that of the other side: both have what it is of.
@@ -169,7 +189,7 @@ func (c *comparison) addSteps(when int, o object, want, have string, steps []Ste
 		d.LosesData = d.LosesData || step.Loses != ""
 	}
 	d.Mend = strings.Join(statements, "\n")
-	c.found = append(c.found, finding{d, when})
+	c.found = append(c.found, finding{Difference: d, when: when})
 }
 
 func (c *comparison) compareRelations() {
@@ -670,6 +690,7 @@ func (c *comparison) comparePart(w object) {
 			mend = w.alter() + " RENAME CONSTRAINT " + quote(old.Name) + " TO " + quote(w.Name) + ";"
 		}
 		c.add(when, w, w.Def, "named "+old.Name, false, mend)
+		c.found[len(c.found)-1].rename = true
 		c.compareComment(w, old)
 	default:
 		c.addSteps(when, w, w.definition(), "", c.make(w, object{}, false))

@@ -198,11 +198,11 @@ func (p *Plan) take(look *probe, d Difference, opts MigrateOptions) {
 			p.Refusals = append(p.Refusals, step.Refused)
 		case step.Rewrites && !opts.AllowRewrite:
 			p.Refusals = append(p.Refusals, fmt.Sprintf(
-				"%s: to change it writes all of %s anew, and nobody can read or write that table meanwhile: allow it by --allow-rewrite",
+				"%s: this change rewrites table %s, and nobody can read or write it meanwhile: allow it by --allow-rewrite",
 				of, strings.Join(step.On, ", ")))
 		case step.Scans && slices.Index(locks, step.Lock) >= slices.Index(locks, share) && !opts.AllowRewrite && step.large:
 			p.Refusals = append(p.Refusals, fmt.Sprintf(
-				"%s: all rows are read, and nobody can write to %s meanwhile: allow it by --allow-rewrite",
+				"%s: this change reads all rows of %s, and nobody can write to it meanwhile: allow it by --allow-rewrite",
 				of, strings.Join(step.On, ", ")))
 		case rows && step.Lost != 0 && !opts.AllowLoss:
 			p.Refusals = append(p.Refusals, fmt.Sprintf("%s: it loses %s: allow it by --allow-loss", of, step.Losing()))

@@ -30,10 +30,23 @@ func renames(m *dbtx.Metadata, want, have *catalogue) (found []Difference) {
 			return o.Kind == kind && (kind == "table" || o.Table == table) && o.Name == name
 		})
 	}
+	for more := true; more; { // the old name of one may be the new name of another
+		more = false
+		for _, t := range m.Tables {
+			if t.Was != "" && !named(have.relations, "table", "", t.Name) && named(have.relations, "table", "", t.Was) {
+				have.renameTable(t.Was, t.Name)
+				add("table", t.Was, t.Name, t.Was, "ALTER TABLE "+quote(t.Was)+" RENAME TO "+quote(t.Name)+";")
+				more = true
+			}
+		}
+	}
 	for _, t := range m.Tables {
-		if t.Was != "" && !named(have.relations, "table", "", t.Name) && named(have.relations, "table", "", t.Was) {
-			have.renameTable(t.Was, t.Name)
-			add("table", t.Was, t.Name, t.Was, "ALTER TABLE "+quote(t.Was)+" RENAME TO "+quote(t.Name)+";")
+		if circle(m, t) && !slices.Equal(have.columnsOf(t.Name), want.columnsOf(t.Name)) {
+			found = append(found, Difference{
+				Kind: "table", Table: t.Name, Name: t.Name, Want: "named " + t.Name, Have: "named " + t.Was + ", or not",
+				Steps: []Step{{Refused: fmt.Sprintf("tables %s and %s change names with each other: rename them by hand, and take the marks +was away",
+					t.Name, t.Was)}},
+			})
 		}
 		alter := "ALTER TABLE " + quote(t.Name) + " RENAME COLUMN "
 		var moved []dbtx.Column // columns that have an old name which is another's name now
@@ -69,6 +82,35 @@ func renames(m *dbtx.Metadata, want, have *catalogue) (found []Difference) {
 	}
 
 	return found
+}
+
+// circle says whether the old name of a table is another's new one, and so on back to the table.
+func circle(m *dbtx.Metadata, t *dbtx.Table) bool {
+	was := t.Was
+	for range m.Tables {
+		if was == t.Name {
+			return true
+		}
+		i := slices.IndexFunc(m.Tables, func(other *dbtx.Table) bool { return other.Name == was })
+		if i < 0 {
+			return false
+		}
+		was = m.Tables[i].Was
+	}
+
+	return false
+}
+
+// columnsOf returns the names and types of a table's columns, in order.
+func (c *catalogue) columnsOf(table string) (columns []string) {
+	for _, o := range c.parts {
+		if o.Kind == "column" && o.Table == table && o.Def != "" {
+			columns = append(columns, quote(o.Name)+" "+o.Def)
+		}
+	}
+	slices.Sort(columns)
+
+	return columns
 }
 
 // renameOwned returns the statements that give the sequences of a table's columns the names that they have in the files: PostgreSQL makes

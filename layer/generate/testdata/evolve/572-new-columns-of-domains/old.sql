@@ -1,0 +1,3 @@
+CREATE DOMAIN steps AS integer DEFAULT 7;
+CREATE DOMAIN "Levels" AS integer DEFAULT 7 CONSTRAINT levels_check CHECK (VALUE > 0);
+CREATE TABLE t (id integer NOT NULL, CONSTRAINT t_pkey PRIMARY KEY (id));

@@ -1,0 +1,2 @@
+CREATE DOMAIN levels AS integer CONSTRAINT levels_check CHECK (VALUE > 0);
+CREATE TABLE t (id integer NOT NULL, CONSTRAINT t_pkey PRIMARY KEY (id));

@@ -1,0 +1,2 @@
+INSERT INTO days VALUES (1, '2026-01-01');
+INSERT INTO weeks VALUES (1, 7);
