@@ -872,7 +872,9 @@ WITH here AS MATERIALIZED (
     )
     FROM relation AS r
     JOIN pg_catalog.pg_constraint AS c ON conrelid = r.oid
-    LEFT JOIN need ON need.classid = 'pg_catalog.pg_constraint'::regclass AND need.objid = c.oid
+    LEFT JOIN need ON need.objid = CASE contype WHEN 'x' THEN conindid ELSE c.oid END AND need.classid = CASE contype
+        WHEN 'x' THEN 'pg_catalog.pg_class'::regclass ELSE 'pg_catalog.pg_constraint'::regclass
+    END
     LEFT JOIN pg_catalog.pg_class AS target ON target.oid = confrelid
     LEFT JOIN pg_catalog.pg_class AS key ON key.oid = conindid
     LEFT JOIN pg_catalog.pg_index ON indexrelid = conindid
@@ -881,10 +883,12 @@ WITH here AS MATERIALIZED (
     SELECT 'pg_catalog.pg_constraint'::regclass, c.oid, 0, jsonb_build_object(
         'Kind', 'constraint', 'Table', typname, 'Name', conname, 'Domain', format_type(typbasetype, typtypmod),
         'Def', pg_get_constraintdef(c.oid),
-        'Expressions', ARRAY[pg_get_expr(conbin, 0)]
+        'Expressions', ARRAY[pg_get_expr(conbin, 0)],
+        'Needs', names
     )
     FROM type AS t
     JOIN pg_catalog.pg_constraint AS c ON contypid = t.oid
+    LEFT JOIN need ON need.classid = 'pg_catalog.pg_constraint'::regclass AND need.objid = c.oid
     WHERE contype = 'c'
     UNION ALL
     SELECT 'pg_catalog.pg_class'::regclass, i.oid, 0, jsonb_build_object(

@@ -859,6 +859,7 @@ func (c *comparison) extraPart(h object) {
 		c.compareComment(w, h)
 	case h.Domain != "":
 		c.add(typeIs, h, "", h.definition(), false, h.drop())
+	case h.Kind == "column" && c.withParent(h.Table, h.Name):
 	case h.Kind == "column" && h.Generated != "":
 		c.add(generatedGoes, h, "", h.column(false), false, h.drop())
 	case h.Kind == "column":
@@ -883,11 +884,26 @@ func (c *comparison) extraPart(h object) {
 	}
 }
 
+// withParent says whether the same change is made to a column of a table and of one that it inherits from: PostgreSQL makes both at once.
+func (c *comparison) withParent(table, name string) bool {
+	text := func(of *catalogue, table string) string {
+		o, _ := of.part("column", table, name)
+
+		return o.column(false)
+	}
+
+	return slices.ContainsFunc(c.want.relations, func(parent object) bool {
+		return c.same[parent.Name] && slices.Contains(c.relations[table].Parents, quoteIfNeeded(parent.Name)) &&
+			text(c.want, parent.Name) == text(c.want, table) && text(c.have, parent.Name) == text(c.have, table)
+	})
+}
+
 func (c *comparison) compareColumn(w, h object, there bool) {
 	sequences := !slices.Equal(w.Sequence, h.Sequence) && (w.Identity != "" && h.Identity != "" || w.Serial != "" && w.Serial == h.Serial)
 	switch {
 	case w.Def == "": // of a view or a partition: it is there for its comment and its settings
 		c.compareComment(w, h)
+	case (!there && !w.NotNull || there && w.Def != h.Def) && c.withParent(w.Table, w.Name):
 	case !there:
 		c.addSteps(columnIs, w, w.column(false), "", c.addColumn(w))
 	case c.passing(w, h) && !c.look:

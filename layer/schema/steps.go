@@ -344,6 +344,13 @@ func (c *comparison) addConstraint(w object, there bool) []Step {
 // ofDomain returns the step of statements about a domain. PostgreSQL reads the tables that have columns of it, and keeps writers out.
 func (c *comparison) ofDomain(domain string, statements ...string) []Step {
 	steps := together(domain, statements...)
+	narrows := slices.ContainsFunc(statements, func(sql string) bool {
+		return strings.Contains(sql, " ADD CONSTRAINT ") || strings.Contains(sql, " SET NOT NULL")
+	})
+	if column := c.container(domain); narrows && column != "" {
+		return []Step{{Refused: fmt.Sprintf("domain %s can't get a constraint while column %s has arrays, rows or ranges of it: "+
+			"write a new domain under another name, and change the column to it", domain, column)}}
+	}
 	for _, o := range c.have.parts {
 		if o.Kind == "column" && strings.TrimRight(o.Def, "[]") == quoteIfNeeded(domain) && len(steps) > 0 && !slices.Contains(steps[0].On, o.Table) {
 			steps[0].Lock, steps[0].On = share, append(steps[0].On, o.Table)
@@ -365,6 +372,40 @@ func (c *comparison) misfitsOf(check object) string {
 	}
 
 	return strings.Join(queries, " UNION ALL ")
+}
+
+// container is a column whose values contain values of a domain. PostgreSQL can't look into those.
+// https://www.postgresql.org/docs/current/sql-alterdomain.html
+func (c *comparison) container(domain string) string {
+	of, in := map[string]bool{quoteIfNeeded(domain): true}, map[string]bool{} // types of the domain's values, and those that contain some
+	inside := func(typ string) bool {
+		element := strings.TrimRight(typ, "[]")
+
+		return in[element] || element != typ && of[element]
+	}
+	for known := 0; known < len(of)+len(in); {
+		known = len(of) + len(in)
+		for _, o := range c.have.relations {
+			name := quoteIfNeeded(o.Name)
+			subtype, isRange := strings.CutPrefix(o.Def, "RANGE (SUBTYPE = ")
+			subtype, _, _ = strings.Cut(subtype, ",")
+			switch {
+			case o.Kind == "domain" && of[o.Def]:
+				of[name] = true
+			case o.Kind == "domain" && inside(o.Def),
+				o.Kind == "type" && isRange && (of[subtype] || inside(subtype)),
+				o.Kind == "type" && slices.ContainsFunc(o.Attributes, func(a [2]string) bool { return of[a[1]] || inside(a[1]) }):
+				in[name] = true
+			}
+		}
+	}
+	for _, o := range c.have.parts {
+		if o.Kind == "column" && inside(o.Def) {
+			return o.Table + "." + o.Name
+		}
+	}
+
+	return ""
 }
 
 func (c *comparison) validate(w object) []Step {

@@ -1,0 +1,5 @@
+CREATE DOMAIN code AS text CONSTRAINT code_check CHECK (VALUE <> '');
+CREATE DOMAIN long_code AS code;
+CREATE TYPE coded AS (n integer, c long_code);
+CREATE TABLE t (id integer NOT NULL, codes coded, CONSTRAINT t_pkey PRIMARY KEY (id));
+CREATE TABLE u (id integer NOT NULL, CONSTRAINT u_pkey PRIMARY KEY (id));

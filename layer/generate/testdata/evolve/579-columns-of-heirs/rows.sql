@@ -1,0 +1,1 @@
+INSERT INTO p VALUES (1, 1, 'a'); INSERT INTO c VALUES (2, 2, 'b', 2); INSERT INTO d VALUES (3, 3, 'c', 3, 3);
