@@ -595,6 +595,20 @@ WITH here AS MATERIALIZED (
         'CACHE ' || seqcache, CASE WHEN seqcycle THEN 'CYCLE' ELSE 'NO CYCLE' END
     ]
     FROM pg_catalog.pg_sequence
+), partitioned AS ( -- the indexes of partitioned tables, with those that the partitions have of them
+    SELECT
+        x.indexrelid AS oid, (
+            SELECT jsonb_object_agg(t.relname, i.relname)
+            FROM pg_partition_tree(x.indexrelid) AS tree
+            JOIN pg_catalog.pg_class AS i ON i.oid = tree.relid
+            JOIN pg_catalog.pg_index AS of ON of.indexrelid = i.oid
+            JOIN pg_catalog.pg_class AS t ON t.oid = of.indrelid
+            WHERE level > 0
+        ) AS attached,
+        ARRAY(SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = x.indexrelid ORDER BY attnum) AS index_columns
+    FROM relation AS r
+    JOIN pg_catalog.pg_index AS x ON x.indrelid = r.oid
+    WHERE relkind = 'p'
 ), object (catalogue, oid, n, about) AS (
     SELECT 'pg_catalog.pg_class'::regclass, r.oid, 0, jsonb_build_object(
         'Kind', CASE relkind
@@ -822,15 +836,8 @@ WITH here AS MATERIALIZED (
         'Kind', 'constraint', 'Table', r.relname, 'Name', conname,
         'Def', pg_get_constraintdef(c.oid),
         'Type', contype,
-        'Attached', (
-            SELECT jsonb_object_agg(p.relname, attached.relname)
-            FROM pg_partition_tree(CASE WHEN r.relkind = 'p' AND contype IN ('p', 'u') THEN conindid END) AS tree
-            JOIN pg_catalog.pg_class AS attached ON attached.oid = tree.relid
-            JOIN pg_catalog.pg_index AS a ON a.indexrelid = tree.relid
-            JOIN pg_catalog.pg_class AS p ON p.oid = a.indrelid
-            WHERE level > 0
-        ),
-        'IndexColumns', CASE WHEN r.relkind = 'p' THEN ARRAY(SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = conindid ORDER BY attnum) END,
+        'Attached', attached,
+        'IndexColumns', index_columns,
         'Keys', ARRAY(
             SELECT quote_ident(attname)
             FROM unnest(conkey) WITH ORDINALITY AS k (attnum, n)
@@ -878,6 +885,7 @@ WITH here AS MATERIALIZED (
     LEFT JOIN pg_catalog.pg_class AS target ON target.oid = confrelid
     LEFT JOIN pg_catalog.pg_class AS key ON key.oid = conindid
     LEFT JOIN pg_catalog.pg_index ON indexrelid = conindid
+    LEFT JOIN partitioned ON contype IN ('p', 'u') AND partitioned.oid = conindid
     WHERE contype IN ('c', 'f', 'p', 'u', 'x') AND conparentid = 0 AND NOT (r.relispartition AND coninhcount > 0)
     UNION ALL
     SELECT 'pg_catalog.pg_constraint'::regclass, c.oid, 0, jsonb_build_object(
@@ -898,15 +906,8 @@ WITH here AS MATERIALIZED (
             ' INDEX ' || quote_ident(i.relname) || CASE r.relkind WHEN 'p' THEN ' ON ONLY ' ELSE ' ON ' END,
             ' INDEX ON '
         ),
-        'Attached', (
-            SELECT jsonb_object_agg(p.relname, attached.relname)
-            FROM pg_partition_tree(CASE WHEN r.relkind = 'p' THEN i.oid END) AS tree
-            JOIN pg_catalog.pg_class AS attached ON attached.oid = tree.relid
-            JOIN pg_catalog.pg_index AS a ON a.indexrelid = tree.relid
-            JOIN pg_catalog.pg_class AS p ON p.oid = a.indrelid
-            WHERE level > 0
-        ),
-        'IndexColumns', CASE WHEN r.relkind = 'p' THEN ARRAY(SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = i.oid ORDER BY attnum) END,
+        'Attached', attached,
+        'IndexColumns', index_columns,
         'Keys', ARRAY(SELECT pg_get_indexdef(i.oid, n, true) FROM generate_series(1, indnkeyatts) AS n),
         'Unique', indisunique,
         'NullsEqual', pg_get_indexdef(i.oid) LIKE '%) NULLS NOT DISTINCT%',
@@ -925,6 +926,7 @@ WITH here AS MATERIALIZED (
     JOIN pg_catalog.pg_index ON indrelid = r.oid
     JOIN pg_catalog.pg_class AS i ON i.oid = indexrelid AND NOT i.relispartition
     LEFT JOIN need ON need.classid = 'pg_catalog.pg_class'::regclass AND need.objid = i.oid
+    LEFT JOIN partitioned ON partitioned.oid = i.oid
     WHERE r.relkind IN ('r', 'p', 'm') AND NOT EXISTS (
         SELECT FROM pg_catalog.pg_constraint
         WHERE conrelid = r.oid AND conindid = i.oid AND contype IN ('p', 'u', 'x')
