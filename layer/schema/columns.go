@@ -142,7 +142,7 @@ func (c *comparison) fillColumn(w, h object, fill string, isNew bool) []Step {
 	if fill == "" {
 		fill = passing
 	}
-	passes := 1 // the rows that others lock, or add, meanwhile come when no more NULLs can be added
+	passes := 1                                                                // the rows that others lock, or add, meanwhile come when no more NULLs can be added
 	given := passing != "" || w.Default != "" || c.want.defaultOf(w.Def) != "" // to the rows of programs of the version before
 	if !w.NotNull || given {
 		passes = 600

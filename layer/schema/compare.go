@@ -56,7 +56,7 @@ type comparison struct {
 	kept       map[string]object // views that are dropped, and made by a later step: see keepRights
 	gone       map[id]bool       // foreign keys that another type of a column takes away
 	readded    map[id]bool       // columns that are dropped and added again, with the indexes and constraints on them
-	whole      map[string]bool   // views that another step makes again, with all that belongs to them
+	madeAgain  map[string]bool   // views that another step makes again, with all that belongs to them
 	found      []finding
 }
 
@@ -75,7 +75,7 @@ func compare(p *probe, extensions []string) []Difference {
 		probe: p, statements: statements,
 		relations: map[string]object{}, same: map[string]bool{}, apart: map[string]bool{}, changed: map[string]bool{},
 		wanted: map[id]bool{}, unwanted: map[id]object{}, remade: map[id]bool{}, readded: map[id]bool{}, gone: map[id]bool{}, kept: map[string]object{},
-		whole: map[string]bool{},
+		madeAgain: map[string]bool{},
 	}
 	for _, st := range statements {
 		if st.Kind == dbtx.KindExtension && slices.Contains(extensions, st.Name) {
@@ -126,7 +126,7 @@ func (c *comparison) differences() []Difference {
 	if c.want != nil {
 		c.giveRights()
 	}
-	c.found = slices.DeleteFunc(c.found, func(s finding) bool { return c.whole[s.Table] })
+	c.found = slices.DeleteFunc(c.found, func(s finding) bool { return c.madeAgain[s.Table] })
 	slices.SortStableFunc(c.found, func(a, b finding) int { return cmp.Compare(a.when, b.when) })
 	c.orderRenames()
 	differences := make([]Difference, len(c.found))

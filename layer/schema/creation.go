@@ -159,16 +159,16 @@ func (c *comparison) givingWay(things ...object) (drop, create []string) {
 			return slices.Contains(gone, name) || slices.Contains(gone, table)
 		})
 	}
-	late := c.goes(o) > objectComes && !slices.ContainsFunc(c.want.relations, func(w object) bool { return w.Name == o.Name })
-	goes := map[string]bool{}
+	atTheEnd := c.goes(o) > objectComes && !slices.ContainsFunc(c.want.relations, func(w object) bool { return w.Name == o.Name })
+	givesWay := map[string]bool{}
 	for again := true; again; {
 		again = false
 		for _, h := range c.have.relations {
-			if late && c.changed[h.Name] { // by then it needs it no more
+			if atTheEnd && c.changed[h.Name] { // it has changed by then, and no longer needs it
 				continue
 			}
-			if !goes[h.Name] && h.Name != o.Name && (h.isView() || h.isFunction()) && needs(h) {
-				goes[h.Name], again = true, true
+			if !givesWay[h.Name] && h.Name != o.Name && (h.isView() || h.isFunction()) && needs(h) {
+				givesWay[h.Name], again = true, true
 				gone = append(gone, h.Name)
 			}
 		}
@@ -176,7 +176,7 @@ func (c *comparison) givingWay(things ...object) (drop, create []string) {
 	dropped := map[id]bool{}
 	var others []string // what somebody else has comes back as it is
 	for _, h := range c.have.parts {
-		if h.Kind == "trigger" && !goes[h.Table] && h.Table != o.Name && needs(h) {
+		if h.Kind == "trigger" && !givesWay[h.Table] && h.Table != o.Name && needs(h) {
 			dropped[h.id()] = true
 			drop = append(drop, h.drop())
 			if c.foreign(h.Table) {
@@ -185,13 +185,13 @@ func (c *comparison) givingWay(things ...object) (drop, create []string) {
 		}
 	}
 	for _, h := range slices.Backward(c.have.relations) {
-		if goes[h.Name] {
+		if givesWay[h.Name] {
 			drop = append(drop, h.dropIfExists())
 		}
 	}
 	later := map[string]bool{} // what comes by a difference of its own, and what needs that
 	for _, w := range c.want.relations {
-		if _, there := c.relations[w.Name]; !there && !late {
+		if _, there := c.relations[w.Name]; !there && !atTheEnd {
 			later[w.Name] = true
 		}
 	}
@@ -204,12 +204,12 @@ func (c *comparison) givingWay(things ...object) (drop, create []string) {
 	}
 	for _, w := range c.want.relations {
 		switch {
-		case !goes[w.Name]:
+		case !givesWay[w.Name]:
 		case !c.same[w.Name] || c.changed[w.Name] || waits(w):
 			later[w.Name] = true
 			drop = append(c.keepRights(c.relations[w.Name]), drop...)
 		default:
-			c.whole[w.Name] = c.whole[w.Name] || o.Kind == "column" || !c.foreign(o.Name)
+			c.madeAgain[w.Name] = c.madeAgain[w.Name] || o.Kind == "column" || !c.foreign(o.Name)
 			create = append(append(append(create, c.creation(w)...), c.triggers(w)...), c.relations[w.Name].Grants...)
 		}
 	}
@@ -219,7 +219,7 @@ func (c *comparison) givingWay(things ...object) (drop, create []string) {
 		}
 	}
 	for _, h := range c.have.relations {
-		if !goes[h.Name] || !c.foreign(h.Name) {
+		if !givesWay[h.Name] || !c.foreign(h.Name) {
 			continue
 		}
 		for _, name := range h.Needs {
