@@ -86,12 +86,12 @@ generate: ## Turn the SQL of db/ into the Go of internal/dbgen and what is gener
 GENERATED := internal/dbgen internal/repo/store.go internal/repo/types.go internal/repo/sentinels.go internal/repo/derived.go layer/internal/testdb examples/library
 
 .PHONY: verify
-verify: generate ## Fail when the committed code or the README's picture is not what the SQL gives, or go.mod is not tidy
+verify: generate ## Fail when the committed code or the picture of docs/graph.md is not what the SQL gives, or go.mod is not tidy
 	@changes=$$(git status --porcelain --untracked-files=all -- $(GENERATED)) && \
 		if [ -n "$$changes" ]; then git diff -- $(GENERATED); \
 		echo "this is not what 'make generate' gives; commit it:"; echo "$$changes"; exit 1; fi
-	$(GO) test -tags verify -list '^TestREADME' ./internal/schema | grep -q '^TestREADME' # go test passes where there is none
-	$(GO) test -count 1 -tags verify -run '^TestREADME' ./internal/schema
+	$(GO) test -tags verify -list '^TestDocs_Show' ./internal/schema | grep -q '^TestDocs_Show' # go test passes where there is none
+	$(GO) test -count 1 -tags verify -run '^TestDocs_Show' ./internal/schema
 	$(GO) mod tidy -diff
 	cd bench && $(GO) mod tidy -diff
 	cd examples/library && $(GO) mod tidy -diff

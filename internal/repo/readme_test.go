@@ -1,11 +1,16 @@
 package repo_test
 
 import (
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
 )
@@ -50,15 +55,105 @@ func TestREADME_AddsTheTableThatIsTested(t *testing.T) {
 
 func TestREADME_NamesWhatExists(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../README.md")
+	pages, err := filepath.Glob("../../docs/*.md")
 	require.NoError(t, err)
-	for _, path := range regexp.MustCompile("`((?:db|internal|cmd|layer|docs)/[a-z/._]*)`").FindAllStringSubmatch(string(readme), -1) {
-		_, err := os.Stat(filepath.Join("../..", path[1]))
-		require.NoError(t, err)
-	}
 	makefile, err := os.ReadFile("../../Makefile")
 	require.NoError(t, err)
-	for _, target := range regexp.MustCompile("`make ([a-z-]+)`").FindAllStringSubmatch(string(readme), -1) {
-		require.Contains(t, string(makefile), "\n"+target[1]+": ")
+	for _, page := range append(pages, "../../README.md") {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for _, folder := range regexp.MustCompile("`((?:db|internal|cmd|layer|docs)/[a-z/._]*)`").FindAllStringSubmatch(string(text), -1) {
+			_, err := os.Stat(filepath.Join("../..", folder[1]))
+			require.NoError(t, err, page)
+		}
+		for _, target := range regexp.MustCompile("`make ([a-z-]+)`").FindAllStringSubmatch(string(text), -1) {
+			require.Contains(t, string(makefile), "\n"+target[1]+": ", page)
+		}
 	}
+}
+
+func TestREADME_LinksToWhatExists(t *testing.T) {
+	t.Parallel()
+	root := os.DirFS("../..")
+	pages, err := fs.Glob(root, "docs/*.md")
+	require.NoError(t, err)
+	require.NotEmpty(t, pages)
+	pages = append(pages, "README.md", "CHANGELOG.md", "bench/README.md", "bench/results/README.md", "examples/library/README.md")
+	for _, page := range pages {
+		require.Empty(t, deadLinks(t, root, page), page)
+	}
+}
+
+// The README links every page of docs/.
+func TestREADME_LinksEveryPage(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	pages, err := filepath.Glob("../../docs/*.md")
+	require.NoError(t, err)
+	for _, page := range pages {
+		require.Contains(t, string(readme), "](docs/"+filepath.Base(page)+")")
+	}
+}
+
+// The control of TestREADME_LinksToWhatExists: it finds a wrong link.
+func TestDeadLinks(t *testing.T) {
+	t.Parallel()
+	root := fstest.MapFS{
+		"README.md": {Data: []byte("[a](docs/a.md) [b](docs/a.md#see-it-graph-reports) [c](#here-1) [d](docs) [e](https://example.com/x.md)\n" +
+			"`[f](code.md)` [`g`](lost.md) [h](docs/a.md#lost) [i](#lost) [j](../out.md) ![k](lost.svg)\n" +
+			"```sh\n# In code\n[l](code.md)\n```\n[m](#in-code)\n## Here\n## Here\n")},
+		"docs/a.md": {Data: []byte("## See it: `graph`, [reports](../README.md)\n[n](../README.md#here) [o](README.md)\n")},
+	}
+	require.Equal(t, []string{"lost.md", "docs/a.md#lost", "#lost", "../out.md", "lost.svg", "#in-code"}, deadLinks(t, root, "README.md"))
+	require.Equal(t, []string{"README.md"}, deadLinks(t, root, "docs/a.md"))
+}
+
+// deadLinks returns the links of a Markdown page that lead to no file of the repository, or to no heading of its file.
+func deadLinks(t *testing.T, root fs.FS, page string) (dead []string) {
+	t.Helper()
+	text := regexp.MustCompile("`[^`]*`").ReplaceAllString(prose(t, root, page), "")
+	for _, link := range regexp.MustCompile(`\]\(([^)\s]+)\)`).FindAllStringSubmatch(text, -1) {
+		if strings.Contains(link[1], "://") {
+			continue
+		}
+		file, anchor, hasAnchor := strings.Cut(link[1], "#")
+		target := page
+		if file != "" {
+			target = path.Join(path.Dir(page), file)
+		}
+		if _, err := fs.Stat(root, target); err != nil || hasAnchor && !slices.Contains(anchors(prose(t, root, target)), anchor) {
+			dead = append(dead, link[1])
+		}
+	}
+
+	return dead
+}
+
+// prose returns a Markdown page without its blocks of code.
+func prose(t *testing.T, root fs.FS, page string) string {
+	t.Helper()
+	text, err := fs.ReadFile(root, page)
+	require.NoError(t, err)
+
+	return regexp.MustCompile("(?ms)^ *```.*?^ *```$").ReplaceAllString(string(text), "")
+}
+
+// anchors returns the anchors that GitHub gives the headings of a page: in lower case, without punctuation, with hyphens for spaces,
+// and with a number if a heading is there again.
+func anchors(page string) (all []string) {
+	seen := map[string]int{}
+	for _, heading := range regexp.MustCompile(`(?m)^#+ +(.*?) *$`).FindAllStringSubmatch(page, -1) {
+		words := regexp.MustCompile(`\[(.*?)\]\(.*?\)`).ReplaceAllString(heading[1], "$1")
+		words = regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(words), "")
+		anchor := strings.ReplaceAll(words, " ", "-")
+		if n := seen[anchor]; n > 0 {
+			all = append(all, anchor+"-"+strconv.Itoa(n))
+		} else {
+			all = append(all, anchor)
+		}
+		seen[anchor]++
+	}
+
+	return all
 }

@@ -82,7 +82,7 @@ func TestTracing(t *testing.T) {
 		require.NotContains(t, said, "$argon2id")
 		require.NotContains(t, said, "pgtdbpass")
 		require.Contains(t, said, "[redacted]")
-		require.Contains(t, said, "taken.person", "but personal data, as the README says")
+		require.Contains(t, said, "taken.person", "but personal data, as docs/echo.md says")
 	})
 }
 
