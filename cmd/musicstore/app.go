@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
 
 	"musicstore/internal/repo"
@@ -32,6 +32,7 @@ type app struct {
 	timeout     time.Duration
 	patient     bool                    // the timeout is for a connection alone
 	giveUp      context.CancelCauseFunc // ends the command
+	started     bool                    // the words were accepted, and a command runs
 }
 
 // run runs one command and returns its exit status.
@@ -41,59 +42,86 @@ func run(ctx context.Context, args []string, in io.Reader, stdout, stderr io.Wri
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
 	a := &app{in: in, out: out, err: errs, giveUp: giveUp}
-	started := false
-	root := &cobra.Command{
-		Use:   "musicstore",
-		Short: "The data layer of a music store, from the command line",
-		Long: "The data layer of a music store, from the command line.\n\n" +
-			"--database-url, or the environment's DATABASE_URL, names the database. Without either, musicstore keeps a\n" +
-			"private PostgreSQL in the cache folder, which runs while a command does.\n\n" +
-			"Results are on standard output, everything else is on standard error; there are no colours. The exit status\n" +
-			"is 0, 1 for a failure, and 2 for wrong usage.",
-		Example: "  musicstore demo\n  musicstore init && musicstore import catalog.jsonl\n" +
-			"  musicstore report sales --days 7 --tz Europe/Berlin\n  source <(musicstore completion bash)",
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		PersistentPreRun: func(*cobra.Command, []string) {
-			started = true
-		},
-	}
-	root.PersistentFlags().StringVar(&a.databaseURL, "database-url", os.Getenv("DATABASE_URL"),
-		"the PostgreSQL database, as a URL or key=value `string` (default $DATABASE_URL)")
-	root.PersistentFlags().Lookup("database-url").DefValue = "" // it may hold a password, and help prints it
-	root.PersistentFlags().DurationVar(&a.timeout, "timeout", 30*time.Second,
-		"how long to wait for a connection, or for the answer to one statement; 0 is for ever")
-	root.PersistentFlags().BoolVar(&a.echo, "echo", false, "print the SQL on standard error")
-	root.AddCommand(
-		a.demoCommand(), a.initCommand(), a.checkCommand(), a.importCommand(), a.exportCommand(), a.reportCommand(),
-		a.searchCommand(), a.graphCommand(), a.grantsCommand(), a.migrateCommand(),
-	)
+	root := a.rootCommand()
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errs)
 
-	err := root.ExecuteContext(ctx)
-	if unwritten := out.end(); unwritten != nil && err == nil {
-		started, err = true, fmt.Errorf("standard output: %w", unwritten)
+	cmd, err := root.ExecuteContextC(ctx)
+	if unwritten := out.end(); unwritten != nil && (err == nil || errors.Is(err, unwritten)) {
+		if err == nil { // who wrote it ignored the error
+			err = fmt.Errorf("standard output: %w", unwritten)
+		}
+		a.started, err = true, &advisedError{err, nextOfLostOutput(cmd.Name())}
 	}
 	switch {
 	case err == nil:
 		return ok
-	case !started: // cobra refused the words
-		_, _ = fmt.Fprintf(errs, "musicstore: %v\nSee 'musicstore help'.\n", err)
+	case !a.started: // cobra refused the words
+		help := "musicstore help" + strings.TrimPrefix(cmd.CommandPath(), "musicstore")
+		_, _ = fmt.Fprintf(errs, "musicstore: %s\nSee '%s'.\n", strings.TrimSpace(err.Error()), help)
 
 		return misuse
 	default:
-		_, _ = fmt.Fprintf(errs, "musicstore: %v\n", hinted(err))
+		_, _ = fmt.Fprintf(errs, "musicstore: %v\n", err)
+		if next := nextStep(cmd.Name(), err); next != "" {
+			_, _ = fmt.Fprintln(errs, next)
+		}
 
 		return failed
 	}
 }
 
+// rootCommand returns the command that has all others, in groups.
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "musicstore",
+		Short: "Create and use the database of a music store",
+		Long: "Create and use the database of a music store.\n\n" +
+			"--database-url names the database. Its default is the environment variable DATABASE_URL. Without either,\n" +
+			"musicstore uses a private PostgreSQL server, which runs only while a command runs. Its data is in the cache\n" +
+			"folder.\n\n" +
+			"Results go to standard output. Everything else goes to standard error. There are no colours. The exit status\n" +
+			"is 0 for success, 1 for a failure and 2 for wrong usage.",
+		Example: "  musicstore demo\n  musicstore init && musicstore import catalog.jsonl\n" +
+			"  musicstore report sales --days 7 --tz Europe/Berlin\n  source <(musicstore completion bash)",
+		SilenceErrors:    true,
+		SilenceUsage:     true,
+		PersistentPreRun: func(*cobra.Command, []string) { a.started = true },
+	}
+	root.PersistentFlags().StringVar(&a.databaseURL, "database-url", os.Getenv("DATABASE_URL"),
+		"the PostgreSQL database, as a URL or a key=value `string` (default $DATABASE_URL)")
+	root.PersistentFlags().Lookup("database-url").DefValue = "" // it may hold a password, and help prints it
+	root.PersistentFlags().DurationVar(&a.timeout, "timeout", 30*time.Second,
+		"the time limit for a connection and for each statement (0 means no limit)")
+	root.PersistentFlags().BoolVar(&a.echo, "echo", false, "print the SQL to standard error")
+	root.SetFlagErrorFunc(badFlag)
+	for _, group := range []struct {
+		id, title string
+		commands  []*cobra.Command
+	}{
+		{"start", "Start:", []*cobra.Command{a.demoCommand(), a.initCommand()}},
+		{"data", "Data:", []*cobra.Command{a.importCommand(), a.exportCommand(), a.searchCommand()}},
+		{"schema", "Schema:", []*cobra.Command{a.checkCommand(), a.migrateCommand(), a.grantsCommand(), a.graphCommand()}},
+		{"reports", "Reports:", []*cobra.Command{a.reportCommand()}},
+		{"other", "Other:", nil}, // completion and help are cobra's
+	} {
+		root.AddGroup(&cobra.Group{ID: group.id, Title: group.title})
+		for _, cmd := range group.commands {
+			cmd.GroupID = group.id
+			root.AddCommand(cmd)
+		}
+	}
+	root.SetCompletionCommandGroupID("other")
+	root.SetHelpCommandGroupID("other")
+
+	return root
+}
+
 // jsonFlag gives a command the flag that print goes by.
 func (a *app) jsonFlag(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON, for programs")
+	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON")
 }
 
 // print prints a result: as a line of JSON with --json, as a text otherwise.
@@ -111,8 +139,11 @@ func (a *app) withStore(ctx context.Context, fn func(*repo.Repo) error) (err err
 	url := a.databaseURL
 	if url == "" {
 		server, failure := localpg.Keep(ctx, "store") // not err, which the deferred Stop is to reach
-		if failure != nil {
+		switch {
+		case errors.Is(failure, localpg.ErrNotInstalled), errors.Is(failure, localpg.ErrInUse): // which have their own advice
 			return failure
+		case failure != nil:
+			return &advisedError{failure, useOtherServer}
 		}
 		defer func() {
 			err = errors.Join(err, within(ctx, server.Stop))
@@ -158,15 +189,4 @@ func (a *app) warn(ctx context.Context, store *repo.Repo) error {
 	}
 
 	return nil
-}
-
-// hinted adds what to do, where that is known.
-func hinted(err error) error {
-	const undefinedTable = "42P01"
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && pg.Code == undefinedTable {
-		return fmt.Errorf("%w\nThe database has not all tables yet: 'musicstore init' creates them", err)
-	}
-
-	return err
 }

@@ -68,6 +68,9 @@ func readCatalog(r io.Reader) iter.Seq2[int, albumOrError] {
 			}
 			if len(bytes.TrimSpace(line)) > 0 {
 				album, err := parseAlbum(line)
+				if err != nil {
+					err = &advisedError{err, correctFile}
+				}
 				if !yield(n, albumOrError{album, read, err}) || err != nil {
 					return
 				}
@@ -86,7 +89,7 @@ func readLine(in *bufio.Reader, line []byte) ([]byte, error) {
 	for {
 		part, err := in.ReadSlice('\n')
 		if len(line)+len(part) > longestLine {
-			return nil, fmt.Errorf("is longer than %d bytes", longestLine)
+			return nil, &advisedError{fmt.Errorf("is longer than %d bytes", longestLine), correctFile}
 		}
 		if len(line)+len(part) > cap(line) { // append would grow in smaller steps, and leave more behind for the collector
 			line = append(make([]byte, 0, min(2*cap(line)+len(part), longestLine)), line...)

@@ -13,14 +13,14 @@ import (
 func (a *app) checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Say what of the database is not as db/schema has it, and what would mend it; change nothing",
-		Long: "Say what of the database is not as db/schema has it, and what would mend it; change nothing. The exit status\n" +
-			"is 1 when there is a difference.\n\n" +
-			"What is printed is SQL: a comment for each difference, and the statements. Those that lose rows or values, or\n" +
-			"may, are in comments, too.",
-		Example: "  musicstore check\n  musicstore check > mend.sql   # to read, and then: psql -f mend.sql\n" +
+		Short: "List the differences from db/schema, with the SQL that removes them",
+		Long: "List the differences between the database and db/schema, with the SQL that removes them. Nothing is changed.\n" +
+			"The exit status is 1 if there is a difference.\n\n" +
+			"The output is SQL. Each difference is a comment, and its statements follow. A statement that can lose rows or\n" +
+			"values is a comment, too.",
+		Example: "  musicstore check\n  musicstore check > mend.sql   # read the file, then run: psql -f mend.sql\n" +
 			"  musicstore check --json | jq -r '.[].mend'",
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd.Context(), func(store *repo.Repo) error {
 				differences, err := schema.Check(cmd.Context(), store.DB())
@@ -31,7 +31,7 @@ func (a *app) checkCommand() *cobra.Command {
 					return err
 				}
 				if n := len(differences); n > 0 {
-					return fmt.Errorf("check: %s from db/schema", plural(n, "difference"))
+					return &advisedError{fmt.Errorf("check: %s from db/schema", plural(n, "difference")), runPlan}
 				}
 
 				return nil
@@ -51,7 +51,7 @@ func (a *app) printDifferences(differences []schema.Difference) error {
 		mend := printableSQL(d.Mend)
 		switch {
 		case mend == "":
-			mend = commented("no statement mends it")
+			mend = commented("no SQL statement removes this difference")
 		case d.LosesData:
 			mend = commented("loses data: " + mend)
 		}
@@ -60,7 +60,7 @@ func (a *app) printDifferences(differences []schema.Difference) error {
 		}
 	}
 	if len(differences) == 0 {
-		_, err := fmt.Fprintln(a.out, "-- no difference: the database is as db/schema has it")
+		_, err := fmt.Fprintln(a.out, "-- no difference: the database matches db/schema")
 
 		return err
 	}

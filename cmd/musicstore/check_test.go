@@ -16,7 +16,7 @@ import (
 // What Check finds, TestCheck of schema shows.
 func TestCheck(t *testing.T) {
 	t.Parallel()
-	const noDifference = "-- no difference: the database is as db/schema has it\n"
+	const noDifference = "-- no difference: the database matches db/schema\n"
 
 	t.Run("SaysThatNothingDiffers", func(t *testing.T) {
 		t.Parallel()
@@ -46,14 +46,14 @@ CREATE INDEX CONCURRENTLY "purchases_album_id_idx" ON purchases USING btree (alb
 -- column albums.mine is extra: text
 -- loses data: ALTER TABLE "albums" DROP COLUMN "mine";
 
-`, "musicstore: check: 3 differences from db/schema\n"}, got)
+`, "musicstore: check: 3 differences from db/schema\n" + runPlan + "\n"}, got)
 
 		// psql sends statement by statement; here they are one transaction.
 		_, err := db.Exec(t.Context(), strings.ReplaceAll(got.out, " CONCURRENTLY", ""), pgx.QueryExecModeSimpleProtocol)
 		require.NoError(t, err)
 		got = musicstore(t, "check", "--json", "--database-url", url)
 		require.Equal(t, failed, got.status)
-		require.Equal(t, "musicstore: check: 2 differences from db/schema\n", got.err)
+		require.Equal(t, "musicstore: check: 2 differences from db/schema\n"+runPlan+"\n", got.err)
 		var differences []schema.Difference
 		require.NoError(t, json.Unmarshal([]byte(got.out), &differences))
 		require.Len(t, differences[1].Steps, 1)
@@ -73,7 +73,7 @@ CREATE INDEX CONCURRENTLY "purchases_album_id_idx" ON purchases USING btree (alb
 		url := dbtest.EmptyURL(t)
 		got := musicstore(t, "check", "--database-url", url)
 		require.Equal(t, failed, got.status)
-		require.Equal(t, fmt.Sprintf("musicstore: check: %d differences from db/schema\n", len(dbtest.Created())), got.err)
+		require.Equal(t, fmt.Sprintf("musicstore: check: %d differences from db/schema\n%s\n", len(dbtest.Created()), runPlan), got.err)
 		_, err := open(t, url).DB().Exec(t.Context(), got.out, pgx.QueryExecModeSimpleProtocol)
 		require.NoError(t, err)
 		require.Equal(t, result{ok, noDifference, ""}, musicstore(t, "check", "--database-url", url))

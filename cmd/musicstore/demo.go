@@ -29,10 +29,12 @@ var sample []byte
 
 func (a *app) demoCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "demo",
-		Short:   "Show the whole story on real rows: a catalogue, an account, a reset, purchases, a report",
+		Use:   "demo",
+		Short: "Show what the store does, on a sample catalogue",
+		Long: "Show what the store does: create the tables, import a sample catalogue, create an account, reset its password,\n" +
+			"buy albums and print a report. You can run it again on the same database.",
 		Example: "  musicstore demo\n  musicstore demo --echo\n  musicstore demo --database-url postgres://localhost/shop",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd.Context(), func(store *repo.Repo) error {
 				return demo{ctx: cmd.Context(), store: store, out: a.out}.tell()
@@ -182,8 +184,11 @@ func (d demo) signUp() (repo.Account, error) {
 		return r
 	}, string(email))
 	_, err = d.store.CreateAccount(d.ctx, repo.NewAccount{Email: repo.Email(wide), PasswordHash: hash})
-	if !errors.Is(err, repo.ErrEmailTaken) {
-		return repo.Account{}, fmt.Errorf("%s is the same address and was not refused: %w", wide, err)
+	switch {
+	case err == nil:
+		return repo.Account{}, &advisedError{fmt.Errorf("%s is the same address, and the database accepted it again", wide), runCheck}
+	case !errors.Is(err, repo.ErrEmailTaken):
+		return repo.Account{}, err
 	}
 	d.sayf("%s is the same address to PostgreSQL's unique constraint: %v.", wide, err)
 
@@ -208,8 +213,11 @@ func (d demo) forgetPassword(ada repo.Account) error {
 	}
 	d.sayf("Redeemed: the reset is used and the password set, in one statement.")
 	_, err = d.store.RedeemPasswordReset(d.ctx, token, hash, from)
-	if !errors.Is(err, repo.ErrResetInvalid) {
-		return fmt.Errorf("a token was good twice: %w", err)
+	switch {
+	case err == nil:
+		return &advisedError{errors.New("the database accepted a reset token twice"), runCheck}
+	case !errors.Is(err, repo.ErrResetInvalid):
+		return err
 	}
 	d.sayf("The same link again: %v.", err)
 
@@ -232,7 +240,7 @@ func (d demo) buy(ada repo.Account, albums []repo.AlbumWithTracks) error {
 			return err
 		}
 		if first.ID != again.ID {
-			return fmt.Errorf("one payment made the purchases %d and %d", first.ID, again.ID)
+			return &advisedError{fmt.Errorf("one payment created the purchases %d and %d", first.ID, again.ID), runCheck}
 		}
 		d.sayf("Purchase %d: %s. The payment provider calls twice; it stays one purchase.", again.ID, album.Name)
 	}

@@ -17,12 +17,13 @@ import (
 func (a *app) exportCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "export",
-		Short: "Write all albums with their tracks as JSON Lines, as import reads them",
-		Long: "Write all albums with their tracks to standard output as JSON Lines, as import reads them, published or not,\n" +
-			"in the order in which they were created. It is the catalogue of one moment, whatever is written meanwhile.",
+		Short: "Export all albums with their tracks as JSON Lines",
+		Long: "Export all albums with their tracks to standard output as JSON Lines, which 'musicstore import' reads.\n" +
+			"Unpublished albums are included. The albums are in the order in which they were created.\n" +
+			"The output is a snapshot: it has no changes that are made during the export.",
 		Example: "  musicstore export > catalog.jsonl\n  musicstore export | gzip > catalog.jsonl.gz\n" +
 			"  musicstore export | jq -r 'select(.year < 1970) | .name'",
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd.Context(), func(store *repo.Repo) error {
 				if err := exportAll(cmd.Context(), store, a.out); err != nil {
@@ -80,9 +81,12 @@ func refuseHeirs(ctx context.Context, store *repo.Repo) error {
 	case err != nil:
 		return err
 	}
-	const text = "table %s inherits from %s, so its rows would be exported too: ALTER TABLE %[1]s NO INHERIT %[2]s"
+	heir, parent = printable(heir), printable(parent)
 
-	return fmt.Errorf(text, printable(heir), printable(parent))
+	return &advisedError{
+		fmt.Errorf("table %s inherits from %s, so its rows would be exported too", heir, parent),
+		fmt.Sprintf(endInheritance, heir, parent),
+	}
 }
 
 // exportCatalog writes the albums, of which AllAlbums holds few at a time.

@@ -13,14 +13,15 @@ func (a *app) grantsCommand() *cobra.Command {
 	var statements []string
 	cmd := &cobra.Command{
 		Use:   "grants ROLE",
-		Short: "Print the SQL that grants a role what the store needs, and no more",
-		Long: "Print the SQL that grants a role what the store needs, and no more: to read and write rows, by column. The role\n" +
-			"cannot run 'musicstore init', which is for the owner of the tables. No database is asked.\n\n" +
-			"The grants add to what the role has. To take away what it has beyond them, run before them:\n" +
+		Short: "Print the SQL that gives a role the rights that the store needs",
+		Long: "Print the SQL that gives a role the rights that the store needs, and no others. It can then read and write the\n" +
+			"columns that the store uses. It cannot run 'musicstore init': the owner of the tables runs that. This command\n" +
+			"connects to no database.\n\n" +
+			"The statements add rights to those that the role has. To remove all its other rights, run this first:\n" +
 			"  REVOKE ALL ON ALL TABLES IN SCHEMA public FROM shop;",
 		Example: "  musicstore grants shop | psql \"$OWNER_URL\"\n  musicstore grants shop --schema music",
 		Args: func(cmd *cobra.Command, args []string) (err error) {
-			if err := cobra.ExactArgs(1)(cmd, args); err != nil {
+			if err := oneArg("ROLE")(cmd, args); err != nil {
 				return err
 			}
 			statements, err = schema.Grants(args[0], in)
@@ -37,7 +38,7 @@ func (a *app) grantsCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&in, "schema", "public", "the `name` of the schema that the tables are in")
+	cmd.Flags().StringVar(&in, "schema", "public", "the `name` of the schema that has the tables")
 
 	return cmd
 }

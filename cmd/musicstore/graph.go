@@ -12,11 +12,11 @@ import (
 func (a *app) graphCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "graph",
-		Short: "Print the schema as a Mermaid entity-relationship diagram, read from the database",
-		Long: "Print the tables of the database, their columns, keys and relations as a Mermaid entity-relationship diagram.\n" +
-			"GitHub and GitLab draw it from a block of Markdown that begins with ```mermaid; so does https://mermaid.live.",
+		Short: "Print the tables of the database as a Mermaid diagram",
+		Long: "Print the tables of the database as a Mermaid entity-relationship diagram, with columns, keys and relations.\n" +
+			"GitHub and GitLab draw it from a Markdown block that begins with ```mermaid. https://mermaid.live draws it, too.",
 		Example: "  musicstore graph\n  musicstore graph > schema.mmd",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd.Context(), func(store *repo.Repo) error {
 				text, err := schema.Graph(cmd.Context(), store.DB())

@@ -19,21 +19,19 @@ import (
 func (a *app) importCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import FILE",
-		Short: "Read albums with their tracks from JSON Lines, all of them or none",
-		Long: "Read albums with their tracks from JSON Lines, an album a line ('-' is standard input). The first line that\n" +
-			"is wrong, or that the store refuses, ends the import, and nothing of the file is kept. A file may be larger\n" +
-			"than memory. Standard error shows how far it is: a bar on a terminal, a line every few seconds elsewhere.",
+		Short: "Import albums with their tracks from a JSON Lines file",
+		Long: "Import albums with their tracks from a JSON Lines file. Each line is one album. '-' reads standard input.\n" +
+			"If a line is wrong, nothing is imported. The file may be larger than memory.\n\n" +
+			"Standard error shows the progress: as a bar on a terminal, and elsewhere as a line every few seconds.",
 		Example: "  musicstore import cmd/musicstore/catalog.jsonl\n  zcat catalog.jsonl.gz | musicstore import -\n" +
 			"  musicstore import catalog.jsonl --json",
-		Args: cobra.ExactArgs(1),
+		Args: oneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd.Context(), func(store *repo.Repo) error {
 				n, err := a.importFile(cmd.Context(), store, args[0])
 				switch {
 				case errors.Is(err, repo.ErrOutcomeUnknown):
-					const look = "All of it was imported, or nothing: look before you try again"
-
-					return fmt.Errorf("import %s: %w\n%s", onOneLine(args[0]), err, look)
+					return fmt.Errorf("import %s: %w\nEither all of it was imported or nothing", onOneLine(args[0]), err)
 				case err != nil:
 					return fmt.Errorf("import %s: %w\nNothing was imported", onOneLine(args[0]), err)
 				}
@@ -70,7 +68,9 @@ func (a *app) importFile(ctx context.Context, store *repo.Repo, name string) (co
 	return n, err
 }
 
-var errReadOnce = errors.New("the transaction has to start over, and standard input can't be read again: try once more")
+var errReadOnce error = &advisedError{
+	errors.New("the transaction must start over, and standard input can't be read again"), saveInput,
+}
 
 // open opens a file, whose size it returns, or standard input, which has none and can be read once.
 func (a *app) open(ctx context.Context, name string) (in io.ReadCloser, size int64, err error) {

@@ -14,10 +14,12 @@ import (
 
 func (a *app) initCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "init",
-		Short:   "Create what is missing of the schema; change nothing that exists",
+		Use:   "init",
+		Short: "Create the tables that are missing",
+		Long: "Create the tables that are missing, with their indexes, and the views, functions and types that are missing.\n" +
+			"What exists is not changed: 'musicstore migrate' does that.",
 		Example: "  musicstore init\n  musicstore init --database-url postgres://localhost/shop",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd.Context(), func(store *repo.Repo) error {
 				created, err := schema.Bootstrap(cmd.Context(), store.DB())
@@ -42,7 +44,7 @@ func (a *app) initCommand() *cobra.Command {
 	return cmd
 }
 
-// pointToCheck says on standard error, in one line, that what was there is not as db/schema has it. It says nothing where the
+// pointToCheck says on standard error, in one line, that what existed differs from db/schema. It says nothing where the
 // role may not compare.
 func (a *app) pointToCheck(ctx context.Context, store *repo.Repo) error {
 	differences, err := schema.Check(ctx, store.DB())
@@ -50,7 +52,7 @@ func (a *app) pointToCheck(ctx context.Context, store *repo.Repo) error {
 		return nil
 	}
 	if n := len(differences); n > 0 {
-		_, _ = fmt.Fprintf(a.err, "%s from db/schema: see musicstore check\n", plural(n, "difference"))
+		_, _ = fmt.Fprintf(a.err, "%s from db/schema: run 'musicstore check'\n", plural(n, "difference"))
 	}
 
 	return err

@@ -42,7 +42,7 @@ func TestInit(t *testing.T) {
 		_, err := store.DB().Exec(t.Context(), "DROP TABLE purchases; DROP INDEX albums_year_id_idx")
 		require.NoError(t, err)
 		// An index of a table that is there is migrate's.
-		require.Equal(t, result{ok, "created purchases\n", "1 difference from db/schema: see musicstore check\n"},
+		require.Equal(t, result{ok, "created purchases\n", "1 difference from db/schema: run 'musicstore check'\n"},
 			musicstore(t, "init", "--database-url", url))
 		require.Equal(t, sampleAlbums(t), albums(t, url))
 	})
@@ -53,7 +53,7 @@ func TestInit(t *testing.T) {
 		store := open(t, url)
 		_, err := store.DB().Exec(t.Context(), "ALTER TABLE albums ADD COLUMN mine text; DROP TABLE password_resets")
 		require.NoError(t, err)
-		const says = "1 difference from db/schema: see musicstore check\n"
+		const says = "1 difference from db/schema: run 'musicstore check'\n"
 		require.Equal(t, result{ok, "created password_resets\n", says}, musicstore(t, "init", "--database-url", url))
 		require.Equal(t, result{ok, `{"created":[]}` + "\n", says}, musicstore(t, "init", "--json", "--database-url", url))
 	})
@@ -103,7 +103,7 @@ func TestInit_WithoutURL(t *testing.T) {
 		t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	}
 	// An earlier version may have made it, so it may differ.
-	const says = `\ANo DATABASE_URL: using the private PostgreSQL in /.*/musicstore/keep/store\n(?:\d+ differences? from db/schema: see musicstore check\n)?\z`
+	const says = `\ANo DATABASE_URL: using the private PostgreSQL in /.*/musicstore/keep/store\n(?:\d+ differences? from db/schema: run 'musicstore check'\n)?\z`
 	first := musicstore(t, "init")
 	require.Equal(t, ok, first.status, first.err)
 	require.Regexp(t, says, first.err)

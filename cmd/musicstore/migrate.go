@@ -20,18 +20,19 @@ func (a *app) migrateCommand() *cobra.Command {
 	step := 0
 	cmd := &cobra.Command{
 		Use:   "migrate",
-		Short: "Bring the database to db/schema, while it is in use",
+		Short: "Change the database to match db/schema, while programs use it",
 		Long: "Change the database until it matches db/schema, one step at a time, while programs read and write it. If it is\n" +
-			"interrupted, start it again: it goes on. Nothing is done if a step would lose rows or values or rewrite a table, unless a\n" +
-			"flag allows it, or if rows are in the way of a step.",
+			"interrupted, run it again: it continues.\n\n" +
+			"Some steps lose rows or values, or rewrite a table. If there is such a step, nothing is changed unless a flag\n" +
+			"allows it. Nothing is changed either if existing rows prevent a step.",
 		Example: "  musicstore migrate --plan\n  musicstore migrate\n  musicstore migrate --expand   # before the new version runs\n" +
 			"  musicstore migrate --contract # when no program of the old version runs any more",
 		Args: func(cmd *cobra.Command, args []string) error {
-			if err := cobra.NoArgs(cmd, args); err != nil {
+			if err := noArgs(cmd, args); err != nil {
 				return err
 			}
 
-			return cmd.ValidateFlagGroups()
+			return oneOf(cmd, [][]string{{"expand", "contract"}, {"plan", "sql", "log"}})
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.patient = true // a step may take hours
@@ -50,7 +51,7 @@ func (a *app) migrateCommand() *cobra.Command {
 				opts.Waiting = func(s schema.Step) {
 					what := "for a lock on " + strings.Join(s.On, ", ")
 					if s.String() == "" {
-						what = "until another process has migrated"
+						what = "for another process that migrates this database"
 					}
 					_, _ = fmt.Fprintln(a.err, "waiting "+printable(what))
 				}
@@ -75,17 +76,17 @@ func (a *app) migrateCommand() *cobra.Command {
 	}
 	a.jsonFlag(cmd)
 	flags := cmd.Flags()
-	flags.BoolVar(&plan, "plan", false, "print the steps, and do none")
-	flags.BoolVar(&sql, "sql", false, "print the steps as a file for psql, and do none")
-	flags.BoolVar(&log, "log", false, "print what was done, and when")
+	flags.BoolVar(&plan, "plan", false, "print the steps without running them")
+	flags.BoolVar(&sql, "sql", false, "print the steps as a script for psql without running them")
+	flags.BoolVar(&log, "log", false, "print the steps that were run, and when")
 	flags.BoolVar(&opts.Expand, "expand", false, "run only the steps that do not break programs of the old version")
 	flags.Bool("contract", false, "run all remaining steps (the default)")
-	flags.BoolVar(&opts.AllowRewrite, "allow-rewrite", false, "allow steps that rewrite a table, or read all of a large one, while others wait")
+	flags.BoolVar(&opts.AllowRewrite, "allow-rewrite", false, "allow steps that block a table while they rewrite it, or while they read all of a large one")
 	flags.BoolVar(&opts.AllowLoss, "allow-loss", false, "allow steps that lose rows or values")
 	flags.BoolVar(&opts.Prune, "prune", false, "drop tables, views, functions and types that db/schema does not have")
 	cmd.MarkFlagsMutuallyExclusive("expand", "contract")
 	cmd.MarkFlagsMutuallyExclusive("plan", "sql", "log")
-	flags.DurationVar(&opts.LockTimeout, "lock-timeout", time.Second, "how long a step waits for its locks before it is tried again (0: a second)")
+	flags.DurationVar(&opts.LockTimeout, "lock-timeout", time.Second, "how long a step waits for a lock before it is tried again")
 
 	return cmd
 }
@@ -107,7 +108,7 @@ func (a *app) printLog(ctx context.Context, store *repo.Repo) error {
 		}
 	}
 	if len(applied) == 0 {
-		_, err = fmt.Fprintln(a.out, "-- nothing was done yet")
+		_, err = fmt.Fprintln(a.out, "-- no step was run yet")
 	}
 
 	return err
@@ -164,13 +165,13 @@ func (a *app) printSteps(plan schema.Plan) error {
 	return err
 }
 
-const nothingToDo = "nothing to do: the database is as db/schema has it\n"
+const nothingToDo = "nothing to do: the database matches db/schema\n"
 
 // remains lists what a plan leaves as it is.
 func remains(plan schema.Plan) string {
 	var b strings.Builder
 	for _, d := range plan.Others {
-		fmt.Fprintf(&b, "-- left alone, it may be somebody else's: %s\n", printable(d.String()))
+		fmt.Fprintf(&b, "-- not in db/schema, and kept without --prune: %s\n", printable(d.String()))
 	}
 	for _, what := range plan.Later {
 		fmt.Fprintf(&b, "-- left for --contract: %s\n", printable(what))

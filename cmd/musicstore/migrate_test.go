@@ -26,7 +26,7 @@ func change(t *testing.T, url string, statements ...string) {
 // What Migrate does of each kind of change, the tests of the layer show.
 func TestMigrate(t *testing.T) {
 	t.Parallel()
-	const nothing = "nothing to do: the database is as db/schema has it\n"
+	const nothing = "nothing to do: the database matches db/schema\n"
 
 	t.Run("BringsADatabaseToTheSchemaOnce", func(t *testing.T) {
 		t.Parallel()
@@ -45,7 +45,7 @@ func TestMigrate(t *testing.T) {
 4. CREATE INDEX CONCURRENTLY "purchases_album_id_idx" ON purchases USING btree (album_id);
    -- SHARE UPDATE EXCLUSIVE on purchases
    -- reads every row
--- left alone, it may be somebody else's: table mine is extra
+-- not in db/schema, and kept without --prune: table mine is extra
 `, ""}, got)
 
 		got = musicstore(t, "migrate", "--plan", "--json", "--database-url", url)
@@ -60,8 +60,8 @@ func TestMigrate(t *testing.T) {
 		require.Contains(t, got.out, "-- left for --contract: constraint albums.albums_image_url_check is missing: CHECK (((char_length(image_url) >= 1) AND (char_length(image_url) <= 2000)))\n")
 		require.NotContains(t, got.out, "VALIDATE")
 
-		require.Equal(t, result{ok, "-- nothing was done yet\n", ""}, musicstore(t, "migrate", "--log", "--database-url", url))
-		const left = "-- left alone, it may be somebody else's: table mine is extra\n"
+		require.Equal(t, result{ok, "-- no step was run yet\n", ""}, musicstore(t, "migrate", "--log", "--database-url", url))
+		const left = "-- not in db/schema, and kept without --prune: table mine is extra\n"
 		require.Equal(t, result{ok, "4 steps done\n" + left, `1/4 ALTER TABLE "albums" ADD COLUMN "image_url" text;
 2/4 ALTER TABLE "albums" ADD CONSTRAINT "albums_image_url_check" CHECK (((char_length(image_url) >= 1) AND (char_length(image_url) <= 2000))) NOT VALID;
 3/4 ALTER TABLE "albums" VALIDATE CONSTRAINT "albums_image_url_check";
@@ -78,7 +78,7 @@ func TestMigrate(t *testing.T) {
 		require.NotZero(t, log[0].At)
 
 		got = musicstore(t, "check", "--database-url", url) // it knows the record as ours
-		require.Equal(t, "musicstore: check: 1 difference from db/schema\n", got.err)
+		require.Equal(t, "musicstore: check: 1 difference from db/schema\n"+runPlan+"\n", got.err)
 		require.Equal(t, ok, musicstore(t, "migrate", "--prune", "--database-url", url).status) // the table has no row
 		require.Equal(t, result{ok, nothing, ""}, musicstore(t, "migrate", "--database-url", url))
 		require.Equal(t, result{ok, `{"applied":[],"later":[],"others":[]}` + "\n", ""}, musicstore(t, "migrate", "--json", "--database-url", url))
@@ -91,7 +91,7 @@ func TestMigrate(t *testing.T) {
 		url := dbtest.URL(t)
 		require.Equal(t, ok, musicstore(t, "import", "catalog.jsonl", "--database-url", url).status)
 		change(t, url, "ALTER TABLE albums ADD COLUMN mine text", "UPDATE albums SET mine = 'x' WHERE id <= 3", "DROP INDEX purchases_album_id_idx")
-		const why = "column albums.mine: it loses the values of the column (3): allow it by --allow-loss\n"
+		const why = "column albums.mine: it loses the values of the column (3): allow it by --allow-loss\n" + resolveRefusals + "\n"
 		require.Equal(t, result{failed, "", "musicstore: migrate: refused: " + why}, musicstore(t, "migrate", "--database-url", url))
 		require.Zero(t, count(t, url, "SELECT count(*) FROM pg_indexes WHERE indexname = 'purchases_album_id_idx'"))
 		got := musicstore(t, "migrate", "--plan", "--database-url", url)
@@ -117,7 +117,7 @@ func TestMigrate(t *testing.T) {
 			"VALUES (repeat('a', 32), 'a@b', 'a@b', '$argon2id$c2FsdA$aGFzaA', now(), true, false)", "ALTER TABLE accounts DROP COLUMN email_key")
 		got = musicstore(t, "migrate", "--sql", "--database-url", url)
 		require.Equal(t, result{failed, "", "musicstore: the plan has a Go function in it, which psql can't run: " +
-			"column accounts.email_key is filled by emailKey\n"}, got)
+			"column accounts.email_key is filled by emailKey\n" + runMigrateItsGo + "\n"}, got)
 	})
 	t.Run("FillsByTheFunctionsOfTheStore", func(t *testing.T) {
 		t.Parallel()

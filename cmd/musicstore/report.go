@@ -27,15 +27,15 @@ func (a *app) reportCommand() *cobra.Command {
 	r := &report{app: a}
 	cmd := &cobra.Command{
 		Use:   "report",
-		Short: "Show the last days: new accounts, sales, the albums that sold best",
+		Short: "Show reports of the last days: accounts, sales, best-selling albums",
 		Example: "  musicstore report sales\n  musicstore report accounts --days 7 --tz Europe/Berlin\n" +
 			"  musicstore report albums --limit 10\n  musicstore report sales --json | jq .amount_paid_cents",
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.PersistentFlags().IntVar(&r.days, "days", 30, "how many `days`, today being the last of them")
-	cmd.PersistentFlags().StringVar(&r.tz, "tz", "UTC", "the time `zone` whose midnights part the days: Europe/Berlin, Local")
-	cmd.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, for programs: an object a line")
+	cmd.PersistentFlags().IntVar(&r.days, "days", 30, "how many `days`, including today")
+	cmd.PersistentFlags().StringVar(&r.tz, "tz", "UTC", "the time `zone` of the day boundaries, such as Europe/Berlin or Local")
+	cmd.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, one object a line")
 	cmd.AddCommand(r.accountsCommand(), r.salesCommand(), r.albumsCommand())
 
 	return cmd
@@ -43,15 +43,15 @@ func (a *app) reportCommand() *cobra.Command {
 
 // args refuses words, days that no report can have and zones that there are not.
 func (r *report) args(cmd *cobra.Command, args []string) (err error) {
-	if err := cobra.NoArgs(cmd, args); err != nil {
+	if err := noArgs(cmd, args); err != nil {
 		return err
 	}
 	if r.days < 1 || r.days > repo.MaxDays {
-		return fmt.Errorf("--days: %d is not from 1 to %d", r.days, repo.MaxDays)
+		return fmt.Errorf("--days %d: must be from 1 to %d", r.days, repo.MaxDays)
 	}
 	r.zone, err = time.LoadLocation(r.tz)
 	if err != nil || r.tz == "" {
-		return fmt.Errorf("--tz: %.100q is no time zone: it must be UTC, Local or one like Europe/Berlin", r.tz)
+		return fmt.Errorf("--tz %.100q: must be UTC, Local or a time zone such as Europe/Berlin", r.tz)
 	}
 	if r.tz == "Local" {
 		return localZone()
@@ -74,11 +74,11 @@ func localZone() error {
 			return nil
 		}
 
-		return fmt.Errorf("--tz: Local can't be read from %s: name the zone, such as Europe/Berlin", systemZone)
+		return fmt.Errorf("--tz Local: the file %s can't be read: name the zone, such as Europe/Berlin", systemZone)
 	default:
-		const advice = "it must be one like Europe/Berlin, or the file of one; or name the zone with --tz"
+		const advice = "name the zone with --tz, such as Europe/Berlin"
 
-		return fmt.Errorf("--tz: Local is not known: TZ is %.100q in the environment: %s", tz, advice)
+		return fmt.Errorf("--tz Local: the environment variable TZ is %.100q, which is no time zone: %s", tz, advice)
 	}
 }
 
@@ -98,7 +98,7 @@ func (r *report) accountsCommand() *cobra.Command {
 
 	return &cobra.Command{
 		Use:     "accounts",
-		Short:   "Show how many accounts each day brought",
+		Short:   "Show the number of new accounts for each day",
 		Example: "  musicstore report accounts\n  musicstore report accounts --days 7 --tz Europe/Berlin --json",
 		Args:    r.args,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -130,7 +130,7 @@ func (r *report) salesCommand() *cobra.Command {
 
 	return &cobra.Command{
 		Use:     "sales",
-		Short:   "Show the purchases of each day, and what was paid",
+		Short:   "Show the number of purchases and the amount paid for each day",
 		Example: "  musicstore report sales\n  musicstore report sales --days 365 --tz America/New_York --json",
 		Args:    r.args,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -161,7 +161,7 @@ func (r *report) albumsCommand() *cobra.Command {
 		Example: "  musicstore report albums\n  musicstore report albums --days 365 --limit 10 --json",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if limit < 1 || limit > repo.MaxPage {
-				return fmt.Errorf("--limit: %d is not from 1 to %d", limit, repo.MaxPage)
+				return fmt.Errorf("--limit %d: must be from 1 to %d", limit, repo.MaxPage)
 			}
 
 			return r.args(cmd, args)
@@ -186,7 +186,7 @@ func (r *report) albumsCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().IntVar(&limit, "limit", 20, "how many `albums` at the most")
+	cmd.Flags().IntVar(&limit, "limit", 20, "how many `albums` at most")
 
 	return cmd
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -18,14 +19,14 @@ func (a *app) searchCommand() *cobra.Command {
 	var years, prices, sort string
 	cmd := &cobra.Command{
 		Use:   "search WORDS...",
-		Short: "Find albums and tracks by the words of their names",
-		Long: "Find albums and tracks by the words of their names: all of them, in any order. The last may be the beginning\n" +
-			"of a word. Case and accents make no difference.",
+		Short: "Find albums and tracks by words in their names",
+		Long: "Find albums and tracks by words in their names. All words must match, in any order. The last word may be the\n" +
+			"beginning of a word. Case and accents are ignored.",
 		Example: "  musicstore search love supreme\n  musicstore search blue --year 1950-1959 --price -9.99 --sort year\n" +
 			"  musicstore search train --json --limit 1000",
 		Args: func(cmd *cobra.Command, args []string) error {
-			if err := cobra.MinimumNArgs(1)(cmd, args); err != nil {
-				return err
+			if len(args) == 0 {
+				return errors.New("search needs at least one word")
 			}
 			yearFrom, yearTo, err := bounds("year", years, year)
 			if err != nil {
@@ -62,19 +63,19 @@ func (a *app) searchCommand() *cobra.Command {
 				case 0:
 					_, _ = fmt.Fprintln(a.err, "Nothing found")
 				case s.Limit:
-					_, _ = fmt.Fprintln(a.err, "For what comes after: --after", repo.AfterCatalogHit(text, s, hits[len(hits)-1]))
+					_, _ = fmt.Fprintln(a.err, "For the next page: --after", repo.AfterCatalogHit(text, s, hits[len(hits)-1]))
 				}
 
 				return nil
 			})
 		},
 	}
-	cmd.Flags().StringVar(&years, "year", "", "only of a year or a `range`: 1991, 1990-1999, 1990-, -1999")
-	cmd.Flags().StringVar(&prices, "price", "", "only at a price or in a `range`: 9.99, 5-10, 5-, -9.99")
+	cmd.Flags().StringVar(&years, "year", "", "only albums of this year or `range`: 1991, 1990-1999, 1990-, -1999")
+	cmd.Flags().StringVar(&prices, "price", "", "only albums with this price or `range`: 9.99, 5-10, 5-, -9.99")
 	cmd.Flags().StringVar(&sort, "sort", string(repo.ByRelevance), "the `order`: relevance, year, price or name")
-	cmd.Flags().BoolVar(&s.UnpublishedToo, "all", false, "find what is not published, too")
-	cmd.Flags().IntVar(&s.Limit, "limit", 20, "the most hits to print, 1 to 1000")
-	cmd.Flags().StringVar(&s.After, "after", "", "the `place` that the hits begin behind, as the page before printed it")
+	cmd.Flags().BoolVar(&s.UnpublishedToo, "all", false, "include unpublished albums")
+	cmd.Flags().IntVar(&s.Limit, "limit", 20, "how many `hits` to print at most, from 1 to 1000")
+	cmd.Flags().StringVar(&s.After, "after", "", "begin after this `place`, which the page before printed")
 	a.jsonFlag(cmd)
 
 	return cmd
@@ -112,6 +113,12 @@ func or(p *int64, none int64) int64 {
 	return *p
 }
 
+// forms are the texts that bounds reads.
+var forms = map[string]string{
+	"year":  "1991, 1990-1999, 1990- or -1999",
+	"price": "9.99, 5-10, 5- or -9.99",
+}
+
 // bounds reads a range, "A-B", "A-" or "-B", or one value, which is both bounds. A bound that is not said is nil.
 func bounds(flag, text string, read func(string) (int64, error)) (from, to *int64, err error) {
 	first, last, ranged := strings.Cut(text, "-")
@@ -129,7 +136,7 @@ func bounds(flag, text string, read func(string) (int64, error)) (from, to *int6
 		return &n
 	}
 	if from, to = bound(first), bound(last); bad {
-		return nil, nil, fmt.Errorf("--%s %q: must be a value or a range: A, A-B, A- or -B", flag, text)
+		return nil, nil, fmt.Errorf("--%s %q: must be like %s", flag, text, forms[flag])
 	}
 
 	return from, to, nil

@@ -89,7 +89,7 @@ track  Blue in Green  Kind of Blue  1959  10.99
 		t.Parallel()
 		dbtest.Full(t)
 		first := search("blue", "--limit", "2")
-		place := regexp.MustCompile(`^For what comes after: --after (\S+)\n$`).FindStringSubmatch(first.err)
+		place := regexp.MustCompile(`^For the next page: --after (\S+)\n$`).FindStringSubmatch(first.err)
 		require.Len(t, place, 2, first.err)
 		second := search("blue", "--limit", "3", "--after", place[1])
 		require.Equal(t, ok, second.status)
@@ -98,7 +98,7 @@ track  Blue in Green  Kind of Blue  1959  10.99
 		require.Contains(t, second.out, "Kind of Blue")
 		require.NotContains(t, second.out, "Blue Train")
 		other := search("train", "--after", place[1])
-		require.Equal(t, result{failed, "", "musicstore: search catalog: after: is a place in another search\n"}, other)
+		require.Equal(t, result{failed, "", "musicstore: search catalog: after: is a place in another search\n" + startOver + "\n"}, other)
 	})
 	t.Run("SaysWhenThereIsNothing", func(t *testing.T) {
 		t.Parallel()
@@ -115,19 +115,19 @@ track  Blue in Green  Kind of Blue  1959  10.99
 	t.Run("RefusesWhatItCannotRead", func(t *testing.T) {
 		t.Parallel()
 		for why, args := range map[string][]string{
-			"requires at least 1 arg(s), only received 0":                            {},
-			`--year "x": must be a value or a range: A, A-B, A- or -B`:               {"a", "--year", "x"},
-			`--year "-": must be a value or a range: A, A-B, A- or -B`:               {"a", "--year", "-"},
-			`--year "99999999999": must be a value or a range: A, A-B, A- or -B`:     {"a", "--year", "99999999999"},
-			`--price "1.5": must be a value or a range: A, A-B, A- or -B`:            {"a", "--price", "1.5"},
-			`--price "9999999999999-": must be a value or a range: A, A-B, A- or -B`: {"a", "--price", "9999999999999-"},
-			`--sort "rank": must be relevance, year, price or name`:                  {"a", "--sort", "rank"},
-			"--limit 0: must be from 1 to 1000":                                      {"a", "--limit", "0"},
+			"search needs at least one word":                                     {},
+			`--year "x": must be like 1991, 1990-1999, 1990- or -1999`:           {"a", "--year", "x"},
+			`--year "-": must be like 1991, 1990-1999, 1990- or -1999`:           {"a", "--year", "-"},
+			`--year "99999999999": must be like 1991, 1990-1999, 1990- or -1999`: {"a", "--year", "99999999999"},
+			`--price "1.5": must be like 9.99, 5-10, 5- or -9.99`:                {"a", "--price", "1.5"},
+			`--price "9999999999999-": must be like 9.99, 5-10, 5- or -9.99`:     {"a", "--price", "9999999999999-"},
+			`--sort "rank": must be relevance, year, price or name`:              {"a", "--sort", "rank"},
+			"--limit 0: must be from 1 to 1000":                                  {"a", "--limit", "0"},
 		} {
-			require.Equal(t, result{misuse, "", "musicstore: " + why + "\nSee 'musicstore help'.\n"}, search(args...))
+			require.Equal(t, result{misuse, "", "musicstore: " + why + "\nSee 'musicstore help search'.\n"}, search(args...))
 		}
 		got := search("a", "--year", "1999-1990")
-		require.Equal(t, result{failed, "", "musicstore: search catalog: year_from: is after year_to\n"}, got)
+		require.Equal(t, result{failed, "", "musicstore: search catalog: year_from: is after year_to\n" + swapBounds + "\n"}, got)
 	})
 	t.Run("ShowsExamples", func(t *testing.T) {
 		t.Parallel()

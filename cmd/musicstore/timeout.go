@@ -37,9 +37,9 @@ func within(ctx context.Context, fn func() error) error {
 	case err := <-done:
 		return err
 	case <-time.After(grace):
-		const unknown = "%w\nThe server did not answer until the end. What it was last told to do, it may have done"
+		const unknown = "%w\nThe server stopped answering, so the outcome of the last statement is unknown"
 
-		return fmt.Errorf(unknown, context.Cause(ctx))
+		return &advisedError{fmt.Errorf(unknown, context.Cause(ctx)), lookFirst}
 	}
 }
 
@@ -103,13 +103,19 @@ func (w watchdog) TraceConnectStart(ctx context.Context, _ pgx.TraceConnectStart
 func (watchdog) TraceConnectEnd(ctx context.Context, _ pgx.TraceConnectEndData) { stop(ctx) }
 
 func noConnection(limit time.Duration) error {
-	return fmt.Errorf("no connection within %s (--timeout)", limit)
+	return &advisedError{fmt.Errorf("no connection within %s (--timeout)", limit), checkTimeout}
 }
 
 func (w watchdog) start(ctx context.Context, conn *pgx.Conn) context.Context {
 	config, pid := conn.Config(), conn.PgConn().PID()
 	timer := time.AfterFunc(w.limit, func() {
-		w.giveUp(fmt.Errorf("no answer within %s (--timeout)%s", w.limit, blockers(config, pid)))
+		err := fmt.Errorf("no answer within %s (--timeout)", w.limit)
+		next := raiseTimeout
+		if holder := blocker(config, pid); holder != 0 {
+			err = fmt.Errorf("%w: it waits for a lock of the session %d", err, holder)
+			next = fmt.Sprintf(endLockHolder, holder)
+		}
+		w.giveUp(&advisedError{err, next})
 	})
 
 	return context.WithValue(ctx, watched{}, timer)
@@ -121,22 +127,22 @@ func stop(ctx context.Context) {
 	}
 }
 
-// blockers says which sessions hold the lock that a session waits for; nothing when it waits for none, or when nobody
-// can tell.
-func blockers(config *pgx.ConnConfig, pid uint32) string {
+// blocker returns a session that holds the lock that another waits for. It returns 0 if that one does not wait, or if this
+// can't be found out.
+func blocker(config *pgx.ConnConfig, pid uint32) int32 {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	config.Tracer = nil
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		return ""
+		return 0
 	}
 	defer conn.Close(ctx)
 	var pids []int32
 	err = conn.QueryRow(ctx, "SELECT pg_catalog.pg_blocking_pids($1)", pid).Scan(&pids)
 	if err != nil || len(pids) == 0 {
-		return ""
+		return 0
 	}
 
-	return fmt.Sprintf(": it waits for a lock of the session %d, which 'SELECT pg_terminate_backend(%[1]d)' ends", pids[0])
+	return pids[0]
 }

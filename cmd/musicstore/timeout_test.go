@@ -30,6 +30,7 @@ func TestTimeout(t *testing.T) {
 			require.Equal(t, failed, got.status)
 			require.Empty(t, got.out)
 			require.Contains(t, got.err, says+"no answer within 3s (--timeout): it waits for a lock of the session ")
+			require.Regexp(t, `\nWait until that session ends, or end it with: SELECT pg_terminate_backend\(\d+\)\n\z`, got.err)
 			_, err = holder.Exec(t.Context(), "COMMIT")
 			require.NoError(t, err)
 			require.Empty(t, albums(t, url))
@@ -42,7 +43,7 @@ func TestTimeout(t *testing.T) {
 		trigger(t, url, "NOT DEFERRABLE", "PERFORM pg_sleep(600)")
 		got := musicstore(t, "import", "catalog.jsonl", "--timeout=1s", "--database-url", url)
 		require.Equal(t, result{failed, "", "musicstore: import catalog.jsonl: lines 1 to 10: create albums: no answer within " +
-			"1s (--timeout), and so the transaction has ended\nNothing was imported\n"}, got)
+			"1s (--timeout), and so the transaction has ended\nNothing was imported\n" + raiseTimeout + "\n"}, got)
 	})
 	t.Run("SaysThatThereWasNoConnection", func(t *testing.T) {
 		t.Parallel()
@@ -50,7 +51,7 @@ func TestTimeout(t *testing.T) {
 		require.NoError(t, err)
 		defer silent.Close()
 		got := musicstore(t, "init", "--timeout", "100ms", "--database-url", "postgres://"+silent.Addr().String()+"/x")
-		require.Equal(t, result{failed, "", "musicstore: open: no connection within 100ms (--timeout)\n"}, got)
+		require.Equal(t, result{failed, "", "musicstore: open: no connection within 100ms (--timeout)\n" + checkTimeout + "\n"}, got)
 	})
 	t.Run("OfZeroIsNone", func(t *testing.T) {
 		t.Parallel()
