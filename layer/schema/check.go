@@ -382,7 +382,7 @@ func look(ctx context.Context, tx pgx.Tx, m *dbtx.Metadata) (path string, missin
 		_, err = settings.Seal(ctx, tx, "")
 	}
 	if err == nil && len(p.Schemas) == 0 {
-		err = errors.New("the search_path names no schema that exists and that the role may use")
+		err = errors.New("the search_path names no schema that exists and that the role may use: create one, or set another search_path")
 	}
 	if err != nil {
 		return "", nil, err

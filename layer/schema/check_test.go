@@ -1024,7 +1024,7 @@ func TestCheck_Fails(t *testing.T) {
 	t.Run("WhereTheSearchPathLeadsNowhere", func(t *testing.T) {
 		t.Parallel()
 		_, err := schema.Check(t.Context(), connect(t, url, searchPath("nowhere")), own)
-		require.EqualError(t, err, "check: the search_path names no schema that exists and that the role may use")
+		require.EqualError(t, err, "check: the search_path names no schema that exists and that the role may use: create one, or set another search_path")
 	})
 	t.Run("WhereATemporaryTableIsInTheWay", func(t *testing.T) {
 		t.Parallel()
