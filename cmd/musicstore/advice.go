@@ -120,6 +120,8 @@ func nextStep(command string, err error) string {
 		return runMigrateItsGo
 	case errors.Is(err, schema.ErrRefused):
 		return resolveRefusals
+	case errors.Is(err, repo.ErrNotNull): // by a column that db/schema does not have
+		return runCheck
 	case command == "import" && errors.Is(err, repo.ErrUnique):
 		return removeKnown
 	case command == "import" && errors.Is(err, repo.ErrInvalid):

@@ -110,13 +110,13 @@ type albumOrError struct {
 func parseAlbum(line []byte) (album repo.NewAlbum, err error) {
 	switch {
 	case bytes.HasPrefix(line, []byte("\xff\xfe")), bytes.HasPrefix(line, []byte("\xfe\xff")):
-		return album, errors.New("is UTF-16: a catalogue is UTF-8")
+		return album, errors.New("is UTF-16, and a catalogue must be UTF-8")
 	case bytes.IndexByte(line, 0) >= 0:
-		return album, errors.New("has a NUL byte, as UTF-16 has: a catalogue is UTF-8")
+		return album, errors.New("has a NUL byte, as UTF-16 has, and a catalogue must be UTF-8")
 	case !utf8.Valid(line):
 		return album, errors.New("is not valid UTF-8")
 	case bytes.HasPrefix(line, byteOrderMark):
-		return album, errors.New("has a byte order mark, which only the beginning of a file may have")
+		return album, errors.New("has a byte order mark, which is allowed only at the beginning of a file")
 	case !json.Valid(line):
 		return album, fmt.Errorf("is not a JSON value: %w", json.Unmarshal(line, new(any)))
 	}
@@ -208,10 +208,10 @@ func (f fields) check(path string, object []byte) (map[string]json.RawMessage, e
 		if _, known := f[name]; !known {
 			these := strings.Join(f.names(), ", ")
 
-			return nil, badField(path, fmt.Sprintf("%.100q is not a field of a catalogue: these are %s", name, these))
+			return nil, badField(path, fmt.Sprintf("%.100q is not a field of a catalogue: the fields are %s", name, these))
 		}
 		if _, twice := members[name]; twice {
-			return nil, badField(strings.TrimPrefix(path+"."+name, "."), "is there twice")
+			return nil, badField(strings.TrimPrefix(path+"."+name, "."), "appears twice")
 		}
 	}
 	for _, name := range f.names() {

@@ -43,8 +43,8 @@ func (a *app) demoCommand() *cobra.Command {
 	}
 }
 
-// demo tells the story. It can be told again on the same database: what is there already stays, and each telling has a
-// customer of its own.
+// demo shows the store at work. It can run again on the same database: what exists stays, and each run has a customer of
+// its own.
 type demo struct {
 	ctx   context.Context //nolint:containedctx // of one command
 	store *repo.Repo
@@ -74,10 +74,11 @@ func (d demo) tell() error {
 	}
 	d.sayf(`
 What next?
-  make run ARGS=--echo                          the same story with every statement that PostgreSQL gets
-  go run ./cmd/musicstore import FILE           your own catalogue; cmd/musicstore/catalog.jsonl shows the form
-  db/schema, db/queries, then make generate     your own tables and queries
-  README.md                                     the store from your own code`)
+  make run ARGS=--echo                          run this again and print every statement
+  go run ./cmd/musicstore import FILE           import albums, in the form of cmd/musicstore/catalog.jsonl
+  go run ./cmd/musicstore help                  see the other commands
+  db/schema, db/queries, then make generate     add tables and queries
+  README.md                                     use the store from Go`)
 
 	return nil
 }
@@ -108,7 +109,7 @@ func (d demo) openShop() error {
 		return err
 	}
 	if len(created) == 0 {
-		d.sayf("The tables are there from before; bootstrap changed nothing.")
+		d.sayf("The tables exist already, so Bootstrap changed nothing.")
 	} else {
 		d.sayf("Bootstrap created %s.", strings.Join(created, ", "))
 	}
@@ -127,17 +128,17 @@ func (d demo) showCatalog() ([]repo.AlbumWithTracks, error) {
 	})
 	switch {
 	case errors.Is(err, repo.ErrUnique):
-		d.sayf("The catalogue is there from before: %v, so nothing of it was imported again.", err)
+		d.sayf("The catalogue exists already, so nothing was imported: %v.", err)
 	case err != nil:
 		return nil, err
 	default:
-		d.sayf("Imported %s, all in one transaction. Each album and its tracks are one statement.", n)
+		d.sayf("Imported %s in one transaction.", n)
 	}
 	albums, err := d.store.ListPublishedAlbums(d.ctx, repo.Page{})
 	if err != nil {
 		return nil, err
 	}
-	d.sayf("What is on sale, newest first, in two statements however many albums there are:\n")
+	d.sayf("The albums on sale, newest first. Two statements read them all, with their tracks:\n")
 	t := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
 	for _, a := range albums {
 		var length time.Duration
@@ -152,7 +153,7 @@ func (d demo) showCatalog() ([]repo.AlbumWithTracks, error) {
 	}
 	if len(albums) > 0 {
 		last := albums[len(albums)-1]
-		d.sayf("\n  %s, from the first track to the last:", last.Name)
+		d.sayf("\n  The tracks of %s:", last.Name)
 		for _, track := range last.Tracks {
 			d.sayf("    %2d. %s (%s)", track.DisplayOrder, track.Name,
 				minutes(time.Duration(track.LengthSeconds)*time.Second))
@@ -174,7 +175,7 @@ func (d demo) signUp() (repo.Account, error) {
 		return repo.Account{}, err
 	}
 	d.sayf("%s is account %s, created %s.", ada.Email, ada.ID, ada.CreatedAt.Format(time.RFC3339))
-	d.sayf("Her password hash prints as %v, here and everywhere.", ada.PasswordHash)
+	d.sayf("Her password hash always prints as %v.", ada.PasswordHash)
 
 	wide := strings.Map(func(r rune) rune {
 		if r >= 'A' && r <= 'z' {
@@ -190,7 +191,7 @@ func (d demo) signUp() (repo.Account, error) {
 	case !errors.Is(err, repo.ErrEmailTaken):
 		return repo.Account{}, err
 	}
-	d.sayf("%s is the same address to PostgreSQL's unique constraint: %v.", wide, err)
+	d.sayf("%s is the same address, so the unique constraint refuses it: %v.", wide, err)
 
 	return d.store.ConfirmEmail(d.ctx, ada.ID)
 }
@@ -201,7 +202,7 @@ func (d demo) forgetPassword(ada repo.Account) error {
 	if err != nil {
 		return err
 	}
-	d.sayf("A reset is open until %s. The link to it has a token that is shown once; the table has its digest alone.",
+	d.sayf("A password reset is open until %s. Its link has a token, of which the table keeps only a digest.",
 		reset.ExpiresAt.Format(time.TimeOnly))
 	hash, err := hashed("a better one this time")
 	if err != nil {
@@ -211,7 +212,7 @@ func (d demo) forgetPassword(ada repo.Account) error {
 	if _, err := d.store.RedeemPasswordReset(d.ctx, token, hash, from); err != nil {
 		return err
 	}
-	d.sayf("Redeemed: the reset is used and the password set, in one statement.")
+	d.sayf("She used it. One statement marked the reset as used and set the new password.")
 	_, err = d.store.RedeemPasswordReset(d.ctx, token, hash, from)
 	switch {
 	case err == nil:
@@ -219,7 +220,7 @@ func (d demo) forgetPassword(ada repo.Account) error {
 	case !errors.Is(err, repo.ErrResetInvalid):
 		return err
 	}
-	d.sayf("The same link again: %v.", err)
+	d.sayf("She tried the same link again: %v.", err)
 
 	return nil
 }
@@ -242,7 +243,7 @@ func (d demo) buy(ada repo.Account, albums []repo.AlbumWithTracks) error {
 		if first.ID != again.ID {
 			return &advisedError{fmt.Errorf("one payment created the purchases %d and %d", first.ID, again.ID), runCheck}
 		}
-		d.sayf("Purchase %d: %s. The payment provider calls twice; it stays one purchase.", again.ID, album.Name)
+		d.sayf("Purchase %d: %s. The payment provider reported it twice, and it is still one purchase.", again.ID, album.Name)
 	}
 	d.sayf("\nHer purchases, newest first:\n")
 	t := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)

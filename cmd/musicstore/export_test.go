@@ -70,7 +70,7 @@ func TestExport(t *testing.T) {
 		full := writerFunc(func([]byte) (int, error) { return 0, errors.New("no space left on device") })
 		status := run(t.Context(), []string{"export", "--database-url", url}, strings.NewReader(""), full, &errs)
 		require.Equal(t, failed, status)
-		require.Equal(t, "musicstore: export: no space left on device\n", errs.String())
+		require.Equal(t, "musicstore: export: no space left on device\n"+checkOutput+"\n", errs.String())
 	})
 }
 

@@ -194,9 +194,9 @@ func TestImport_Hostile(t *testing.T) {
 	url := dbtest.URL(t)
 	store := open(t, url)
 	const (
-		notAlbum = `is not a field of a catalogue: these are ` +
+		notAlbum = `is not a field of a catalogue: the fields are ` +
 			`has_preview, image_url, is_published, name, price_cents, tracks, url, year`
-		notTrack = `is not a field of a catalogue: these are audio_url, length_seconds, name, video_url`
+		notTrack = `is not a field of a catalogue: the fields are audio_url, length_seconds, name, video_url`
 		track    = `{"name":"Locomotion","length_seconds":430}`
 		create   = `line 1, "Blue Train": create album: `
 	)
@@ -212,21 +212,21 @@ func TestImport_Hostile(t *testing.T) {
 		},
 		{
 			"RefusesAByteOrderMarkInTheMidst", "\ufeff" + blueTrain + "\n\ufeff" + but("Blue Train", "Giant Steps"),
-			`line 2: has a byte order mark, which only the beginning of a file may have`,
+			`line 2: has a byte order mark, which is allowed only at the beginning of a file`,
 		},
 		{
 			"RefusesTwoByteOrderMarks", "\ufeff\ufeff" + blueTrain,
-			`line 1: has a byte order mark, which only the beginning of a file may have`,
+			`line 1: has a byte order mark, which is allowed only at the beginning of a file`,
 		},
-		{"RefusesUTF16", "\xff\xfe" + wide(blueTrain, 0), `line 1: is UTF-16: a catalogue is UTF-8`},
-		{"RefusesUTF16OfTheOtherOrder", "\xfe\xff" + wide(blueTrain, 1), `line 1: is UTF-16: a catalogue is UTF-8`},
+		{"RefusesUTF16", "\xff\xfe" + wide(blueTrain, 0), `line 1: is UTF-16, and a catalogue must be UTF-8`},
+		{"RefusesUTF16OfTheOtherOrder", "\xfe\xff" + wide(blueTrain, 1), `line 1: is UTF-16, and a catalogue must be UTF-8`},
 		{
 			"RefusesUTF16WithoutAMark", wide(blueTrain, 0) + wide("\n", 0),
-			`line 1: has a NUL byte, as UTF-16 has: a catalogue is UTF-8`,
+			`line 1: has a NUL byte, as UTF-16 has, and a catalogue must be UTF-8`,
 		},
 		{
 			"RefusesANULByte", blueTrain + "\n" + but("Blue", "Bl\x00e"),
-			`line 2: has a NUL byte, as UTF-16 has: a catalogue is UTF-8`,
+			`line 2: has a NUL byte, as UTF-16 has, and a catalogue must be UTF-8`,
 		},
 		{
 			"RefusesWhatFollowsTheObject", blueTrain + `}`,
@@ -306,11 +306,11 @@ func TestImport_Hostile(t *testing.T) {
 			"CutsAFieldOfTooManyCharacters", but(`"year"`, `"`+strings.Repeat("é", 100_000)+`":1,"year"`),
 			`line 1: "` + strings.Repeat("é", 100) + `" ` + notAlbum,
 		},
-		{"RefusesAFieldTwice", but(`"year"`, `"year":1959,"year"`), `line 1: year: is there twice`},
-		{"RefusesAFieldTwiceInOtherLetters", but(`"year"`, `"\u0079ear":1959,"year"`), `line 1: year: is there twice`},
+		{"RefusesAFieldTwice", but(`"year"`, `"year":1959,"year"`), `line 1: year: appears twice`},
+		{"RefusesAFieldTwiceInOtherLetters", but(`"year"`, `"\u0079ear":1959,"year"`), `line 1: year: appears twice`},
 		{
 			"RefusesAFieldOfATrackTwice", but(`430`, `430,"length_seconds":430`),
-			`line 1: tracks[0].length_seconds: is there twice`,
+			`line 1: tracks[0].length_seconds: appears twice`,
 		},
 
 		{"RefusesAnEmptyObject", `{}`, `line 1: name: is missing`},
