@@ -33,6 +33,7 @@ const (
 	waitForOther    = "Wait until the other musicstore command ends, or name another database with --database-url or DATABASE_URL"
 	askPrimary      = "Connect to the primary server, in a session that is not read-only"
 	askOwner        = "Connect as the owner of the database and of its tables"
+	askToConnect    = "Have the owner of the database grant the role CONNECT on it"
 	askForGrants    = "Connect as the owner of the tables, or have the owner run the output of 'musicstore grants ROLE'"
 	runInit         = "Some tables are missing: run 'musicstore init'"
 	runCheck        = "The database differs from db/schema: run 'musicstore check' to list the differences"
@@ -55,6 +56,7 @@ const (
 	checkWork       = "The output is not complete, but the work may be done: look before you run the command again"
 	endInheritance  = "End the inheritance with: ALTER TABLE %s NO INHERIT %s"
 	startOver       = "Search again without --after, or with the same words and flags as for the page before"
+	correctWords    = "Search for fewer or other words"
 	swapBounds      = "Write the smaller value of the range first"
 )
 
@@ -74,6 +76,9 @@ var nextByCode = map[string]string{
 	"40001": runAgain,        // serialization_failure
 	"40P01": runAgain,        // deadlock_detected
 }
+
+// opening is what every command begins with: to connect. It stands in place of the command's name.
+const opening = "open"
 
 // nextStep returns a sentence that says what to do after the error of a command. It is empty if the error says so itself,
 // if there is nothing to do, or if that is not known.
@@ -96,6 +101,8 @@ func nextStep(command string, err error) string {
 	switch {
 	case errors.Is(err, context.Canceled): // the user knows why
 		return ""
+	case code == insufficientPrivilege && command == opening:
+		return askToConnect
 	case code == insufficientPrivilege && (command == "init" || command == "migrate" || command == "demo"):
 		return askOwner
 	case code == insufficientPrivilege:
@@ -145,12 +152,14 @@ func nextOfLostOutput(command string) string {
 
 func nextOfInvalid(command string, err *repo.InvalidError) string {
 	switch {
-	case err.Op == "open":
+	case command == opening:
 		return checkURL
 	case command == "import":
 		return correctFile
 	case command == "search" && err.Field == "after":
 		return startOver
+	case command == "search" && err.Field == "text":
+		return correctWords
 	case command == "search" && (err.Field == "year_from" || err.Field == "price_cents_from"):
 		return swapBounds
 	default:

@@ -162,7 +162,7 @@ func (a *app) withStore(ctx context.Context, fn func(*repo.Repo) error) (err err
 	store, err := repo.Open(ctx, url, opts...)
 	answered()
 	if err != nil {
-		return err
+		return &advisedError{err, nextStep(opening, err)}
 	}
 	// The pool waits for connections that are in use, also for those on which nothing comes any more.
 	defer leave(store.Close)

@@ -136,7 +136,7 @@ func checkNames(role, schema string) error {
 	for what, name := range map[string]string{"role": role, "schema": schema} {
 		switch {
 		case len(name) > dbtx.LongestName:
-			return fmt.Errorf("%s: is longer than %d bytes, of which PostgreSQL would cut the rest off", what, dbtx.LongestName)
+			return fmt.Errorf("%s: is longer than %d bytes, the most that a name in PostgreSQL can have", what, dbtx.LongestName)
 		case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsGraphic(r) }):
 			return fmt.Errorf("%s: has a character that cannot be printed", what)
 		}
