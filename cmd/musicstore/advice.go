@@ -39,8 +39,8 @@ const (
 	runCheck        = "The database differs from db/schema: run 'musicstore check' to list the differences"
 	runPlan         = "Run 'musicstore migrate --plan' to see the steps that remove the differences"
 	runMigrate      = "Run 'musicstore migrate'"
-	runMigrateItsGo = "Run 'musicstore migrate' without --sql: it runs the function"
-	resolveRefusals = "Change the rows or db/schema, or use the flag that a reason names; then run 'musicstore migrate' again"
+	runFunction     = "Run 'musicstore migrate' without --sql: it runs the function"
+	resolveRefusals = "Change the rows or db/schema, or use the flag that a reason names, then run 'musicstore migrate' again"
 	lookFirst       = "Look in the database whether it was done before you run the command again"
 	runAgain        = "Run the command again"
 	raiseLimit      = "Run the command again later, or raise statement_timeout in --database-url or DATABASE_URL"
@@ -50,7 +50,7 @@ const (
 	endLockHolder   = "Wait until that session ends, or end it with: SELECT pg_terminate_backend(%d)"
 	checkFile       = "Check the name of the file and that you may read it"
 	correctFile     = "Correct the file, then import it again"
-	removeKnown     = "Remove the albums that exist already from the file, then import it again"
+	removeKnown     = "Remove that album from the file, or give it another name and URL, then import the file again"
 	saveInput       = "Import it again, or save it in a file and import the file"
 	checkOutput     = "The output is not complete: check where it goes, then run the command again"
 	checkWork       = "The output is not complete, but the work may be done: look before you run the command again"
@@ -124,7 +124,7 @@ func nextStep(command string, err error) string {
 	case errors.Is(err, schema.ErrRenamed):
 		return runMigrate
 	case errors.Is(err, schema.ErrNoSQL):
-		return runMigrateItsGo
+		return runFunction
 	case errors.Is(err, schema.ErrRefused):
 		return resolveRefusals
 	case errors.Is(err, repo.ErrNotNull): // by a column that db/schema does not have

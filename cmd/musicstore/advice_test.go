@@ -18,6 +18,7 @@ import (
 
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
+	"musicstore/internal/schema"
 	"musicstore/layer/localpg"
 )
 
@@ -54,9 +55,9 @@ func TestCommands(t *testing.T) {
 	})
 	t.Run("AreEachDescribedByOneShortSentence", func(t *testing.T) {
 		t.Parallel()
-		all := every(root)
-		require.Greater(t, len(all), 15)
-		for _, cmd := range all {
+		commands := every(root)
+		require.Greater(t, len(commands), 15)
+		for _, cmd := range commands {
 			require.NotEmpty(t, cmd.Short, cmd.CommandPath())
 			require.LessOrEqual(t, utf8.RuneCountInString(cmd.Short), 80, cmd.CommandPath())
 			require.NotRegexp(t, `;|\. |\.\z|\n`, cmd.Short, cmd.CommandPath())
@@ -218,6 +219,7 @@ func TestNextStep(t *testing.T) {
 		"OfAnUnknownErrorIsNone":        {"export", errors.New("what"), ""},
 		"OfAWrongPassword":              {"search", code("28P01"), checkLogin},
 		"OfARoleThatMayNotConnect":      {opening, code("42501"), askToConnect},
+		"OfARenamedTable":               {"init", schema.ErrRenamed, runMigrate},
 		"OfADeadlock":                   {"import", code("40P01"), runAgain},
 		"OfTooManyConnectionsIsInIt":    {"search", errors.Join(code("53300"), repo.ErrUnavailable), ""},
 		"OfALostConnection":             {"export", errors.Join(code("57P01"), repo.ErrUnavailable), checkServer},

@@ -117,7 +117,7 @@ func TestMigrate(t *testing.T) {
 			"VALUES (repeat('a', 32), 'a@b', 'a@b', '$argon2id$c2FsdA$aGFzaA', now(), true, false)", "ALTER TABLE accounts DROP COLUMN email_key")
 		got = musicstore(t, "migrate", "--sql", "--database-url", url)
 		require.Equal(t, result{failed, "", "musicstore: the plan has a Go function in it, which psql can't run: " +
-			"column accounts.email_key is filled by emailKey\n" + runMigrateItsGo + "\n"}, got)
+			"column accounts.email_key is filled by emailKey\n" + runFunction + "\n"}, got)
 	})
 	t.Run("FillsByTheFunctionsOfTheStore", func(t *testing.T) {
 		t.Parallel()
