@@ -81,11 +81,22 @@ func (h host) find(ctx context.Context, major int) (installation, error) {
 	case ctx.Err() != nil: // nothing could be run
 		return installation{}, ctx.Err()
 	case major != anyVersion:
-		return installation{}, fmt.Errorf("needs PostgreSQL %d: %w", major, ErrNotInstalled)
+		return installation{}, missingVersion(major)
 	default:
 		return installation{}, ErrNotInstalled
 	}
 }
+
+// missingVersion is the error for a data folder whose version of PostgreSQL is not installed. Only that version can read it.
+// https://www.postgresql.org/docs/current/upgrading.html
+type missingVersion int
+
+func (v missingVersion) Error() string {
+	return fmt.Sprintf("the data was made by PostgreSQL %d, which is not installed: install version %[1]d (Debian/Ubuntu: "+
+		"apt-get install postgresql-%[1]d) or set DATABASE_URL", int(v))
+}
+
+func (missingVersion) Is(target error) bool { return target == ErrNotInstalled } //nolint:errorlint // as errors.Is asks for
 
 // inspect returns the installation in a folder, or the zero value if it has none that the server's user can run.
 func (h host) inspect(ctx context.Context, dir string) installation {
