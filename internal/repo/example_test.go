@@ -6,11 +6,17 @@ import (
 	"errors"
 	"expvar"
 	"fmt"
+	"io"
+	"log/slog"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/exaring/otelpgx"
 	"go.opentelemetry.io/otel/sdk/trace"
@@ -435,4 +441,156 @@ func ExampleEmailKey() {
 	// Output:
 	// one address, two accounts: a@bücher.example a@xn--bcher-kva.example
 	// b@xn--bcher-kva.example <nil>
+}
+
+// web is the store behind net/http.
+type web struct {
+	store *repo.Repo
+	log   *slog.Logger
+	limit time.Duration // how long a request may wait for the database
+}
+
+func (s web) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /albums", s.route(http.StatusOK, s.listAlbums))
+	mux.Handle("GET /albums/{url}", s.route(http.StatusOK, s.getAlbum))
+	mux.Handle("POST /accounts", s.route(http.StatusCreated, s.createAccount))
+
+	return mux
+}
+
+// route limits the time and the body of a request, and writes what do returns as JSON.
+func (s web) route(success int, do func(*http.Request) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), s.limit)
+		defer cancel()
+		r = r.WithContext(ctx)
+		r.Body = http.MaxBytesReader(w, r.Body, 4096)
+		status := success
+		body, err := do(r)
+		if err != nil {
+			var text string
+			status, text = problem(err)
+			body = map[string]string{"error": text}
+		}
+		if status >= http.StatusInternalServerError {
+			s.log.ErrorContext(ctx, "request failed", "route", r.Pattern, "status", status, "error", err)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if status == http.StatusServiceUnavailable {
+			w.Header().Set("Retry-After", "5") // seconds
+		}
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(body) // an error here means that the client has left
+	}
+}
+
+var errBody = errors.New("the body must be one JSON object without unknown fields")
+
+// problem returns the status of an error and the text that the client may read.
+func problem(err error) (status int, text string) {
+	var tooLarge *http.MaxBytesError
+	var invalid *repo.InvalidError
+	var refused *repo.ConstraintError
+	switch {
+	case errors.As(err, &tooLarge):
+		return http.StatusRequestEntityTooLarge, "the body is too large"
+	case errors.Is(err, errBody):
+		return http.StatusBadRequest, errBody.Error()
+	case errors.Is(err, repo.ErrNotFound):
+		return http.StatusNotFound, "not found"
+	case errors.As(err, &invalid):
+		return http.StatusUnprocessableEntity, invalid.Error()
+	case errors.As(err, &refused) && errors.Is(refused, repo.ErrInvalid): // by a check, or a value is missing
+		return http.StatusUnprocessableEntity, refused.Error()
+	case errors.As(err, &refused): // another row is in the way, or does not exist
+		return http.StatusConflict, refused.Error()
+	case errors.Is(err, repo.ErrOutcomeUnknown):
+		return http.StatusServiceUnavailable, "this may have been done or not: look before you repeat it"
+	case errors.Is(err, repo.ErrUnavailable), errors.Is(err, repo.ErrTimeout),
+		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return http.StatusServiceUnavailable, "try again later"
+	default:
+		return http.StatusInternalServerError, "internal error"
+	}
+}
+
+// public is what everybody may see of an album. It leaves out the audio_url of the tracks, which the store sells.
+func public(a repo.AlbumWithTracks) any {
+	return map[string]any{"name": a.Name, "url": a.URL, "year": a.Year, "price_cents": a.PriceCents, "tracks": len(a.Tracks)}
+}
+
+func (s web) listAlbums(r *http.Request) (any, error) {
+	page := repo.Page{After: r.URL.Query().Get("after"), Limit: 20}
+	albums, err := s.store.ListPublishedAlbums(r.Context(), page)
+	list, next := make([]any, len(albums)), ""
+	for i, a := range albums {
+		list[i] = public(a)
+	}
+	if len(albums) == page.Limit {
+		next = "/albums?after=" + url.QueryEscape(repo.AfterPublishedAlbum(albums[len(albums)-1]))
+	}
+
+	return map[string]any{"albums": list, "next": next}, err
+}
+
+func (s web) getAlbum(r *http.Request) (any, error) {
+	a, err := s.store.GetAlbumByURL(r.Context(), r.PathValue("url"))
+	if err == nil && !a.IsPublished {
+		err = repo.ErrNotFound
+	}
+
+	return public(a), err
+}
+
+func (s web) createAccount(r *http.Request) (any, error) {
+	var in struct{ Email, Password string }
+	body := json.NewDecoder(r.Body)
+	body.DisallowUnknownFields()
+	if err := body.Decode(&in); err != nil {
+		return nil, errors.Join(errBody, err)
+	}
+	if _, err := body.Token(); !errors.Is(err, io.EOF) { // something follows the object
+		return nil, errors.Join(errBody, err)
+	}
+	if len(in.Password) < 8 {
+		return nil, &repo.InvalidError{Field: "password", Reason: "must have 8 characters or more"}
+	}
+	a, err := s.store.CreateAccount(r.Context(), repo.NewAccount{
+		Email: repo.Email(in.Email), PasswordHash: argon2id(in.Password),
+	})
+
+	// Name the fields. An Account has more: its email_key, and whatever somebody adds to the table later.
+	return map[string]any{"id": a.ID, "email": a.Email, "created_at": a.CreatedAt}, err
+}
+
+func Example_web() {
+	ctx := context.Background()
+	ids := 0
+	newID := func() string { ids++; return fmt.Sprintf("%032x", ids) }
+	now := func() time.Time { return time.Date(1999, time.December, 31, 23, 59, 0, 0, time.UTC) }
+	store, done := example(ctx, repo.WithIDs(newID), repo.WithClock(now))
+	defer done()
+	_, err := store.CreateAlbum(ctx, repo.NewAlbum{Name: "Year of the Snake", Year: 1991, PriceCents: 999, IsPublished: true})
+	if err != nil {
+		fmt.Println(err)
+	}
+
+	handler := web{store: store, log: slog.New(slog.DiscardHandler), limit: 10 * time.Second}.handler()
+	ask := func(method, target, body string) {
+		answer := httptest.NewRecorder()
+		handler.ServeHTTP(answer, httptest.NewRequestWithContext(ctx, method, target, strings.NewReader(body)))
+		fmt.Print(answer.Code, " ", answer.Body)
+	}
+	ask("GET", "/albums", "")
+	ask("GET", "/albums/none", "")
+	ask("POST", "/accounts", `{"email": "Ada@example.com", "password": "correct horse"}`)
+	ask("POST", "/accounts", `{"email": "ADA@EXAMPLE.COM", "password": "battery staple"}`)
+	ask("POST", "/accounts", `{"email": "ada at example.com", "password": "correct horse"}`)
+	// Output:
+	// 200 {"albums":[{"name":"Year of the Snake","price_cents":999,"tracks":0,"url":"year-of-the-snake","year":1991}],"next":""}
+	// 404 {"error":"not found"}
+	// 201 {"created_at":"1999-12-31T23:59:00Z","email":"Ada@example.com","id":"00000000000000000000000000000001"}
+	// 409 {"error":"create account: e-mail already taken"}
+	// 422 {"error":"create account: email: has no @"}
 }
