@@ -242,6 +242,18 @@ func TestWeb_IsUnavailableWhileTheDatabaseIs(t *testing.T) {
 		s.limit = time.Minute
 		require.Equal(t, http.StatusOK, ask(t, s.handler(), "GET", "/albums", "").Code, "it is back")
 	})
+	t.Run("AllConnectionsAreInUse", func(t *testing.T) {
+		t.Parallel()
+		s := newWeb(open(t, dbtxtest.With(t, dbtest.URL(t), "pool_max_conns", "1")))
+		s.limit = 50 * time.Millisecond
+		require.NoError(t, s.store.InTx(t.Context(), func(*repo.Repo) error {
+			answer := ask(t, s.handler(), "GET", "/albums", "")
+			require.Equal(t, http.StatusServiceUnavailable, answer.Code, answer.Body)
+			require.Contains(t, answer.Body.String(), "try again later")
+
+			return nil
+		}))
+	})
 }
 
 func TestWeb_WaitsForALockNoLongerThanItsLimit(t *testing.T) {
@@ -249,7 +261,7 @@ func TestWeb_WaitsForALockNoLongerThanItsLimit(t *testing.T) {
 	url := dbtest.URL(t)
 	store := open(t, url)
 	hasty := open(t, dbtxtest.With(t, url, "lock_timeout", "50ms"))
-	other, err := pgx.Connect(t.Context(), url)
+	other, err := pgx.Connect(t.Context(), dbtxtest.With(t, url, "idle_in_transaction_session_timeout", "60s")) // or a fault hangs
 	require.NoError(t, err)
 	defer other.Close(context.WithoutCancel(t.Context()))
 
@@ -280,6 +292,13 @@ func TestWeb_WaitsForALockNoLongerThanItsLimit(t *testing.T) {
 
 		return err == nil && waiting == 0
 	}, time.Minute, 5*time.Millisecond, "the server goes on with a statement that nobody waits for")
+
+	// Of a read that waits it is certain that nothing was done.
+	_, err = tx.Exec(t.Context(), "LOCK TABLE albums")
+	require.NoError(t, err)
+	answer = ask(t, s.handler(), "GET", "/albums", "")
+	require.Equal(t, http.StatusServiceUnavailable, answer.Code, answer.Body)
+	require.Contains(t, answer.Body.String(), "try again later")
 
 	// http.TimeoutHandler ends the statement, too. But the route can't say any more what happened.
 	late := askNaive(t, http.TimeoutHandler(naive(s.createAccount), s.limit, ""), "POST", "/accounts", strings.NewReader(signUp))
