@@ -24,7 +24,7 @@ func (a *app) searchCommand() *cobra.Command {
 			"beginning of a word. Case and accents are ignored.",
 		Example: "  musicstore search love supreme\n  musicstore search blue --year 1950-1959 --price -9.99 --sort year\n" +
 			"  musicstore search train --json --limit 1000",
-		Args: func(cmd *cobra.Command, args []string) error {
+		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return errors.New("search needs at least one word")
 			}

@@ -90,7 +90,7 @@ func importsLong(t *testing.T, names ...string) {
 			got := musicstoreFrom(t, strings.NewReader(file.String()+test.more), "import", "-", "--database-url", url)
 			require.Equal(t, failed, got.status)
 			require.Contains(t, got.err, "musicstore: import -: "+test.says)
-			require.True(t, strings.Contains(got.err, "\nNothing was imported\n"))
+			require.Contains(t, got.err, "\nNothing was imported\n")
 			require.Empty(t, albums(t, url))
 		})
 	}

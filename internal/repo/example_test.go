@@ -544,7 +544,10 @@ func (s web) getAlbum(r *http.Request) (any, error) {
 }
 
 func (s web) createAccount(r *http.Request) (any, error) {
-	var in struct{ Email, Password string }
+	var in struct {
+		Email    string `json:"email"`
+		Password string `json:"password"`
+	}
 	body := json.NewDecoder(r.Body)
 	body.DisallowUnknownFields()
 	if err := body.Decode(&in); err != nil {

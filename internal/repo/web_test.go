@@ -404,8 +404,10 @@ func walkPages(t *testing.T, to http.Handler, between func(page int)) (names []s
 		answer := ask(t, to, "GET", target, "")
 		require.Equal(t, http.StatusOK, answer.Code, answer.Body)
 		var page struct {
-			Albums []struct{ Name string }
-			Next   string
+			Albums []struct {
+				Name string `json:"name"`
+			} `json:"albums"`
+			Next string `json:"next"`
 		}
 		require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &page))
 		require.NotNil(t, page.Albums, "an empty list is [], not null")

@@ -96,7 +96,7 @@ func (v missingVersion) Error() string {
 		"apt-get install postgresql-%[1]d) or set DATABASE_URL", int(v))
 }
 
-func (missingVersion) Is(target error) bool { return target == ErrNotInstalled } //nolint:errorlint // as errors.Is asks for
+func (missingVersion) Is(target error) bool { return target == ErrNotInstalled }
 
 // inspect returns the installation in a folder, or the zero value if it has none that the server's user can run.
 func (h host) inspect(ctx context.Context, dir string) installation {
