@@ -197,7 +197,7 @@ func TestErrors_OfALockedTable(t *testing.T) {
 	defer holder.Close(context.WithoutCancel(t.Context()))
 	_, err = holder.Exec(t.Context(), "BEGIN; LOCK TABLE albums")
 	require.NoError(t, err)
-	got := musicstore(t, "search", "a", "--timeout", "1s", "--database-url", dsn)
+	got := musicstore(t, "search", "a", "--timeout", "3s", "--database-url", dsn)
 	require.Equal(t, failed, got.status)
 	require.Regexp(t, `it waits for a lock of the session \d+\n`+
 		`Wait until that session ends, or end it with: SELECT pg_terminate_backend\(\d+\)\n\z`, got.err)
