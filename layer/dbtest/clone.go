@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"strings"
 	"sync"
+	"testing"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/peterldowns/pgtestdb"
@@ -57,11 +58,21 @@ func (c *cloner) clone(tb pgtestdb.TB, conf pgtestdb.Config, m pgtestdb.Migrator
 		err := c.exec("DROP DATABASE IF EXISTS " + name)
 		c.mu.Unlock()
 		if err != nil { // because a connection is open
-			tb.Fatalf("could not drop test database %s: %s", own.Database, err)
+			failAtEnd(tb, "could not drop test database %s: %s", own.Database, err)
 		}
 	})
 
 	return own.URL(), nil
+}
+
+// failAtEnd fails a test in a cleanup. After Fatalf in a cleanup, the name of the test is not printed.
+func failAtEnd(tb pgtestdb.TB, format string, args ...any) {
+	tb.Helper()
+	if t, ok := tb.(*testing.T); ok {
+		t.Errorf(format, args...)
+	} else {
+		tb.Fatalf(format, args...)
+	}
 }
 
 // exec runs a statement as the administrator. The caller holds the lock.

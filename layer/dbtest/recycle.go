@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -157,11 +156,7 @@ func (r *recycler) takeBack(d *database) {
 	switch {
 	case errors.Is(err, errInUse):
 		d.leave()
-		if t, ok := d.TB.(*testing.T); ok {
-			t.Errorf("%s", err) // after Fatalf in a cleanup, the name of the test is not printed
-		} else {
-			d.Fatalf("%s", err)
-		}
+		failAtEnd(d.TB, "%s", err)
 	case err == nil && r.fresh != "" && state == r.fresh:
 		r.push(d)
 	default:

@@ -981,16 +981,7 @@ func TestCheck_ForARoleThatMayDoLittle(t *testing.T) {
 	admin := connect(t, dbtest.AdminURL(t))
 	run(t, admin, fmt.Sprintf(`CREATE ROLE %q LOGIN PASSWORD 'looker';
 		REVOKE ALL ON DATABASE %[2]q FROM PUBLIC; GRANT CONNECT, TEMPORARY ON DATABASE %[2]q TO %[1]q`, role, database))
-	t.Cleanup(func() {
-		ctx := context.WithoutCancel(t.Context())
-		conn, err := pgx.Connect(ctx, dbtest.AdminURL(t))
-		require.NoError(t, err)
-		defer conn.Close(ctx)
-		_, err = conn.Exec(ctx, fmt.Sprintf("REVOKE ALL ON DATABASE %q FROM %q", database, role))
-		require.NoError(t, err)
-		_, err = conn.Exec(ctx, fmt.Sprintf("DROP ROLE %q", role))
-		require.NoError(t, err)
-	})
+	atEnd(t, fmt.Sprintf("REVOKE ALL ON DATABASE %q FROM %q", database, role), fmt.Sprintf("DROP ROLE %q", role))
 	asRole := func(c *pgx.ConnConfig) { c.User, c.Password = role, "looker" }
 	db := connect(t, url, asRole)
 	_, err := db.Exec(t.Context(), "SELECT FROM papers")

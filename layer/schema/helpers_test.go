@@ -2,6 +2,7 @@ package schema_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -79,6 +80,24 @@ type noLock struct{ pgx.Tx }
 
 func (n noLock) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	return n.Tx.Exec(ctx, strings.Replace(sql, "pg_advisory_xact_lock", "pg_no_such_lock", 1), args...)
+}
+
+// atEnd runs statements as the server's administrator when the test has ended.
+func atEnd(t *testing.T, statements ...string) {
+	t.Helper()
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(t.Context())
+		conn, err := pgx.Connect(ctx, dbtest.AdminURL(t))
+		for i := 0; err == nil && i < len(statements); i++ {
+			_, err = conn.Exec(ctx, statements[i])
+		}
+		if conn != nil {
+			err = errors.Join(err, conn.Close(ctx))
+		}
+		if err != nil {
+			t.Errorf("at the end of the test: %v", err) // after FailNow in a cleanup, the name of the test is not printed
+		}
+	})
 }
 
 func searchPath(path string) func(*pgx.ConnConfig) {

@@ -1,7 +1,6 @@
 package schema_test
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -369,14 +368,7 @@ func TestCheck_NeedsARightForFunctionsAndLeavesNothing(t *testing.T) {
 	admin := connect(t, dbtest.AdminURL(t))
 	run(t, admin, fmt.Sprintf(`CREATE ROLE %q LOGIN PASSWORD 'checker'; REVOKE ALL ON DATABASE %[2]q FROM PUBLIC;
 		GRANT CONNECT ON DATABASE %[2]q TO %[1]q`, role, database))
-	t.Cleanup(func() {
-		ctx := context.WithoutCancel(t.Context())
-		conn, err := pgx.Connect(ctx, dbtest.AdminURL(t))
-		require.NoError(t, err)
-		defer conn.Close(ctx)
-		_, err = conn.Exec(ctx, fmt.Sprintf("REVOKE ALL ON DATABASE %q FROM %q; DROP ROLE %[2]q", database, role))
-		require.NoError(t, err)
-	})
+	atEnd(t, fmt.Sprintf("REVOKE ALL ON DATABASE %q FROM %q; DROP ROLE %[2]q", database, role))
 	looker := connect(t, db.Config().ConnString(), func(c *pgx.ConnConfig) { c.User, c.Password = role, "checker" })
 	_, err := schema.Check(t.Context(), looker, m)
 	require.ErrorIs(t, err, schema.ErrNoSchema)
@@ -627,14 +619,7 @@ func TestGrants_LetARoleRunQueriesOfEveryKindOfObject(t *testing.T) {
 	role := "Guest-" + database[len(database)-8:]
 	admin := connect(t, dbtest.AdminURL(t), func(c *pgx.ConnConfig) { c.Database = database })
 	run(t, admin, fmt.Sprintf("REFRESH MATERIALIZED VIEW counts; CREATE ROLE %q LOGIN", role))
-	t.Cleanup(func() {
-		ctx := context.WithoutCancel(t.Context())
-		conn, err := pgx.Connect(ctx, dbtest.AdminURL(t))
-		require.NoError(t, err)
-		defer conn.Close(ctx)
-		_, err = conn.Exec(ctx, fmt.Sprintf("DROP ROLE %q", role))
-		require.NoError(t, err)
-	})
+	atEnd(t, fmt.Sprintf("DROP ROLE %q", role))
 	for _, granted := range []bool{false, true} {
 		tx, err := admin.Begin(t.Context())
 		require.NoError(t, err)
