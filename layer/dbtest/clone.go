@@ -68,6 +68,9 @@ func (c *cloner) clone(tb pgtestdb.TB, conf pgtestdb.Config, m pgtestdb.Migrator
 // failAtEnd fails a test in a cleanup. After Fatalf in a cleanup, the name of the test is not printed.
 func failAtEnd(tb pgtestdb.TB, format string, args ...any) {
 	tb.Helper()
+	if d, ok := tb.(*database); ok {
+		tb = d.TB
+	}
 	if t, ok := tb.(*testing.T); ok {
 		t.Errorf(format, args...)
 	} else {
