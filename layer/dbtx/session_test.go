@@ -49,7 +49,7 @@ var slowCalls = map[string]func(ctx context.Context, tx *testdb.Repo, lockedPape
 	},
 	"Batch": func(ctx context.Context, tx *testdb.Repo, _ int64) error {
 		b := &pgx.Batch{}
-		b.Queue("SELECT pg_sleep(10)")
+		b.Queue("SELECT pg_sleep(3)")
 
 		return testdb.Store(tx).DBTX().SendBatch(ctx, b).Close()
 	},
@@ -61,15 +61,15 @@ var slowCalls = map[string]func(ctx context.Context, tx *testdb.Repo, lockedPape
 		})
 	},
 	"Exec of the DB": func(ctx context.Context, tx *testdb.Repo, _ int64) error {
-		_, err := tx.DB().Exec(ctx, "SELECT pg_sleep(10)")
+		_, err := tx.DB().Exec(ctx, "SELECT pg_sleep(3)")
 
 		return err
 	},
 	"QueryRow of the DB": func(ctx context.Context, tx *testdb.Repo, _ int64) error {
-		return tx.DB().QueryRow(ctx, "SELECT pg_sleep(10)::text").Scan(new(string))
+		return tx.DB().QueryRow(ctx, "SELECT pg_sleep(3)::text").Scan(new(string))
 	},
 	"Query of the DB": func(ctx context.Context, tx *testdb.Repo, _ int64) error {
-		rows, err := tx.DB().Query(ctx, "SELECT pg_sleep(10)")
+		rows, err := tx.DB().Query(ctx, "SELECT pg_sleep(3)")
 		if err != nil {
 			return err
 		}
@@ -79,7 +79,7 @@ var slowCalls = map[string]func(ctx context.Context, tx *testdb.Repo, lockedPape
 	},
 	"Batch of the DB": func(ctx context.Context, tx *testdb.Repo, _ int64) error {
 		b := &pgx.Batch{}
-		b.Queue("SELECT pg_sleep(10)")
+		b.Queue("SELECT pg_sleep(3)")
 
 		return tx.DB().SendBatch(ctx, b).Close()
 	},
@@ -88,7 +88,7 @@ var slowCalls = map[string]func(ctx context.Context, tx *testdb.Repo, lockedPape
 		if err != nil {
 			return err
 		}
-		_, err = inner.Exec(ctx, "SELECT pg_sleep(10)")
+		_, err = inner.Exec(ctx, "SELECT pg_sleep(3)")
 
 		return err
 	},
@@ -168,7 +168,7 @@ func callsOutliveTheirContext(t *testing.T, all bool) {
 		require.NoError(t, err)
 		short, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
 		defer cancel()
-		_, err = tx.Exec(short, "SELECT pg_sleep(10)")
+		_, err = tx.Exec(short, "SELECT pg_sleep(3)")
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		_, err = tx.Exec(t.Context(), "SELECT 1")
 		require.EqualError(t, err, "conn closed")
@@ -229,7 +229,7 @@ func TestRepo_ASingleConnectionThatACallOutlivedIsNoOutage(t *testing.T) {
 	store := testdb.New(conn)
 	short, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
 	defer cancel()
-	_, err = testdb.Store(store).DBTX().Exec(short, "SELECT pg_sleep(10)")
+	_, err = testdb.Store(store).DBTX().Exec(short, "SELECT pg_sleep(3)")
 	require.EqualError(t, err, "select: context deadline exceeded, and so the connection is closed")
 	_, err = store.GetPaper(t.Context(), 1)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
