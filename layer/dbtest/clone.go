@@ -58,15 +58,15 @@ func (c *cloner) clone(tb pgtestdb.TB, conf pgtestdb.Config, m pgtestdb.Migrator
 		err := c.exec("DROP DATABASE IF EXISTS " + name)
 		c.mu.Unlock()
 		if err != nil { // because a connection is open
-			failAtEnd(tb, "could not drop test database %s: %s", own.Database, err)
+			failAtEndf(tb, "could not drop test database %s: %s", own.Database, err)
 		}
 	})
 
 	return own.URL(), nil
 }
 
-// failAtEnd fails a test in a cleanup. After Fatalf in a cleanup, the name of the test is not printed.
-func failAtEnd(tb pgtestdb.TB, format string, args ...any) {
+// failAtEndf fails a test in a cleanup. After Fatalf in a cleanup, the name of the test is not printed.
+func failAtEndf(tb pgtestdb.TB, format string, args ...any) {
 	tb.Helper()
 	if d, ok := tb.(*database); ok {
 		tb = d.TB

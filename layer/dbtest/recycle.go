@@ -156,7 +156,7 @@ func (r *recycler) takeBack(d *database) {
 	switch {
 	case errors.Is(err, errInUse):
 		d.leave()
-		failAtEnd(d.TB, "%s", err)
+		failAtEndf(d.TB, "%s", err)
 	case err == nil && r.fresh != "" && state == r.fresh:
 		r.push(d)
 	default:
