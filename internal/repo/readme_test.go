@@ -15,29 +15,56 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// The code on the pages is code that is compiled. comingFrom shows other libraries beside the store: their code is what `make bench`
+// compiles and runs, and the SQL and the YAML are the store's own files.
 func TestREADME_ShowsWhatCompiles(t *testing.T) {
 	t.Parallel()
+	const comingFrom = "../../docs/coming-from.md"
 	pages, err := filepath.Glob("../../docs/*.md")
 	require.NoError(t, err)
-	var text strings.Builder
+	require.Contains(t, pages, comingFrom)
+	examples := textOf(t, "../*/example_test.go", "../../examples/library/schema_test.go")
+	sources := map[string]string{"go": examples, "python": ""}
+	besideOthers := map[string]string{
+		"go":     examples + textOf(t, "../../bench/peers/*.go", "../../bench/peers/entgen/schema/*.go"),
+		"python": textOf(t, "../../bench/peers/sqlalchemy.py"),
+		"sql":    textOf(t, "../../db/schema/*.sql", "../../db/queries/*.sql"),
+		"yaml":   textOf(t, "../../defaults.yaml"),
+	}
 	for _, page := range append(pages, "../../README.md") {
-		page, err := os.ReadFile(page)
+		text := textOf(t, page)
+		from := sources
+		if page == comingFrom {
+			from = besideOthers
+		}
+		for language, source := range from {
+			snippets := regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(text, -1)
+			if page == comingFrom {
+				require.NotEmpty(t, snippets, language)
+			}
+			for _, snippet := range snippets {
+				require.Contains(t, source, snippet[1], "%s: a snippet is in no example", page)
+			}
+		}
+	}
+}
+
+// textOf returns the files that match the patterns, one after the other. Each pattern must match a file.
+func textOf(t *testing.T, patterns ...string) string {
+	t.Helper()
+	var text strings.Builder
+	for _, pattern := range patterns {
+		files, err := filepath.Glob(pattern)
 		require.NoError(t, err)
-		text.Write(page)
+		require.NotEmpty(t, files, pattern)
+		for _, file := range files {
+			content, err := os.ReadFile(file)
+			require.NoError(t, err)
+			text.Write(content)
+		}
 	}
-	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(text.String(), -1)
-	require.NotEmpty(t, snippets)
-	files, err := filepath.Glob("../*/example_test.go")
-	require.NoError(t, err)
-	var examples strings.Builder
-	for _, file := range append(files, "../../examples/library/schema_test.go") {
-		text, err := os.ReadFile(file)
-		require.NoError(t, err)
-		examples.Write(text)
-	}
-	for _, snippet := range snippets {
-		require.Contains(t, examples.String(), snippet[1], "a snippet of the README or of docs/ is in no example")
-	}
+
+	return text.String()
 }
 
 func TestREADME_AddsTheTableThatIsTested(t *testing.T) {
