@@ -16,28 +16,28 @@ help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: ## Run the demo: a store comes to life on a private PostgreSQL, or on DATABASE_URL (ARGS=--echo shows the SQL)
+run: ## Run the demo on a private PostgreSQL, or on DATABASE_URL (ARGS=--echo prints the SQL)
 	$(GO) run ./cmd/musicstore demo $(ARGS)
 
 .PHONY: test
-test: ## Run the tests on a real PostgreSQL, with the race detector; of what is many alike, a sample
+test: ## Run the tests on a real PostgreSQL, with the race detector. Of many similar cases it runs a few
 	$(GO) test -race -vet=off -parallel 4 ./...
 	cd examples/library && $(GO) test -race -vet=off -parallel 4 ./...
 
 .PHONY: soak
-soak: ## Run all tests whole, with the long ones of faults and races: every operation cut at every message, failover
+soak: ## Run all cases of all tests, and the long tests of faults and races: each operation is cut at each message
 	MUSICSTORE_SOAK=1 $(GO) test -race -timeout 60m ./...
 	cd examples/library && MUSICSTORE_SOAK=1 $(GO) test -race ./...
 	cd bench && MUSICSTORE_SOAK=1 $(GO) test -timeout 45m -run 'Soak' ./...
 
 .PHONY: torture
-torture: ## Run the tests that take hours: 5,000 random evolutions of a schema, and every kind of change beside writers at a million rows
+torture: ## Run the tests that take hours: 5,000 random changes of a schema, and each kind of change to a million rows in use
 	MUSICSTORE_TORTURE=1 $(GO) test -run TestTorture -timeout 0 ./layer/schema
 
 FUZZTIME ?= 30s
 
 .PHONY: fuzz
-fuzz: ## Look for input that breaks something, FUZZTIME (30s) a fuzz test; `make test` has what was found before
+fuzz: ## Look for input that breaks something, FUZZTIME (30s) for each fuzz test. make test runs the inputs that were found
 	@set -e; for package in ./internal/repo ./cmd/musicstore; do \
 		for fuzz in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 			echo "--- $$fuzz"; $(GO) test -run '^$$' -fuzz "^$$fuzz\$$" -fuzztime $(FUZZTIME) $$package; \
@@ -45,7 +45,7 @@ fuzz: ## Look for input that breaks something, FUZZTIME (30s) a fuzz test; `make
 	done
 
 .PHONY: cover
-cover: ## Print how much of repo, dbtx and schema their tests cover, each run whole; fail below 90 %
+cover: ## Print how much of repo, dbtx and schema their tests cover. Fail below 90 %
 	@MUSICSTORE_SOAK=parts $(GO) test -cover ./internal/repo ./layer/dbtx | \
 		awk '{ print } $$1 != "ok" || $$5 + 0 < 90 { failed = 1 } END { exit failed || NR == 0 }'
 	@set -e; profile=$$(mktemp); trap 'rm -f "$$profile"' EXIT; \
@@ -55,7 +55,7 @@ cover: ## Print how much of repo, dbtx and schema their tests cover, each run wh
 # bench/ is a module of its own: what it measures the store beside is no part of go.mod.
 
 .PHONY: bench
-bench: ## Measure the store beside other libraries, into bench/results (ARGS="-ops=account-by-email -cycles=20" a part)
+bench: ## Measure the store and other libraries, and write bench/results (ARGS="-ops=account-by-email -cycles=20": a part)
 	cd bench && $(GO) run . $(ARGS)
 
 SCALE ?= 1
@@ -65,19 +65,19 @@ bench-scale: ## Measure with ten million accounts and thirty million purchases (
 	cd bench && $(GO) run ./scale -scale=$(SCALE)
 
 .PHONY: bench-check
-bench-check: ## Fail when an operation costs an allocation, a statement or a message more than bench/budget says
+bench-check: ## Fail if an operation needs more allocations, statements or messages than bench/budget says
 	cd bench && $(GO) vet ./... && $(GO) test ./...
 
 .PHONY: bench-update
-bench-update: ## Write bench/budget anew
+bench-update: ## Write bench/budget again
 	cd bench && $(GO) test ./budget -update
 
 .PHONY: bench-generate
-bench-generate: ## Generate the code of the peers that generate theirs, from the tables that Bootstrap makes
+bench-generate: ## Generate the code of those libraries that need it, from the tables that Bootstrap makes
 	cd bench && $(GO) run ./generate
 
 .PHONY: generate
-generate: ## Turn the SQL of db/ into the Go of internal/dbgen and what is generated in internal/repo, or say why not
+generate: ## Generate Go code from the SQL in db/, and say what is wrong with the SQL
 	$(GO) run ./layer/generate
 	cd layer/internal/testdb && $(GO) run ../../generate
 	cd examples/library && $(GO) run musicstore/layer/generate
@@ -86,7 +86,7 @@ generate: ## Turn the SQL of db/ into the Go of internal/dbgen and what is gener
 GENERATED := internal/dbgen internal/repo/store.go internal/repo/types.go internal/repo/sentinels.go internal/repo/derived.go layer/internal/testdb examples/library
 
 .PHONY: verify
-verify: generate ## Fail when the committed code or the picture of docs/graph.md is not what the SQL gives, or go.mod is not tidy
+verify: generate ## Fail if the generated code or the picture in docs/graph.md is out of date, or go.mod is not tidy
 	@changes=$$(git status --porcelain --untracked-files=all -- $(GENERATED)) && \
 		if [ -n "$$changes" ]; then git diff -- $(GENERATED); \
 		echo "this is not what 'make generate' gives; commit it:"; echo "$$changes"; exit 1; fi
@@ -100,7 +100,7 @@ verify: generate ## Fail when the committed code or the picture of docs/graph.md
 SYSTEMS ?= linux/amd64 linux/arm64 linux/386 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64 freebsd/amd64 freebsd/arm64
 
 .PHONY: cross
-cross: ## Build for every system that the program runs on, without cgo, and compile the tests for each kind of Unix
+cross: ## Build for each operating system without cgo, and compile the tests for each kind of Unix
 	@set -e; for system in $(SYSTEMS); do \
 		echo "$$system"; export CGO_ENABLED=0 GOOS=$${system%/*} GOARCH=$${system#*/}; \
 		$(GO) build ./cmd/... ./internal/... ./layer/...; \
@@ -108,7 +108,7 @@ cross: ## Build for every system that the program runs on, without cgo, and comp
 	done
 
 .PHONY: plans
-plans: generate ## Print the index by which each query reads each table; fail where one is missing or superfluous
+plans: generate ## Print the index by which each query reads each table. Fail if one is missing or not needed
 	MUSICSTORE_PLANS=all $(GO) test -count=1 -v -run '^TestQueries_' ./internal/schema
 
 .PHONY: lint
