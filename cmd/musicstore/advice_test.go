@@ -169,6 +169,27 @@ func TestErrors_OfARoleWithoutRights(t *testing.T) {
 	t.Parallel()
 	dbtest.Full(t)
 	dsn, empty := dbtest.URL(t), dbtest.EmptyURL(t)
+	config, err := pgx.ParseConfig(empty)
+	require.NoError(t, err)
+	admin, err := pgx.ParseConfig(dbtest.AdminURL(t))
+	require.NoError(t, err)
+	admin.Database = config.Database
+	asAdmin := func(statements string) error {
+		conn, err := pgx.ConnectConfig(context.WithoutCancel(t.Context()), admin)
+		if err != nil {
+			return err
+		}
+		_, err = conn.Exec(context.WithoutCancel(t.Context()), statements)
+
+		return errors.Join(err, conn.Close(context.WithoutCancel(t.Context())))
+	}
+	role := "guest_" + config.Database[len(config.Database)-8:]
+	require.NoError(t, asAdmin("CREATE ROLE "+role+" LOGIN PASSWORD 'guest'; REVOKE CREATE ON SCHEMA public FROM PUBLIC")) // which PostgreSQL 14 grants
+	t.Cleanup(func() {
+		if err := asAdmin("DROP ROLE " + role); err != nil {
+			t.Errorf("drop the role: %v", err)
+		}
+	})
 	for name, test := range map[string]struct {
 		args []string
 		url  string
@@ -180,7 +201,7 @@ func TestErrors_OfARoleWithoutRights(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := musicstore(t, append(test.args, "--database-url", test.url+"&role=pg_monitor")...)
+			got := musicstore(t, append(test.args, "--database-url", test.url+"&user="+role+"&password=guest")...)
 			require.Equal(t, failed, got.status)
 			require.Contains(t, got.err, "SQLSTATE 42501")
 			require.True(t, strings.HasSuffix(got.err, "\n"+test.next+"\n"), got.err)
