@@ -15,6 +15,7 @@ import (
 )
 
 func (a *app) migrateCommand() *cobra.Command {
+	alternatives := [][]string{{"expand", "contract"}, {"plan", "sql", "log"}}
 	var opts schema.MigrateOptions
 	var plan, sql, log bool
 	step := 0
@@ -32,7 +33,7 @@ func (a *app) migrateCommand() *cobra.Command {
 				return err
 			}
 
-			return oneOf(cmd, [][]string{{"expand", "contract"}, {"plan", "sql", "log"}})
+			return oneOf(cmd, alternatives)
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.patient = true // a step may take hours
@@ -84,8 +85,9 @@ func (a *app) migrateCommand() *cobra.Command {
 	flags.BoolVar(&opts.AllowRewrite, "allow-rewrite", false, "allow steps that block a table while they rewrite it, or while they read all of a large one")
 	flags.BoolVar(&opts.AllowLoss, "allow-loss", false, "allow steps that lose rows or values")
 	flags.BoolVar(&opts.Prune, "prune", false, "drop tables, views, functions and types that db/schema does not have")
-	cmd.MarkFlagsMutuallyExclusive("expand", "contract")
-	cmd.MarkFlagsMutuallyExclusive("plan", "sql", "log")
+	for _, group := range alternatives { // so that completion offers no second one
+		cmd.MarkFlagsMutuallyExclusive(group...)
+	}
 	flags.DurationVar(&opts.LockTimeout, "lock-timeout", time.Second, "how long a step waits for a lock before it is tried again")
 
 	return cmd

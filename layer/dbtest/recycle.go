@@ -264,10 +264,11 @@ SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
 // lookSQL writes the two texts for the databases that are as this one, which is new.
 //
 // The first deletes the rows, which is ten times as fast as TRUNCATE, starts the sequences again, and forgets the counts
-// of what was done. The second is a query for the state: all that a test could have changed, so that equal states are
-// equal databases. The first deletes from the partitions and not from their parents, and leaves an extension's tables as they are. No trigger or rule
-// stands in its way, except for those that are enabled ALWAYS or for replicas: where the schema has some, it deletes
-// twice, because they may write what was deleted, and the state has how many rows are left.
+// of what was done. It deletes from the partitions and not from their parents, and leaves an extension's tables as they
+// are. No trigger or rule stands in its way, except for those that are enabled ALWAYS or for replicas: where the schema has
+// some, it deletes twice, because they may write what was deleted, and the state has how many rows are left.
+//
+// The second is a query for the state: all that a test could have changed, so that equal states are equal databases.
 //
 //   - Every catalogue of the database, and every table of an extension: how many rows, and how many of them are younger than
 //     the template. A row that was added or changed is younger; one that was removed is missing. So an enum's new label, a

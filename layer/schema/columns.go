@@ -142,8 +142,11 @@ func (c *comparison) fillColumn(w, h object, fill string, isNew bool) []Step {
 	if fill == "" {
 		fill = passing
 	}
-	passes := 1                                                                // the rows that others lock, or add, meanwhile come when no more NULLs can be added
-	given := passing != "" || w.Default != "" || c.want.defaultOf(w.Def) != "" // to the rows of programs of the version before
+	// The rows of programs of the version before get a value.
+	given := passing != "" || w.Default != "" || c.want.defaultOf(w.Def) != ""
+
+	// One pass is enough: the rows that others lock or add meanwhile are filled when no more NULLs can be added.
+	passes := 1
 	if !w.NotNull || given {
 		passes = 600
 	}

@@ -139,7 +139,7 @@ func (c *comparison) differences() []Difference {
 
 // orderRenames puts the renaming of an index behind that of the index which has its new name.
 func (c *comparison) orderRenames() {
-	for range c.found { // two that have each other's new name end nowhere else
+	for range c.found { // a bound: two that take each other's name have no order
 		moved := false
 		for i, s := range c.found {
 			for j := len(c.found) - 1; j > i && s.rename && !moved; j-- {
