@@ -904,6 +904,7 @@ func (c *comparison) compareColumn(w, h object, there bool) {
 	case w.Def == "": // of a view or a partition: it is there for its comment and its settings
 		c.compareComment(w, h)
 	case (!there && !w.NotNull || there && w.Def != h.Def) && c.withParent(w.Table, w.Name):
+		c.compareComment(w, h)
 	case !there:
 		c.addSteps(columnIs, w, w.column(false), "", c.addColumn(w))
 	case c.passing(w, h) && !c.look:
