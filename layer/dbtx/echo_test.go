@@ -72,13 +72,19 @@ func TestWithEcho(t *testing.T) {
 
 			return nil
 		}))
-		require.ErrorIs(t, store.InTx(t.Context(), func(*testdb.Repo) error { return errOwn }), errOwn)
+		require.ErrorIs(t, store.InTx(t.Context(), func(tx *testdb.Repo) error {
+			newPaper(t, tx, "B")
+
+			return errOwn
+		}), errOwn)
+		require.NoError(t, store.InTx(t.Context(), func(*testdb.Repo) error { return nil }), "which sends nothing")
+		require.ErrorIs(t, store.InTx(t.Context(), func(*testdb.Repo) error { return errOwn }), errOwn, "which sends nothing")
 		lines := echo.Take()
-		require.Len(t, lines, 5)
+		require.Len(t, lines, 6)
 		require.Regexp(t, `^BEGIN \| 0 rows \| \S+$`, lines[0])
 		require.Regexp(t, `^COMMIT \| `, lines[2])
 		require.Regexp(t, `^BEGIN \| `, lines[3])
-		require.Regexp(t, `^ROLLBACK \| `, lines[4])
+		require.Regexp(t, `^ROLLBACK \| `, lines[5])
 	})
 	t.Run("ShowsNoSecretAndNobodysData", func(t *testing.T) {
 		t.Parallel()

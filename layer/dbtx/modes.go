@@ -29,15 +29,21 @@ func typedMode(config *pgx.ConnConfig) pgx.QueryExecMode {
 	}
 }
 
+// configOf returns the configuration of a DB; nil where it is not known.
+func configOf(db DB) *pgx.ConnConfig {
+	if pool, ok := db.(*pgxpool.Pool); ok {
+		return pool.Config().ConnConfig
+	}
+	if conn := connOf(db); conn != nil {
+		return conn.Config()
+	}
+
+	return nil
+}
+
 // insteadOf returns what to put before the arguments of each statement, so that it is sent in the mode that typedMode
 // says; nil where that is the configured one, or not known.
-func insteadOf(db DB) []any {
-	var config *pgx.ConnConfig
-	if pool, ok := db.(*pgxpool.Pool); ok {
-		config = pool.Config().ConnConfig
-	} else if conn := connOf(db); conn != nil {
-		config = conn.Config()
-	}
+func insteadOf(config *pgx.ConnConfig) []any {
 	if config == nil || typedMode(config) == config.DefaultQueryExecMode {
 		return nil
 	}

@@ -180,6 +180,7 @@ func TestRepo_InTx_RunsAgainWhenItsSessionWasIdleForTooLong(t *testing.T) {
 			store := open(t, proxy.URL("idle_in_transaction_session_timeout="+limit))
 			runs := 0
 			require.NoError(t, store.InTx(t.Context(), func(tx *testdb.Repo) error {
+				newPaper(t, tx, "before "+limit)
 				if runs++; runs == 1 {
 					time.Sleep(300 * time.Millisecond)
 				}
@@ -218,6 +219,7 @@ func TestRepo_InTx_RunsAgainWhenItsSessionWasIdleForTooLong(t *testing.T) {
 		runs := 0
 		err = testdb.New(conn).InTx(t.Context(), func(tx *testdb.Repo) error {
 			runs++
+			newPaper(t, tx, "before a single")
 			time.Sleep(300 * time.Millisecond)
 			_, err := tx.CreatePaper(t.Context(), paper("single"))
 

@@ -352,7 +352,11 @@ func TestRepo_ConcurrentUse(t *testing.T) {
 		_, err = store.ListPapers(t.Context(), 50)
 		require.ErrorIs(t, err, testdb.ErrConcurrentUse)
 		require.NotErrorIs(t, err, testdb.ErrUnavailable)
-		require.ErrorIs(t, store.InTx(t.Context(), func(*testdb.Repo) error { return nil }), testdb.ErrConcurrentUse)
+		require.ErrorIs(t, store.InTx(t.Context(), func(tx *testdb.Repo) error {
+			_, err := tx.ListPapers(t.Context(), 50)
+
+			return err
+		}), testdb.ErrConcurrentUse)
 		rows.Close()
 	})
 	t.Run("OfSavepointsThatEndInAnotherOrder", func(t *testing.T) {

@@ -62,6 +62,7 @@ type options struct {
 	sql    *Metadata
 	echo   *echo
 	tracer pgx.QueryTracer
+	alone  bool // BEGIN is sent by itself, because the tracer is not told of batches
 	guard  *guard
 
 	ownClock     bool // now is WithClock's
@@ -172,6 +173,7 @@ func Open(ctx context.Context, url string, sql SQL, opts ...Option) (*Store, err
 		return nil, err
 	}
 	config.ConnConfig.Tracer = poolTracer(o.tracer)
+	o.alone = deafToBatches(config.ConnConfig.Tracer)
 	// pgx alone takes the pool's parameters for settings of the server, which shows whether the URL has one.
 	if said, err := pgx.ParseConfig(url); err == nil && said.RuntimeParams["pool_max_conns"] == "" {
 		config.MaxConns = max(config.MaxConns, minConns)
@@ -208,7 +210,7 @@ func Open(ctx context.Context, url string, sql SQL, opts ...Option) (*Store, err
 
 		return nil, fmt.Errorf("open: %w", err)
 	}
-	o.mode = insteadOf(pool)
+	o.mode = insteadOf(config.ConnConfig)
 	r := newStore(pool, o)
 	r.pool, r.closing = pool, closing
 
@@ -243,7 +245,9 @@ func New(db DB, sql SQL, opts ...Option) *Store {
 	if o.tracer != nil {
 		panic("dbtx: WithTracer is for Open: set ConnConfig.Tracer of the pool or connection that New is given")
 	}
-	o.mode = insteadOf(db)
+	config := configOf(db)
+	o.mode = insteadOf(config)
+	o.alone = config != nil && deafToBatches(config.Tracer)
 
 	return newStore(db, o)
 }

@@ -32,6 +32,16 @@ func poolTracer(t pgx.QueryTracer) pgx.QueryTracer {
 	return all
 }
 
+// deafToBatches says whether a tracer is told of statements, but not of those in a batch.
+func deafToBatches(t pgx.QueryTracer) bool {
+	if all, ok := t.(*multitracer.Tracer); ok {
+		return len(all.QueryTracers) > len(all.BatchTracers)
+	}
+	_, ok := t.(pgx.BatchTracer)
+
+	return t != nil && !ok
+}
+
 func drop() { _ = recover() }
 
 type connectTracer struct{ of pgx.ConnectTracer }

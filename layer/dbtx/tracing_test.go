@@ -30,7 +30,11 @@ func traced(t *testing.T, opts ...otelpgx.Option) (names []string, all string) {
 	defer store.Close()
 	require.NoError(t, everyQuery(ctx, store))
 	require.NoError(t, store.InTx(ctx, func(tx *testdb.Repo) error { return everyQuery(ctx, tx) }))
-	require.ErrorIs(t, store.InTx(ctx, func(*testdb.Repo) error { return errOwn }), errOwn)
+	require.ErrorIs(t, store.InTx(ctx, func(tx *testdb.Repo) error {
+		newPaper(t, tx, "Rolled Back")
+
+		return errOwn
+	}), errOwn)
 	a := newReader(t, store, "taken.person@example.com")
 	_, err = store.CreateReader(ctx, testdb.CreateReaderParams{Email: "taken.person@example.com", PasswordHash: hash})
 	require.ErrorIs(t, err, testdb.ErrEmailTaken)

@@ -134,19 +134,23 @@ func (r *Store) begin(ctx context.Context, opts pgx.TxOptions, out *outage) (t *
 	if err = cl.begin(); err != nil && cl.over {
 		return nil, err // it has its type
 	}
-	if err == nil {
-		if b, ok := cl.db.(beginner); ok {
-			sql = beginSQL(opts)
-			t.tx, err = b.BeginTx(ctx, opts)
-		} else {
-			t.tx, err = cl.db.Begin(ctx)
+	if conn, ok := cl.db.(*pgx.Conn); ok && err == nil {
+		t.tx = &opening{conn: conn, opts: opts, echo: r.conn.echo, alone: r.opts.alone}
+	} else {
+		if err == nil {
+			if b, ok := cl.db.(beginner); ok {
+				sql = beginSQL(opts)
+				t.tx, err = b.BeginTx(ctx, opts)
+			} else {
+				t.tx, err = cl.db.Begin(ctx)
+			}
 		}
 		if err == nil && t.tx.Conn().PgConn().TxStatus() != 'T' {
 			_ = t.tx.Conn().Close(ctx)
 			err = outOfStepError{unsent: true}
 		}
+		r.conn.echo.statement(ctx, cl.start, sql, nil, 0, err)
 	}
-	r.conn.echo.statement(ctx, cl.start, sql, nil, 0, err)
 	if err != nil {
 		cl.done(err)
 
@@ -178,6 +182,15 @@ func (t *transaction) commit(ctx context.Context) error {
 		t.s.leave(ctx, err)
 
 		return t.r.conn.known.typed(ctx, op, err, "", false)
+	}
+	if o, ok := t.tx.(*opening); ok && o.tx == nil { // nothing was sent
+		t.done = true
+		t.s.leave(ctx, o.err)
+		if o.err != nil {
+			return t.s.typed(ctx, t.r.conn.known, op, o.err, "", false)
+		}
+
+		return nil
 	}
 	const rolledBack = "rolled back: a statement in the transaction had failed"
 	nested := t.r.conn.inTx
@@ -252,6 +265,11 @@ func (t *transaction) rollback(ctx context.Context) {
 	}
 	defer t.s.busy.Store(false)
 	if t.close() != nil {
+		return
+	}
+	if o, ok := t.tx.(*opening); ok && o.tx == nil { // nothing was sent
+		o.done = true
+
 		return
 	}
 	start := t.r.conn.echo.start()

@@ -89,12 +89,13 @@ func TestRepo_InTx(t *testing.T) {
 		echo := &dbtxtest.Echo{}
 		store := dbtest.New(t, testdb.WithEcho(echo))
 		ctx, cancel := context.WithCancel(t.Context())
-		_ = store.InTx(ctx, func(*testdb.Repo) error {
+		_ = store.InTx(ctx, func(tx *testdb.Repo) error {
+			newPaper(t, tx, "A")
 			cancel()
 
 			return errOwn
 		})
-		require.Regexp(t, `^ROLLBACK \| 0 rows \| [^|]*$`, echo.Take()[1], "without an error: the connection stays good")
+		require.Regexp(t, `^ROLLBACK \| 0 rows \| [^|]*$`, echo.Take()[2], "without an error: the connection stays good")
 	})
 	t.Run("SaysThatTheContextEndedBeforeCommit", func(t *testing.T) {
 		t.Parallel()

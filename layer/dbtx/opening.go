@@ -1,0 +1,264 @@
+package dbtx
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// opening is a transaction whose BEGIN is sent with its first statement. Without a statement nothing is sent. BEGIN is sent by itself
+// before what can't be in a batch of pgx: a COPY, a savepoint, or a statement in another query mode than the connection's. So it is, too,
+// where a tracer would not be told of the statement.
+type opening struct {
+	conn  *pgx.Conn
+	opts  pgx.TxOptions
+	echo  *echo
+	alone bool // its tracer is not told of batches
+
+	tx   pgx.Tx // nil until it has begun
+	err  error  // why it could not begin
+	done bool
+}
+
+var _ pgx.Tx = (*opening)(nil)
+
+// begin sends BEGIN by itself, unless the transaction has begun.
+func (o *opening) begin(ctx context.Context) error {
+	switch {
+	case o.err != nil:
+		return o.err
+	case o.done:
+		return pgx.ErrTxClosed
+	case o.tx != nil:
+		return nil
+	}
+	start := o.echo.start()
+	tx, err := o.conn.BeginTx(ctx, o.opts)
+
+	return o.begun(ctx, start, tx, err)
+}
+
+// begun notes how BEGIN went, and returns its error. Where it was not sent, because of the context of its call, another call may.
+func (o *opening) begun(ctx context.Context, start time.Time, tx pgx.Tx, err error) error {
+	err = misread(ctx, o.conn, err)
+	o.echo.statement(ctx, start, beginSQL(o.opts), nil, 0, err)
+	switch {
+	case err == nil:
+		o.tx = tx
+	case o.conn.IsClosed() || !pgconn.SafeToRetry(err):
+		o.err = err
+	}
+
+	return err
+}
+
+// first sends BEGIN and statements in one go. It returns their results, or nil where BEGIN has to be sent by itself.
+func (o *opening) first(ctx context.Context, statements ...*pgx.QueuedQuery) (pgx.BatchResults, error) {
+	if o.tx != nil || o.err != nil || o.done || o.alone || ctx.Err() != nil || o.conn.PgConn().TxStatus() != 'I' || otherMode(statements) {
+		return nil, o.begin(ctx)
+	}
+	start := o.echo.start()
+	b := &pgx.Batch{}
+	b.BeginTx(o.opts)
+	b.QueuedQueries = append(b.QueuedQueries, statements...)
+	results := o.conn.SendBatch(ctx, b)
+	tag, err := results.Exec()
+	if err == nil && tag.String() == "" {
+		_ = o.conn.Close(ctx)
+		err = outOfStepError{unsent: true}
+	}
+	if err != nil {
+		_ = results.Close()
+		if unbuilt := (pgx.ErrPreprocessingBatch{}); errors.As(err, &unbuilt) && !o.conn.IsClosed() && o.conn.PgConn().TxStatus() == 'I' {
+			return nil, o.begin(ctx) // the statement fails again, and in the transaction, as it should
+		}
+	}
+	if err = o.begun(ctx, start, results.Tx(), err); err != nil {
+		return nil, err
+	}
+
+	return results, nil
+}
+
+// otherMode says whether a statement asks for a query mode of its own, which a batch of pgx does not take.
+func otherMode(statements []*pgx.QueuedQuery) bool {
+	for _, q := range statements {
+		if len(q.Arguments) > 0 {
+			switch q.Arguments[0].(type) {
+			case pgx.QueryExecMode, pgx.QueryResultFormats, pgx.QueryResultFormatsByOID:
+				return true
+			}
+		}
+	}
+
+	return false
+}
+
+func (o *opening) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
+	results, err := o.first(ctx, &pgx.QueuedQuery{SQL: sql, Arguments: args})
+	switch {
+	case err != nil:
+		return tag, err
+	case results == nil:
+		return o.tx.Exec(ctx, sql, args...)
+	}
+	tag, err = results.Exec()
+	if closed := results.Close(); err == nil {
+		err = closed
+	}
+
+	return tag, err
+}
+
+func (o *opening) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	results, err := o.first(ctx, &pgx.QueuedQuery{SQL: sql, Arguments: args})
+	switch {
+	case err != nil:
+		return pgx.FailedBatchResults(&pgx.Batch{}, err).Query()
+	case results == nil:
+		return o.tx.Query(ctx, sql, args...)
+	}
+	rs, err := results.Query()
+	r := &firstRows{Rows: rs, results: results}
+	if err != nil {
+		r.Close()
+	}
+
+	return r, err
+}
+
+func (o *opening) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	rs, _ := o.Query(ctx, sql, args...) // the rows have the error, too
+
+	return firstRow{rs}
+}
+
+func (o *opening) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	if b.Len() == 0 {
+		if err := o.begin(ctx); err != nil {
+			return pgx.FailedBatchResults(b, err)
+		}
+	}
+	results, err := o.first(ctx, b.QueuedQueries...)
+	switch {
+	case err != nil:
+		return pgx.FailedBatchResults(b, err)
+	case results == nil:
+		return o.tx.SendBatch(ctx, b)
+	}
+
+	return firstResults{results}
+}
+
+func (o *opening) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
+	if err := o.begin(ctx); err != nil {
+		return 0, err
+	}
+
+	return o.tx.CopyFrom(ctx, table, columns, src)
+}
+
+func (o *opening) Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error) {
+	if err := o.begin(ctx); err != nil {
+		return nil, err
+	}
+
+	return o.tx.Prepare(ctx, name, sql)
+}
+
+func (o *opening) Begin(ctx context.Context) (pgx.Tx, error) {
+	if err := o.begin(ctx); err != nil {
+		return nil, err
+	}
+
+	return o.tx.Begin(ctx)
+}
+
+// LargeObjects can't be used when the transaction can't begin.
+func (o *opening) LargeObjects() pgx.LargeObjects {
+	if o.begin(context.Background()) != nil {
+		return pgx.LargeObjects{}
+	}
+
+	return o.tx.LargeObjects()
+}
+
+func (o *opening) Conn() *pgx.Conn { return o.conn }
+
+func (o *opening) Commit(ctx context.Context) error   { return o.end(ctx, pgx.Tx.Commit) }
+func (o *opening) Rollback(ctx context.Context) error { return o.end(ctx, pgx.Tx.Rollback) }
+
+func (o *opening) end(ctx context.Context, by func(pgx.Tx, context.Context) error) error {
+	switch {
+	case o.tx != nil:
+		return by(o.tx, ctx)
+	case o.done:
+		return pgx.ErrTxClosed
+	}
+	o.done = true
+
+	return o.err
+}
+
+// firstRows are the rows of a transaction's first statement. They end the batch in which it was sent.
+type firstRows struct {
+	pgx.Rows
+
+	results pgx.BatchResults
+	err     error
+}
+
+func (r *firstRows) Next() bool {
+	next := r.Rows.Next()
+	if !next {
+		r.Close()
+	}
+
+	return next
+}
+
+func (r *firstRows) Close() {
+	r.Rows.Close()
+	if r.results != nil {
+		r.err = r.results.Close()
+		r.results = nil
+	}
+}
+
+func (r *firstRows) Err() error {
+	if err := r.Rows.Err(); err != nil {
+		return err
+	}
+
+	return r.err
+}
+
+func (r *firstRows) Scan(dest ...any) error {
+	err := r.Rows.Scan(dest...)
+	if err != nil {
+		r.Close()
+	}
+
+	return err
+}
+
+func (r *firstRows) Values() ([]any, error) {
+	values, err := r.Rows.Values()
+	if err != nil {
+		r.Close()
+	}
+
+	return values, err
+}
+
+type firstRow struct{ rows pgx.Rows }
+
+func (r firstRow) Scan(dest ...any) error { return scanOne(r.rows, dest) }
+
+// firstResults are those of a batch that was sent with BEGIN. Its caller did not begin the transaction.
+type firstResults struct{ pgx.BatchResults }
+
+func (firstResults) Tx() pgx.Tx { return nil }
