@@ -86,7 +86,7 @@ func (r *Repo) InTxOptions(ctx context.Context, opts pgx.TxOptions, fn func(*Rep
 func (r *Repo) Snapshot(ctx context.Context, reads ...func(*Repo) error) error {
 	on := make([]func(dbtx.DBTX) error, len(reads))
 	for i, read := range reads {
-		on[i] = func(db dbtx.DBTX) error { return read(&Repo{querier: dbgen.New(db), store: r.store}) }
+		on[i] = func(db dbtx.DBTX) error { return read(&Repo{querier: dbgen.New(db), store: r.store.Reading()}) }
 	}
 
 	return r.store.Snapshot(ctx, on...)

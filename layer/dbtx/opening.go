@@ -34,6 +34,8 @@ func (o *opening) begin(ctx context.Context) error {
 		return pgx.ErrTxClosed
 	case o.tx != nil:
 		return nil
+	case ctx.Err() != nil: // pgx closes the connection when BEGIN fails
+		return ctx.Err()
 	}
 	start := o.echo.start()
 	tx, err := o.conn.BeginTx(ctx, o.opts)

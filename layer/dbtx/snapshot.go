@@ -23,6 +23,8 @@ import (
 // of the caller's own, which is no pool, connection or transaction, they are an InTx with a round trip for each.
 func (r *Store) Snapshot(ctx context.Context, reads ...func(DBTX) error) error {
 	switch {
+	case r.reads:
+		return errRead
 	case len(reads) == 0:
 		return nil
 	case r.conn.pool == nil && r.conn.session == nil:
@@ -44,6 +46,38 @@ func (r *Store) Snapshot(ctx context.Context, reads ...func(DBTX) error) error {
 	begun := r.conn.inTx || s != nil && !s.conn.IsClosed() && s.conn.PgConn().TxStatus() != 'I' // by a BEGIN of the caller's own
 
 	return r.again(ctx, func(out *outage) error { return r.conn.replay(ctx, queries, reads, begun, out) })
+}
+
+// Reading returns the store of a Repo that a read of Snapshot is given, the same at each call. Such a Repo runs queries on the DBTX of the
+// read. All else, such as InTx, a Snapshot within it or a statement on DB, is an *InvalidError: it would not be part of the snapshot.
+func (r *Store) Reading() *Store {
+	if r.reading.Load() == nil {
+		s := &Store{opts: r.opts, reads: true}
+		s.conn = s.opts.conn(readDB{})
+		r.reading.CompareAndSwap(nil, s)
+	}
+
+	return r.reading.Load()
+}
+
+// errRead is the error of what a read of a snapshot may not do.
+var errRead error = &InvalidError{Op: "snapshot", Field: "reads", Reason: "must run one query that only reads, and nothing else"}
+
+// readDB is the DB of such a store.
+type readDB struct{}
+
+func (readDB) Exec(context.Context, string, ...any) (pgconn.CommandTag, error) {
+	return pgconn.CommandTag{}, errRead
+}
+func (readDB) Query(context.Context, string, ...any) (pgx.Rows, error) { return nil, errRead }
+func (readDB) QueryRow(context.Context, string, ...any) pgx.Row {
+	return &row{refused: true, err: errRead}
+}
+func (readDB) SendBatch(context.Context, *pgx.Batch) pgx.BatchResults { return refusedBatch{errRead} }
+func (readDB) Begin(context.Context) (pgx.Tx, error)                  { return nil, errRead }
+
+func (readDB) CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFromSource) (int64, error) {
+	return 0, errRead
 }
 
 var (

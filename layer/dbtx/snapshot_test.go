@@ -113,6 +113,50 @@ func TestStore_Snapshot_TakesReadsAlone(t *testing.T) {
 	require.NoError(t, store.Snapshot(ctx, one, one))
 }
 
+// A read does nothing beside its query: a write would be kept though the snapshot is refused.
+func TestStore_Snapshot_HasNoWayAroundIt(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	store := dbtest.New(t)
+	for name, read := range map[string]func(*testdb.Repo) error{
+		"InTx": func(r *testdb.Repo) error {
+			return r.InTx(ctx, func(tx *testdb.Repo) error {
+				_, err := tx.CreatePaper(ctx, paper("A"))
+
+				return err
+			})
+		},
+		"Snapshot": func(r *testdb.Repo) error { return r.Snapshot(ctx) },
+		"Exec": func(r *testdb.Repo) error {
+			_, err := r.DB().Exec(ctx, "DELETE FROM papers")
+
+			return err
+		},
+		"Query": func(r *testdb.Repo) error {
+			_, err := r.DB().Query(ctx, "SELECT 1")
+
+			return err
+		},
+		"QueryRow":  func(r *testdb.Repo) error { return r.DB().QueryRow(ctx, "SELECT 1").Scan(new(int)) },
+		"SendBatch": func(r *testdb.Repo) error { return r.DB().SendBatch(ctx, &pgx.Batch{}).Close() },
+		"Begin": func(r *testdb.Repo) error {
+			_, err := r.DB().Begin(ctx)
+
+			return err
+		},
+		"CopyFrom": func(r *testdb.Repo) error {
+			_, err := r.DB().CopyFrom(ctx, pgx.Identifier{"papers"}, []string{"id"}, pgx.CopyFromRows(nil))
+
+			return err
+		},
+	} {
+		err := store.Snapshot(ctx, read)
+		require.ErrorIs(t, err, testdb.ErrInvalid, name)
+		require.EqualError(t, err, "snapshot: reads: must run one query that only reads, and nothing else", name)
+	}
+	require.Zero(t, countPapers(t, store))
+}
+
 // A query that fails has the server skip the COMMIT behind it.
 func TestStore_Snapshot_AFailureLeavesTheConnectionAsItWas(t *testing.T) {
 	t.Parallel()

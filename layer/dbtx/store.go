@@ -54,6 +54,9 @@ type Store struct {
 	closing *atomic.Int32 // how many of its connections are being closed
 
 	begun bool // by InTx: conn stands on its transaction
+
+	reading atomic.Pointer[Store] // what Reading returns; nil until then
+	reads   bool                  // it is that
 }
 
 type options struct {

@@ -37,6 +37,9 @@ func (r *Store) InTx(ctx context.Context, fn func(*Store) error) error {
 // it has begun.
 // https://www.postgresql.org/docs/current/transaction-iso.html
 func (r *Store) InTxOptions(ctx context.Context, opts pgx.TxOptions, fn func(*Store) error) error {
+	if r.reads {
+		return errRead
+	}
 	if r.conn.inTx {
 		if opts != (pgx.TxOptions{}) {
 			return &InvalidError{Op: "begin", Field: "options", Reason: "the transaction has begun already"}
