@@ -250,7 +250,11 @@ func restarts(t *testing.T, ops, times int) {
 		case 1:
 			_, err = store.RecordSale(ctx, testdb.RecordSaleParams{ReaderID: buyer.ID, PaperID: a.ID, PaymentRef: "away"})
 		case 2:
-			err = store.InTx(ctx, func(*testdb.Repo) error { return nil })
+			err = store.InTx(ctx, func(tx *testdb.Repo) error {
+				_, err := tx.GetPaper(ctx, a.ID)
+
+				return err
+			})
 		}
 
 		return err

@@ -168,7 +168,13 @@ func TestRepo_APanicLeaksNoConnection(t *testing.T) {
 				func() { _, _ = store.GetArticle(t.Context(), 1) },
 				func() { _, _ = store.PublishPaper(t.Context(), a.ID) },
 				func() { _ = store.AddPaper(t.Context(), testdb.AddPaperParams(paper(testdb.NewID()))) },
-				func() { _ = store.InTx(t.Context(), func(*testdb.Repo) error { return nil }) },
+				func() {
+					_ = store.InTx(t.Context(), func(tx *testdb.Repo) error {
+						_, err := tx.GetPaper(t.Context(), a.ID)
+
+						return err
+					})
+				},
 			} {
 				at.Store(true)
 				require.PanicsWithError(t, errOwn.Error(), do)

@@ -73,6 +73,7 @@ func (readDB) Query(context.Context, string, ...any) (pgx.Rows, error) { return 
 func (readDB) QueryRow(context.Context, string, ...any) pgx.Row {
 	return &row{refused: true, err: errRead}
 }
+
 func (readDB) SendBatch(context.Context, *pgx.Batch) pgx.BatchResults { return refusedBatch{errRead} }
 func (readDB) Begin(context.Context) (pgx.Tx, error)                  { return nil, errRead }
 

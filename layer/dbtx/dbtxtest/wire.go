@@ -79,6 +79,7 @@ func (w *Wire) Rule(m wireproxy.Message) wireproxy.Action {
 		sql := w.bound[m.Link]
 		switch word := dbtx.StatementName(sql); {
 		case word == "BEGIN":
+			w.inTx[m.Link] = true // before the server says so: a statement may come with it
 			w.readOnly[m.Link] = strings.HasSuffix(sql, " read only")
 		case word == "COMMIT" && w.readOnly[m.Link]: // it changes nothing
 		case !w.inTx[m.Link] && !w.reads(sql):

@@ -1,0 +1,213 @@
+package dbtx_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"musicstore/layer/dbtx/dbtxtest"
+	"musicstore/layer/internal/testdb"
+	"musicstore/layer/internal/testdb/dbgen"
+	"musicstore/layer/internal/testdb/dbtest"
+	"musicstore/layer/wireproxy"
+)
+
+// transactions are transactions that begin with each kind of statement. Each but "nothing" ends by writing the paper.
+var transactions = map[string]struct {
+	statements int // the paper's included
+	alone      bool
+	do         func(ctx context.Context, tx *testdb.Repo, paper string) error
+}{
+	"nothing": {0, false, func(context.Context, *testdb.Repo, string) error { return nil }},
+	"a write": {1, false, addPaper},
+	"a read, then a write": {2, false, func(ctx context.Context, tx *testdb.Repo, name string) error {
+		if _, err := tx.GetReaderByEmail(ctx, "buyer@x"); err != nil {
+			return err
+		}
+
+		return addPaper(ctx, tx, name)
+	}},
+	"a list, then a write": {2, false, func(ctx context.Context, tx *testdb.Repo, name string) error {
+		if _, err := tx.ListPapers(ctx, 3); err != nil {
+			return err
+		}
+
+		return addPaper(ctx, tx, name)
+	}},
+	"a batch, then a write": {2, false, func(ctx context.Context, tx *testdb.Repo, name string) error {
+		b := &pgx.Batch{}
+		b.Queue("SELECT 1")
+		b.Queue("SELECT 2")
+		if err := testdb.Store(tx).DBTX().SendBatch(ctx, b).Close(); err != nil {
+			return err
+		}
+
+		return addPaper(ctx, tx, name)
+	}},
+	"a savepoint": {3, true, func(ctx context.Context, tx *testdb.Repo, name string) error {
+		return tx.InTx(ctx, func(tx *testdb.Repo) error { return addPaper(ctx, tx, name) })
+	}},
+}
+
+func addPaper(ctx context.Context, tx *testdb.Repo, name string) error {
+	return tx.AddPaper(ctx, testdb.AddPaperParams(paper(name)))
+}
+
+// A transaction takes a round trip for each statement and one for COMMIT, once its statements are prepared.
+func TestStore_InTx_SendsBeginWithTheFirstStatement(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	newReader(t, open(t, url), "buyer@x")
+	proxy := wireproxy.New(t, dbtxtest.With(t, url, "default_query_exec_mode", "cache_statement"))
+	store := open(t, proxy.URL("pool_max_conns=1"))
+	var trips atomic.Int64
+	count := func(do func() error) int64 {
+		trips.Store(0)
+		proxy.Set(func(m wireproxy.Message) wireproxy.Action {
+			switch m.Is.(type) {
+			case *pgproto3.Sync, *pgproto3.Query:
+				trips.Add(1)
+			}
+
+			return wireproxy.Pass
+		})
+		defer proxy.Set(nil)
+		require.NoError(t, do())
+
+		return trips.Load()
+	}
+	for name, tx := range transactions {
+		inTx := func() error {
+			return store.InTx(t.Context(), func(r *testdb.Repo) error { return tx.do(t.Context(), r, testdb.NewID()) })
+		}
+		require.NoError(t, inTx(), "its statements are prepared")
+		want := int64(tx.statements) + 1
+		switch {
+		case tx.statements == 0:
+			want = 0
+		case tx.alone:
+			want++
+		}
+		require.Equal(t, want, count(inTx), name)
+	}
+	require.EqualValues(t, 3, count(func() error {
+		return pgx.BeginFunc(t.Context(), store.DB().(*pgxpool.Pool), func(tx pgx.Tx) error {
+			_, err := tx.Exec(t.Context(), "SELECT 1", pgx.QueryExecModeExec)
+
+			return err
+		})
+	}), "the control: pgx alone")
+}
+
+// The link breaks at each message of a transaction, the one between the answers to BEGIN and to the first statement among them. What was
+// cut before COMMIT runs again. After that its outcome is unknown.
+func TestSoak_InTxOutlivesItsLinkAtEveryMessage(t *testing.T) {
+	t.Parallel()
+	dbtest.Soak(t)
+	for name, tx := range transactions {
+		if tx.statements == 0 {
+			continue // it sends no message
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := dbtest.URL(t)
+			direct := open(t, url)
+			newReader(t, direct, "buyer@x")
+			proxy := wireproxy.New(t, url)
+			store := open(t, proxy.URL("pool_max_conns=1"))
+			pool := store.DB().(*pgxpool.Pool)
+			kept := func(name string) (n int) {
+				require.NoError(t, direct.DB().QueryRow(t.Context(), "SELECT count(*) FROM papers WHERE name = $1", name).Scan(&n))
+
+				return n
+			}
+			var between atomic.Int64
+			var written atomic.Bool // and its caller knows it
+			doubled := 0
+			for fault, breaks := range dbtxtest.LinkFaults {
+				for at := 1; ; at++ {
+					// call has the link broken at this message, and returns whether it came so far.
+					call := func(inTx func(ctx context.Context) error) (broken bool, runs int, err error) {
+						ctx, cancel := context.WithCancel(t.Context())
+						defer cancel()
+						written.Store(false)
+						var begun, inserted atomic.Bool
+						w := dbtxtest.NewWire(&dbgen.Metadata, at, func() wireproxy.Action {
+							if begun.Load() {
+								between.Add(1)
+							}
+
+							return breaks(cancel)
+						})
+						proxy.Set(func(m wireproxy.Message) wireproxy.Action {
+							do := w.Rule(m)
+							begun.Store(false)
+							switch is := m.Is.(type) {
+							case *pgproto3.CommandComplete:
+								begun.Store(string(is.CommandTag) == "BEGIN")
+								inserted.Store(inserted.Load() || string(is.CommandTag) == "INSERT 0 1")
+							case *pgproto3.ReadyForQuery:
+								written.Store(written.Load() || inserted.Load() && do != wireproxy.CutBefore && do != wireproxy.Stall)
+							}
+
+							return do
+						})
+						err = inTx(ctx)
+						proxy.Set(nil)
+						broken, runs = w.Result()
+
+						return broken, runs, err
+					}
+					dbtxtest.Forget(t, pool)
+					id := testdb.NewID()
+					broken, runs, err := call(func(ctx context.Context) error {
+						return store.InTx(ctx, func(r *testdb.Repo) error { return tx.do(ctx, r, id) })
+					})
+					kind := dbtxtest.KindOf(err)
+					require.NotEqual(t, "untyped", kind, "%s at message %d: %v", fault, at, err)
+					require.LessOrEqual(t, runs, 1, "%s at message %d: COMMIT was sent so often", fault, at)
+					switch kind {
+					case "done":
+						require.Equal(t, 1, kept(id), "%s at message %d", fault, at)
+					case "outcome unknown":
+						require.True(t, written.Load(), "%s at message %d", fault, at)
+					default:
+						require.Zero(t, kept(id), "%s at message %d: %v", fault, at, err)
+					}
+					require.NoError(t, pool.AcquireFunc(t.Context(), func(c *pgxpool.Conn) error {
+						require.Equal(t, byte('I'), c.Conn().PgConn().TxStatus(), "%s at message %d", fault, at)
+
+						return nil
+					}))
+					_, err = store.HasInvitation(t.Context(), "")
+					require.NoError(t, err, "%s at message %d", fault, at)
+					proxy.Settle(1)
+					if !broken {
+						break
+					}
+
+					// The control: who runs each transaction again that failed does some of them twice.
+					conn, err := pgx.Connect(t.Context(), proxy.URL(""))
+					require.NoError(t, err)
+					id = testdb.NewID()
+					if _, _, err := call(func(ctx context.Context) error {
+						return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return addPaper(ctx, testdb.New(tx), id) })
+					}); err != nil {
+						doubled += kept(id)
+					}
+					_ = conn.Close(t.Context())
+					proxy.Settle(1)
+				}
+			}
+			require.Positive(t, doubled, "the control")
+			if !tx.alone {
+				require.Positive(t, between.Load(), "between the answers to BEGIN and to the first statement")
+			}
+		})
+	}
+}
