@@ -58,6 +58,10 @@ cover: ## Print how much of repo, dbtx and schema their tests cover. Fail below 
 bench: ## Measure the store and other libraries, and write bench/results (ARGS="-ops=account-by-email -cycles=20": a part)
 	cd bench && $(GO) run . $(ARGS)
 
+.PHONY: bench-net
+bench-net: ## Measure over links of 0.5 and 2 ms with TLS, and write bench/results/net.md (ARGS="-delays=1ms -ops=buy": a part)
+	cd bench && $(GO) run . -net $(ARGS)
+
 SCALE ?= 1
 
 .PHONY: bench-scale

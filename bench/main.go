@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -34,7 +35,9 @@ var settings = []string{"shared_buffers=2GB", "max_wal_size=8GB"}
 func run(ctx context.Context) error {
 	var b bench
 	var (
-		cycles   = flag.Int("cycles", 600, "how many blocks of each peer to take the median of")
+		network  = flag.Bool("net", false, "measure over links with a delay, with TLS")
+		delays   = flag.String("delays", "500us,2ms", "the delays of the links in each direction, separated by commas")
+		cycles   = flag.Int("cycles", 0, "how many blocks of each peer to take the median of; 600 if 0, or 60 over links")
 		ops      = flag.String("ops", "", "the operations, by their keys, separated by commas; all but the longest if empty")
 		names    = flag.String("peers", "", "the peers, separated by commas; pgx is always one; all if empty")
 		longest  = flag.Duration("longest", 4*time.Minute, "when to stop the cycles of an operation")
@@ -45,23 +48,43 @@ func run(ctx context.Context) error {
 	flag.IntVar(&b.albums, "albums", 10_000, "how many albums there are, with 10 tracks each")
 	flag.Parse()
 
-	chosen, err := choose(*ops)
+	chosen, err := choose(*ops, *network)
 	if err != nil {
 		return err
 	}
-	if b.url = *database; b.url == "" {
+	links := []time.Duration{0}
+	report := Report{Accounts: b.accounts, Albums: b.albums, PoolSize: peers.PoolSize, Server: settings, Network: *network}
+	switch b.url, b.peersURL = *database, *database; {
+	case *network:
+		*cycles = cmp.Or(*cycles, 60)
+		if links, err = parseDelays(*delays); err != nil {
+			return err
+		}
+		server, address, err := secureServer(ctx, settings...)
+		if err != nil {
+			return err
+		}
+		defer server.Stop()
+		b.url = server.URL("postgres")
+		if err := b.connect(address); err != nil {
+			return err
+		}
+		defer b.link.close()
+		report.Server = append(slices.Clone(settings), "ssl=on")
+	case b.url == "":
 		server, err := localpg.Temp(ctx, settings...)
 		if err != nil {
 			return err
 		}
 		defer server.Stop()
 		b.url = server.URL("postgres")
+		b.peersURL = b.url
 	}
+	*cycles = cmp.Or(*cycles, 600)
 	if err := b.load(ctx); err != nil {
 		return err
 	}
 	defer b.store.Close()
-	report := Report{Accounts: b.accounts, Albums: b.albums, PoolSize: peers.PoolSize, Server: settings}
 	report.Machine.Processors, report.Machine.Go = runtime.NumCPU(), runtime.Version()
 	if err := b.db.QueryRow(ctx, "SHOW server_version").Scan(&report.Machine.PostgreSQL); err != nil {
 		return err
@@ -76,16 +99,22 @@ func run(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, op := range chosen {
-		samples, err := b.measure(ctx, &op, *cycles, *longest)
-		if err != nil {
-			return err
+	for _, delay := range links {
+		if b.link != nil {
+			b.link.set(delay)
 		}
-		result := b.result(&op, samples)
-		result.table(os.Stdout)
-		report.Operations = append(report.Operations, result)
+		for _, op := range chosen {
+			samples, err := b.measure(ctx, &op, *cycles, *longest)
+			if err != nil {
+				return err
+			}
+			result := b.result(&op, samples)
+			result.Delay = delay
+			result.table(os.Stdout)
+			report.Operations = append(report.Operations, result)
+		}
 	}
-	if *ops == "" || slices.Contains(strings.Split(*ops, ","), idKey) {
+	if *ops == "" && !*network || slices.Contains(strings.Split(*ops, ","), idKey) {
 		result := measureIDs(*cycles)
 		result.table(os.Stdout)
 		report.Operations = append(report.Operations, result)
@@ -100,11 +129,16 @@ func run(ctx context.Context) error {
 }
 
 // choose returns the operations with these keys.
-func choose(keys string) ([]operation, error) {
+func choose(keys string, network bool) ([]operation, error) {
 	var chosen []operation
 	wanted := strings.Split(keys, ",")
 	for _, op := range operations {
-		if keys == "" && !op.extra || slices.Contains(wanted, op.key) {
+		all := !op.extra
+		if network {
+			all = slices.Contains(networkOperations, op.key)
+			op.calls = min(op.calls, networkCalls)
+		}
+		if keys == "" && all || slices.Contains(wanted, op.key) {
 			chosen = append(chosen, op)
 		}
 	}
@@ -127,16 +161,19 @@ func (b *bench) open(ctx context.Context, names string, report *Report) error {
 	wanted := strings.Split(names, ",")
 	const python = "SQLAlchemy"
 	known := []string{python}
-	for i, p := range peers.Go {
+	for _, p := range peers.Go {
 		known = append(known, p.Name)
-		if i > 0 && names != "" && !slices.Contains(wanted, p.Name) {
+		if p.Name != peers.Pgx && p.Name != peers.Best && names != "" && !slices.Contains(wanted, p.Name) {
 			continue
 		}
-		peer, err := p.Open(ctx, b.url+"&application_name="+url.PathEscape(p.Name))
+		peer, err := p.Open(ctx, b.peersURL+"&application_name="+url.PathEscape(p.Name))
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.Name, err)
 		}
 		b.contenders = append(b.contenders, goPeer{peer, p.Name})
+	}
+	if b.link != nil { // the one to compare with is the first
+		b.contenders[0], b.contenders[1] = b.contenders[1], b.contenders[0]
 	}
 	for _, name := range wanted {
 		if name != "" && !slices.Contains(known, name) {
@@ -146,7 +183,7 @@ func (b *bench) open(ctx context.Context, names string, report *Report) error {
 	if names != "" && !slices.Contains(wanted, python) {
 		return nil
 	}
-	p, err := peers.OpenSQLAlchemy(ctx, b.url+"&application_name="+python)
+	p, err := peers.OpenSQLAlchemy(ctx, b.peersURL+"&application_name="+python)
 	if err != nil {
 		b.missing = append(b.missing, Row{Peer: python, Missing: err.Error()})
 

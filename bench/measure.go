@@ -19,7 +19,7 @@ import (
 )
 
 // sample is what a call cost, on the average of a block.
-type sample struct{ wall, cpu, server, bytes, allocs float64 } // times in µs
+type sample struct{ wall, cpu, server, bytes, allocs, trips float64 } // times in µs
 
 // contender is a peer that can be measured.
 type contender interface {
@@ -134,7 +134,7 @@ func (p pythonPeer) block(_ context.Context, op *operation, in []any) (sample, e
 // of returns the contenders that an operation is measured by.
 func (b *bench) of(op *operation) []contender {
 	return slices.DeleteFunc(slices.Clone(b.contenders), func(c contender) bool {
-		return c.name() == peers.Pipelined && !op.lookUp
+		return c.name() == peers.Pipelined && !op.lookUp || c.name() == peers.Best && b.link == nil && !op.batched
 	})
 }
 
@@ -158,17 +158,18 @@ func (b *bench) measure(ctx context.Context, op *operation, cycles int, longest 
 	for start := time.Now(); cycles > 0 && time.Since(start) < longest; cycles-- {
 		for _, i := range rand.Perm(len(contenders)) {
 			c := contenders[i]
-			if op.calls > 1 { // what the others have displaced from the caches is not this one's to pay for
+			if op.calls > 1 || b.link != nil { // what the others have displaced from the caches is not this one's to pay for, nor a ping
 				if _, err := b.block(ctx, op, c, max(op.threads, 1)); err != nil {
 					return nil, err
 				}
 			}
-			server := serverCPU(pids[c.name()])
+			server, trips := serverCPU(pids[c.name()]), b.link.count()
 			s, err := b.block(ctx, op, c, op.calls)
 			if err != nil {
 				return nil, err
 			}
 			s.server = (serverCPU(pids[c.name()]) - server) / float64(op.calls)
+			s.trips = (b.link.count() - trips) / float64(op.calls)
 			samples[i] = append(samples[i], s)
 		}
 	}

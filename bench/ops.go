@@ -21,6 +21,7 @@ type operation struct {
 	cycles  int  // at the most, for what takes long; 0: as many as the flag says
 	extra   bool // only when asked for by name
 	lookUp  bool // of what pipelining is for
+	batched bool // pgx can do it in fewer round trips than by a call for each statement
 
 	setup string // SQL that is run before it is measured
 
@@ -69,7 +70,7 @@ func accountLookUps(key, title string, threads, calls int, among func(b *bench) 
 
 func albumLookUps(key, title string, threads, calls int) operation {
 	return operation{
-		key: key, title: title, calls: calls, threads: threads, lookUp: true, method: "album_by_id",
+		key: key, title: title, calls: calls, threads: threads, lookUp: true, batched: true, method: "album_by_id",
 		prepare: list(func(b *bench) int64 { return int64(1 + rand.IntN(min(often, b.albums))) }),
 		call: func(ctx context.Context, p peers.Peer, in any, see peers.See) error {
 			return p.AlbumByID(ctx, in.(int64), see)
@@ -105,7 +106,7 @@ var operations = []operation{
 	accountLookUps("account-cold", "Account by e-mail, any of a million", 1, 50, func(b *bench) int { return b.accounts }),
 	albumLookUps("album-by-id", "Album by id, with its 10 tracks", 1, 30),
 	{
-		key: "list-albums", title: "List 100 published albums with 10 tracks each", calls: 3, method: "list_albums",
+		key: "list-albums", title: "List 100 published albums with 10 tracks each", calls: 3, method: "list_albums", batched: true,
 		prepare: list(func(*bench) int { return 100 }),
 		call: func(ctx context.Context, p peers.Peer, in any, see peers.See) error {
 			return p.ListAlbums(ctx, in.(int), see)
@@ -194,10 +195,27 @@ var operations = []operation{
 		storedArg: func(in any) any { return in.(peers.NewPurchase).PaymentRef },
 		made:      []string{"id", "createdat"},
 	},
+	{
+		key: "buy", title: "A transaction: an account by e-mail, then its purchase", calls: 20, method: "buy", batched: true,
+		prepare: list(func(b *bench) peers.Buying {
+			return peers.Buying{
+				Email: fill.Email(rand.IntN(b.accounts)), AlbumID: int64(1 + rand.IntN(b.albums)),
+				PaymentRef: "bench_" + b.next(), AmountPaidCents: 999,
+			}
+		}),
+		call: func(ctx context.Context, p peers.Peer, in any, see peers.See) error {
+			return p.Buy(ctx, in.(peers.Buying), see)
+		},
+		stored:    `SELECT to_jsonb(p) - 'id' - 'created_at' FROM purchases AS p WHERE payment_ref = $1`,
+		undo:      `DELETE FROM purchases WHERE payment_ref = $1`,
+		storedArg: func(in any) any { return in.(peers.Buying).PaymentRef },
+		made:      []string{"id", "createdat"},
+	},
 	lookUps("account-8", "Account by e-mail, from 8 goroutines", 8, 160),
 	lookUps("account-32", "Account by e-mail, from 32 goroutines", 32, 640),
 	lookUps("account-128", "Account by e-mail, from 128 goroutines", 128, 2560),
 	albumLookUps("album-32", "Album by id, with its 10 tracks, from 32 goroutines", 32, 640),
+	bulkLoad("load-10-tracks", "Load 10 tracks", 10, 0, "", true),
 	bulkLoad("load-10k-tracks", "Load 10,000 tracks", 10_000, 30, "", false),
 	bulkLoad("load-1m-tracks", "Load 1,000,000 tracks", 1_000_000, 3, "", true),
 	// The last, because it does not put back what it takes away.

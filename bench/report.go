@@ -13,9 +13,11 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"text/template"
+	"time"
 
 	"musicstore/bench/peers"
 )
@@ -27,6 +29,7 @@ type Report struct {
 	Accounts   int      `json:"accounts"`
 	Albums     int      `json:"albums"`
 	PoolSize   int      `json:"pool_size"`
+	Network    bool     `json:"network,omitempty"` // whether it was measured over links
 	Operations []Result `json:"operations"`
 }
 
@@ -40,11 +43,12 @@ type Machine struct {
 
 // Result is an operation, by every peer.
 type Result struct {
-	Key    string `json:"key"`
-	Title  string `json:"title"`
-	Cycles int    `json:"cycles"`
-	Calls  int    `json:"calls_in_a_block"`
-	Peers  []Row  `json:"peers"`
+	Key    string        `json:"key"`
+	Title  string        `json:"title"`
+	Cycles int           `json:"cycles"`
+	Calls  int           `json:"calls_in_a_block"`
+	Delay  time.Duration `json:"delay,omitempty"` // of the link, in each direction, in ns; 0 without one
+	Peers  []Row         `json:"peers"`
 }
 
 // Row is a peer's part of a result. Times are of one call, in microseconds, the medians of all blocks. A ratio is taken in
@@ -58,7 +62,8 @@ type Row struct {
 	CPU      float64 `json:"cpu_micros"`        // of the client
 	CPURatio float64 `json:"cpu_ratio"`         // to the first peer
 	Server   float64 `json:"server_cpu_micros"` // of the server's processes
-	Bytes    float64 `json:"bytes"`             // allocated; of Go alone
+	Trips    float64 `json:"round_trips,omitempty"`
+	Bytes    float64 `json:"bytes"` // allocated; of Go alone
 	Allocs   float64 `json:"allocations"`
 }
 
@@ -91,6 +96,7 @@ func (b *bench) result(op *operation, samples [][]sample) Result {
 			CPU:      of(func(s sample) float64 { return s.cpu }),
 			CPURatio: median(against(0, func(s, pgx sample) float64 { return s.cpu / max(pgx.cpu, .001) })),
 			Server:   of(func(s sample) float64 { return s.server }),
+			Trips:    of(func(s sample) float64 { return s.trips }),
 			Bytes:    of(func(s sample) float64 { return s.bytes }),
 			Allocs:   of(func(s sample) float64 { return s.allocs }),
 		}
@@ -105,16 +111,24 @@ func (b *bench) result(op *operation, samples [][]sample) Result {
 	return result
 }
 
-// band is what the store may take of the time of hand-written pgx in a quarter of the cycles: more is no noise.
-const band = 1.15
+// band is what the store may take of the time of hand-written pgx in a quarter of the cycles: more is no noise. Over links
+// times vary less, and networkBand is what it may take of the time of pgx at its best.
+const (
+	band        = 1.15
+	networkBand = 1.03
+)
 
 // slow fails for the operations of which the store takes more than its band.
 func (r Report) slow() error {
 	var errs []error
+	most := band
+	if r.Network {
+		most = networkBand
+	}
 	for _, op := range r.Operations {
 		for _, p := range op.Peers {
-			if p.Peer == peers.Store && p.Ratio.Q1 > band {
-				errs = append(errs, fmt.Errorf("%s: the lower quartile of the store's ratio is %.2f, more than %.2f", op.Key, p.Ratio.Q1, band))
+			if p.Peer == peers.Store && p.Ratio.Q1 > most {
+				errs = append(errs, fmt.Errorf("%s: the lower quartile of the store's ratio is %.2f, more than %.2f", op.name(), p.Ratio.Q1, most))
 			}
 		}
 	}
@@ -122,20 +136,30 @@ func (r Report) slow() error {
 	return errors.Join(errs...)
 }
 
-var columnTitles = []string{"", "time", "ratio", "quartiles", "the store's", "CPU", "ratio", "server CPU", "bytes", "allocations"}
+// The titles of a table's columns. Over links there are no CPU and no allocations: the link's would be among them.
+var (
+	columnTitles  = []string{"", "time", "ratio", "quartiles", "the store's", "CPU", "ratio", "server CPU", "bytes", "allocations"}
+	networkTitles = []string{"", "time", "ratio", "quartiles", "the store's", "round trips"}
+)
 
-// cells are a row of a table.
-func (p Row) cells() []string {
+// cells are a row of a table with these titles.
+func (p Row) cells(titles []string) []string {
+	cells := slices.Repeat([]string{"–"}, len(titles))
 	if p.Missing != "" {
-		return []string{p.Peer + ": " + p.Missing, "–", "–", "–", "–", "–", "–", "–", "–", "–"}
+		cells[0] = p.Peer + ": " + p.Missing
+
+		return cells
 	}
-	cells := []string{
-		p.Peer, duration(p.Micros), ratio(p.Ratio.Median), ratio(p.Ratio.Q1) + " to " + ratio(p.Ratio.Q3),
-		"–", duration(p.CPU), ratio(p.CPURatio), duration(p.Server), "–", "–",
-	}
+	copy(cells, []string{p.Peer, duration(p.Micros), ratio(p.Ratio.Median), p.Ratio.quartiles()})
 	if p.Store > 0 {
 		cells[4] = ratio(p.Store)
 	}
+	if len(titles) == len(networkTitles) {
+		cells[5] = trips(p.Trips)
+
+		return cells
+	}
+	cells[5], cells[6], cells[7] = duration(p.CPU), ratio(p.CPURatio), duration(p.Server)
 	if p.Allocs > 0 { // no Go otherwise
 		cells[8], cells[9] = fmt.Sprintf("%.0f", p.Bytes), fmt.Sprintf("%.0f", p.Allocs)
 	}
@@ -143,37 +167,119 @@ func (p Row) cells() []string {
 	return cells
 }
 
+func (r Ratio) quartiles() string { return ratio(r.Q1) + " to " + ratio(r.Q3) }
+
+func trips(n float64) string { return strconv.FormatFloat(math.Round(n*10)/10, 'f', -1, 64) }
+
+func (r Result) titles() []string {
+	if r.Delay > 0 {
+		return networkTitles
+	}
+
+	return columnTitles
+}
+
+// name is the title with the link that it was measured over.
+func (r Result) name() string {
+	if r.Delay == 0 {
+		return r.Title
+	}
+
+	return fmt.Sprintf("%s, %s in each direction", r.Title, r.link())
+}
+
+func (r Result) link() string {
+	return fmt.Sprintf("%g ms", float64(r.Delay)/float64(time.Millisecond))
+}
+
 func ratio(r float64) string { return fmt.Sprintf("%.2f", r) }
 
 // table prints a result.
 func (r Result) table(w io.Writer) {
-	fmt.Fprintf(w, "\n%s (%d cycles of %d)\n", r.Title, r.Cycles, r.Calls)
+	fmt.Fprintf(w, "\n%s (%d cycles of %d)\n", r.name(), r.Cycles, r.Calls)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, strings.Join(columnTitles, "\t")+"\t")
+	fmt.Fprintln(t, strings.Join(r.titles(), "\t")+"\t")
 	for _, p := range r.Peers {
-		fmt.Fprintln(t, strings.Join(p.cells(), "\t")+"\t")
+		fmt.Fprintln(t, strings.Join(p.cells(r.titles()), "\t")+"\t")
 	}
 	_ = t.Flush()
+}
+
+// markdown writes a result as a table.
+func (r Result) markdown(b *bytes.Buffer) {
+	fmt.Fprintf(b, "%d cycles of %d.\n\n", r.Cycles, r.Calls)
+	fmt.Fprintf(b, "| %s |\n|%s\n", strings.Join(r.titles(), " | "), " --- |"+strings.Repeat(" ---: |", len(r.titles())-1))
+	for _, p := range r.Peers {
+		fmt.Fprintf(b, "| %s |\n", strings.Join(p.cells(r.titles()), " | "))
+	}
+}
+
+// networkPage is the page of what was measured over links. It begins with where the store lost.
+func (r Report) networkPage() []byte {
+	var b, lost, short bytes.Buffer
+	for _, op := range r.Operations {
+		at := func(peer string) Row {
+			return op.Peers[max(0, slices.IndexFunc(op.Peers, func(p Row) bool { return p.Peer == peer }))]
+		}
+		best, store := op.Peers[0], at(peers.Store)
+		if store.Peer != peers.Store {
+			continue
+		}
+		fmt.Fprintf(&short, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", op.Title, op.link(), trips(best.Trips), trips(store.Trips),
+			duration(best.Micros), duration(store.Micros), ratio(store.Ratio.Median), store.Ratio.quartiles())
+		for _, p := range op.Peers {
+			if p.Store > networkBand {
+				fmt.Fprintf(&lost, "| %s | %s | %s | %s | %s | %s |\n",
+					op.Title, op.link(), p.Peer, ratio(p.Store), trips(store.Trips), trips(p.Trips))
+			}
+		}
+	}
+	where := "Nowhere.\n"
+	if lost.Len() > 0 {
+		where = "| operation | delay in each direction | compared with | the store's time, as a ratio | round trips of the store | of the other |\n" +
+			"| --- | ---: | --- | ---: | ---: | ---: |\n" + lost.String()
+	}
+	fmt.Fprintf(&b, `# Over a network
+
+Written by `+"`make bench-net`"+`; [how it is measured](../README.md#over-a-network). %s
+
+## Where the store is more than %.0f %% slower than another
+
+%s
+## The store and pgx at its best
+
+| operation | delay in each direction | round trips of pgx at its best | of the store | time of pgx at its best | of the store | ratio | quartiles |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+%s`, r.made(), 100*(networkBand-1), where, short.String())
+	for _, op := range r.Operations {
+		fmt.Fprintf(&b, "\n## %s\n\n", op.name())
+		op.markdown(&b)
+	}
+
+	return b.Bytes()
+}
+
+// made says on what it was measured.
+func (r Report) made() string {
+	python := ""
+	if r.Machine.SQLAlchemy != "" {
+		python = ", SQLAlchemy " + r.Machine.SQLAlchemy
+	}
+
+	return fmt.Sprintf("%d processors, PostgreSQL %s (%s), %s%s; %d\naccounts, %d albums.",
+		r.Machine.Processors, r.Machine.PostgreSQL, strings.Join(r.Server, ", "), r.Machine.Go, python, r.Accounts, r.Albums)
 }
 
 // page is the report as Markdown: a chart and a table for each operation.
 func (r Report) page() []byte {
 	var b bytes.Buffer
-	python := ""
-	if r.Machine.SQLAlchemy != "" {
-		python = ", SQLAlchemy " + r.Machine.SQLAlchemy
-	}
 	fmt.Fprintf(&b, `# What was measured
 
-Written by `+"`make bench`"+`; [how it is measured](../README.md#how-it-is-measured). %d processors, PostgreSQL %s (%s), %s%s; %d
-accounts, %d albums.
-`, r.Machine.Processors, r.Machine.PostgreSQL, strings.Join(r.Server, ", "), r.Machine.Go, python, r.Accounts, r.Albums)
+Written by `+"`make bench`"+`; [how it is measured](../README.md#how-it-is-measured). %s
+`, r.made())
 	for _, op := range r.Operations {
-		fmt.Fprintf(&b, "\n## %s\n\n![%s](%s.svg)\n\n%d cycles of %d.\n\n", op.Title, op.Title, op.Key, op.Cycles, op.Calls)
-		fmt.Fprintf(&b, "| %s |\n|%s\n", strings.Join(columnTitles, " | "), " --- |"+strings.Repeat(" ---: |", len(columnTitles)-1))
-		for _, p := range op.Peers {
-			fmt.Fprintf(&b, "| %s |\n", strings.Join(p.cells(), " | "))
-		}
+		fmt.Fprintf(&b, "\n## %s\n\n![%s](%s.svg)\n\n", op.Title, op.Title, op.Key)
+		op.markdown(&b)
 	}
 
 	return b.Bytes()
@@ -198,16 +304,25 @@ func (r Report) write(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	r.keep(dir)
-	slices.SortStableFunc(r.Operations, func(a, b Result) int { return cmp.Compare(place(a.Key), place(b.Key)) })
+	name, page := "results.json", "README.md"
+	if r.Network {
+		name, page = "net.json", "net.md"
+	}
+	r.keep(filepath.Join(dir, name))
+	slices.SortStableFunc(r.Operations, func(a, b Result) int {
+		return cmp.Or(cmp.Compare(place(a.Key), place(b.Key)), cmp.Compare(a.Delay, b.Delay))
+	})
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "results.json"), append(text, '\n'), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, name), append(text, '\n'), 0o644); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "README.md"), r.page(), 0o644); err != nil {
+	if r.Network {
+		return os.WriteFile(filepath.Join(dir, page), r.networkPage(), 0o644)
+	}
+	if err := os.WriteFile(filepath.Join(dir, page), r.page(), 0o644); err != nil {
 		return err
 	}
 	for _, op := range r.Operations {
@@ -223,10 +338,10 @@ func (r Report) write(dir string) error {
 	return nil
 }
 
-// keep adds the results of the folder that are not measured anew. A run without SQLAlchemy keeps those with it.
-func (r *Report) keep(dir string) {
+// keep adds the results of the file that are not measured anew. A run without SQLAlchemy keeps those with it.
+func (r *Report) keep(file string) {
 	var old Report
-	text, err := os.ReadFile(filepath.Join(dir, "results.json"))
+	text, err := os.ReadFile(file)
 	if err != nil || json.Unmarshal(text, &old) != nil {
 		return
 	}
@@ -239,7 +354,7 @@ func (r *Report) keep(dir string) {
 	measured := r.Operations
 	*r = same
 	r.Operations = append(measured, slices.DeleteFunc(old.Operations, func(one Result) bool {
-		return slices.ContainsFunc(measured, func(other Result) bool { return one.Key == other.Key })
+		return slices.ContainsFunc(measured, func(other Result) bool { return one.Key == other.Key && one.Delay == other.Delay })
 	})...)
 }
 

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"musicstore/bench/peers"
 
@@ -79,6 +81,46 @@ func TestResult_HasItsRatiosOfEachCycle(t *testing.T) {
 
 	b.contenders[1] = goPeer{title: "sqlc"}
 	require.Zero(t, b.result(&op, samples).Peers[2].Store, "the store was not measured")
+}
+
+func TestReport_OfANetworkHasAPageOfItsOwn(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, reportOf("buy").write(dir))
+	over := func(delay time.Duration, keys ...string) Report {
+		r := reportOf(keys...)
+		r.Network = true
+		for _, op := range r.Operations {
+			op.Peers[0] = Row{Peer: peers.Best, Micros: 10, Ratio: Ratio{1, 1, 1}, Store: 1.1, Trips: 1}
+			op.Peers[1].Trips = 4
+		}
+		for i := range r.Operations {
+			r.Operations[i].Delay = delay
+		}
+
+		return r
+	}
+	require.NoError(t, over(2*time.Millisecond, "buy", "list-albums").write(dir))
+	require.NoError(t, over(time.Millisecond/2, "buy").write(dir))
+	text, err := os.ReadFile(filepath.Join(dir, "net.md"))
+	require.NoError(t, err)
+	page := string(text)
+	require.Contains(t, page, "| buy | 0.5 ms | pgx at its best | 1.10 | 4 | 1 |\n", "it says what lost")
+	require.Contains(t, page, "| buy | 2 ms | 1 | 4 | 10 µs | 11 µs | 1.10 | 1.05 to 1.20 |\n")
+	require.Contains(t, page, "## list-albums, 2 ms in each direction\n")
+	require.Less(t, strings.Index(page, "## buy, 0.5 ms"), strings.Index(page, "## buy, 2 ms"))
+	require.Contains(t, page, "| ent | 200 µs | 20.00 | 18.00 to 22.00 | 0.06 | 0 |\n")
+	require.Len(t, written(t, dir).Operations, 1, "what was measured without a network stays")
+}
+
+func TestReport_OfANetworkIsSlowEarlier(t *testing.T) {
+	t.Parallel()
+	r := reportOf("buy")
+	require.NoError(t, r.slow())
+	r.Network = true
+	require.ErrorContains(t, r.slow(), "the store's ratio is 1.05, more than 1.03")
+	r.Operations[0].Peers[1].Ratio.Q1 = networkBand
+	require.NoError(t, r.slow())
 }
 
 func TestReport_IsSlowBeyondTheBand(t *testing.T) {

@@ -95,6 +95,8 @@ func plain(v reflect.Value) any {
 	switch x := v.Interface().(type) {
 	case time.Time:
 		return x.UTC().Format(time.RFC3339Nano)
+	case interface{ Reveal() string }: // a secret of the store's
+		return x.Reveal()
 	case []byte:
 		return hex.EncodeToString(x)
 	case driver.Valuer:

@@ -9,6 +9,7 @@ import (
 	"musicstore/bench/peers/bobgen"
 	"musicstore/bench/peers/boilgen"
 	"musicstore/bench/peers/entgen"
+	"musicstore/internal/repo"
 
 	"github.com/stretchr/testify/require"
 )
@@ -60,6 +61,15 @@ func TestPlain_SeesADifference(t *testing.T) {
 	require.NotEqual(t, plain(reflect.ValueOf(account)), plain(reflect.ValueOf(other)))
 	drop := func() any { return without(plain(reflect.ValueOf(other)), []string{"email"}) }
 	require.Equal(t, without(plain(reflect.ValueOf(account)), []string{"email"}), drop())
+}
+
+func TestPlain_SeesTheStoresSecrets(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, plain(reflect.ValueOf(peers.Account{PasswordHash: "a"})), plain(reflect.ValueOf(struct {
+		peers.Account
+
+		PasswordHash repo.PasswordHash
+	}{PasswordHash: repo.NewPasswordHash("a")})))
 }
 
 func TestQuartiles_LieBetweenTheNumbers(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 // bench is the store with its rows and all that is measured on it.
 type bench struct {
 	url   string
+	link  *link // to the server; nil where peers reach it directly
 	store *repo.Repo
 	db    repo.DB // for what is not measured
 
@@ -24,9 +25,12 @@ type bench struct {
 	contenders       []contender
 	missing          []Row
 
+	peersURL string // the server's as the peers reach it
+
 	names   int // how many were given out
 	account int // the next one without a reset
 	loading []peers.Track
+	emptied int // how many albums without tracks there are
 }
 
 // load makes the tables and fills them.
@@ -113,11 +117,11 @@ func (b *bench) emptyTracks(ctx context.Context, n int) ([]peers.Track, error) {
 	if len(b.loading) == n {
 		return b.loading, nil
 	}
-	if len(b.loading) < n {
-		have := len(b.loading) / fill.TracksPerAlbum
-		if err := fill.EmptyAlbums(ctx, b.db, firstEmpty+have, firstEmpty+n/fill.TracksPerAlbum); err != nil {
+	if albums := n / fill.TracksPerAlbum; b.emptied < albums {
+		if err := fill.EmptyAlbums(ctx, b.db, firstEmpty+b.emptied, firstEmpty+albums); err != nil {
 			return nil, err
 		}
+		b.emptied = albums
 	}
 	b.loading = make([]peers.Track, n)
 	for i := range b.loading {

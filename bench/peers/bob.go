@@ -148,6 +148,25 @@ func (p bobPeer) RecordPurchase(ctx context.Context, in NewPurchase, see See) er
 	return err
 }
 
+func (p bobPeer) Buy(ctx context.Context, in Buying, see See) error {
+	var b *models.Purchase
+	err := p.db.RunInTx(ctx, nil, func(ctx context.Context, tx bob.Executor) error {
+		a, err := models.Accounts.Query(models.SelectWhere.Accounts.EmailKey.EQ(strings.ToLower(in.Email))).One(ctx, tx)
+		if err != nil {
+			return err
+		}
+		b, err = models.Purchases.Insert(&models.PurchaseSetter{
+			AccountID: new(a.ID), AlbumID: new(in.AlbumID), PaymentRef: new(in.PaymentRef), Description: new(""),
+			AmountPaidCents: new(in.AmountPaidCents), CreatedAt: new(now()),
+		}).One(ctx, tx)
+
+		return err
+	})
+	it(see, b)
+
+	return err
+}
+
 func (p bobPeer) LoadTracks(ctx context.Context, in []Track) error {
 	return p.db.RunInTx(ctx, nil, func(ctx context.Context, tx bob.Executor) error {
 		for len(in) > 0 {

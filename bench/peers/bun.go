@@ -2,6 +2,7 @@ package peers
 
 import (
 	"context"
+	"crypto/tls"
 	"database/sql"
 	"net/url"
 	"strings"
@@ -110,12 +111,16 @@ func openBun(_ context.Context, dsn string) (Peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The driver's own URLs have no place for a folder with a socket beside a user and a database.
+	network, address, secure := "tcp", u.Host, pgdriver.WithTLSConfig(&tls.Config{InsecureSkipVerify: true}) // sslmode=require
+	if u.Host == "" {                                                                                        // a folder with a socket, for which the driver's own URLs have no place beside a user and a database
+		network, address = "unix", u.Query().Get("host")+"/.s.PGSQL."+u.Query().Get("port")
+		secure = pgdriver.WithInsecure(true)
+	}
 	connector := pgdriver.NewConnector(
 		pgdriver.WithReadTimeout(5*time.Minute), // of ten seconds otherwise, which a million rows in one statement take longer than
-		pgdriver.WithNetwork("unix"), pgdriver.WithAddr(u.Query().Get("host")+"/.s.PGSQL."+u.Query().Get("port")),
+		pgdriver.WithNetwork(network), pgdriver.WithAddr(address), secure,
 		pgdriver.WithUser(u.User.Username()), pgdriver.WithDatabase(strings.TrimPrefix(u.Path, "/")),
-		pgdriver.WithInsecure(true), pgdriver.WithApplicationName(u.Query().Get("application_name")),
+		pgdriver.WithApplicationName(u.Query().Get("application_name")),
 	)
 	pool := sql.OpenDB(connector)
 	pool.SetMaxOpenConns(PoolSize)
@@ -223,6 +228,25 @@ func (p bunPeer) RecordPurchase(ctx context.Context, in NewPurchase, see See) er
 		AccountID: in.AccountID, AlbumID: in.AlbumID, PaymentRef: in.PaymentRef, AmountPaidCents: in.AmountPaidCents,
 	}
 	_, err := p.db.NewInsert().Model(&b).Exec(ctx)
+	it(see, b)
+
+	return err
+}
+
+func (p bunPeer) Buy(ctx context.Context, in Buying, see See) error {
+	var b bunPurchase
+	err := p.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+		var a bunAccount
+		if err := tx.NewSelect().Model(&a).Where("email_key = ?", strings.ToLower(in.Email)).Scan(ctx); err != nil {
+			return err
+		}
+		b = bunPurchase{
+			AccountID: a.ID, AlbumID: in.AlbumID, PaymentRef: in.PaymentRef, AmountPaidCents: in.AmountPaidCents,
+		}
+		_, err := tx.NewInsert().Model(&b).Exec(ctx)
+
+		return err
+	})
 	it(see, b)
 
 	return err

@@ -129,6 +129,26 @@ func (p entPeer) RecordPurchase(ctx context.Context, in NewPurchase, see See) er
 	return err
 }
 
+func (p entPeer) Buy(ctx context.Context, in Buying, see See) error {
+	tx, err := p.db.Tx(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	a, err := tx.Account.Query().Where(account.EmailKey(strings.ToLower(in.Email))).Only(ctx)
+	if err != nil {
+		return err
+	}
+	b, err := tx.Purchase.Create().SetAccountID(a.ID).SetAlbumID(in.AlbumID).SetPaymentRef(in.PaymentRef).
+		SetDescription("").SetAmountPaidCents(in.AmountPaidCents).Save(ctx)
+	if err != nil {
+		return err
+	}
+	it(see, b)
+
+	return tx.Commit()
+}
+
 func (p entPeer) LoadTracks(ctx context.Context, in []Track) error {
 	tx, err := p.db.Tx(ctx)
 	if err != nil {

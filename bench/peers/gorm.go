@@ -196,6 +196,24 @@ func (p gormPeer) RecordPurchase(ctx context.Context, in NewPurchase, see See) e
 	return err
 }
 
+func (p gormPeer) Buy(ctx context.Context, in Buying, see See) error {
+	var b gormPurchase
+	err := p.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		var a gormAccount
+		if err := tx.Where("email_key = ?", strings.ToLower(in.Email)).First(&a).Error; err != nil {
+			return err
+		}
+		b = gormPurchase{
+			AccountID: a.ID, AlbumID: in.AlbumID, PaymentRef: in.PaymentRef, AmountPaidCents: in.AmountPaidCents,
+		}
+
+		return tx.Create(&b).Error
+	})
+	it(see, b)
+
+	return err
+}
+
 func (p gormPeer) LoadTracks(ctx context.Context, in []Track) error {
 	rows := make([]gormTrack, len(in))
 	for i, t := range in {

@@ -82,6 +82,24 @@ func (p musicstore) RecordPurchase(ctx context.Context, in NewPurchase, see See)
 	return err
 }
 
+func (p musicstore) Buy(ctx context.Context, in Buying, see See) error {
+	var b repo.Purchase
+	err := p.InTx(ctx, func(tx *repo.Repo) error {
+		a, err := tx.GetAccountByEmail(ctx, in.Email)
+		if err != nil {
+			return err
+		}
+		b, err = tx.RecordPurchase(ctx, repo.NewPurchase{
+			AccountID: a.ID, AlbumID: in.AlbumID, PaymentRef: in.PaymentRef, AmountPaidCents: in.AmountPaidCents,
+		})
+
+		return err
+	})
+	it(see, b)
+
+	return err
+}
+
 func (p musicstore) LoadTracks(ctx context.Context, in []Track) error {
 	_, err := p.Repo.LoadTracks(ctx, loadTracksParams(in))
 

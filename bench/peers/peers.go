@@ -23,6 +23,7 @@ type Peer interface {
 	CreateAlbum(ctx context.Context, in repo.NewAlbum, see See) error
 	RecordPurchase(ctx context.Context, in NewPurchase, see See) error
 	LoadTracks(ctx context.Context, in []Track) error
+	Buy(ctx context.Context, in Buying, see See) error           // in a transaction: reads the account, then records its purchase
 	AccountsToday(ctx context.Context, see See) error            // their number
 	AccountsPerDay(ctx context.Context, days int, see See) error // a row a day, today last; the days are those of zone
 	Close()
@@ -42,6 +43,10 @@ func it[T any](see See, result T) {
 const PoolSize = 16
 
 const (
+	// Pgx is hand-written pgx, with a call for each statement.
+	Pgx = "pgx"
+	// Best is pgx at its best: the same in the fewest round trips that pgx can do it in.
+	Best = "pgx at its best"
 	// Store is this project.
 	Store = "musicstore"
 	// Pipelined is the store with repo.WithPipelining, which is about look-ups and nothing else.
@@ -53,7 +58,8 @@ var Go = []struct {
 	Name string
 	Open func(ctx context.Context, url string) (Peer, error)
 }{
-	{"pgx", openPgx},
+	{Pgx, openPgx},
+	{Best, openBest},
 	{Store, openMusicstore},
 	{Pipelined, openPipelined},
 	{"sqlc", openSqlc},
@@ -138,6 +144,14 @@ type NewAccount struct {
 // NewPurchase is what RecordPurchase takes. The time is made by the peer.
 type NewPurchase struct {
 	AccountID       string `json:"account_id"`
+	AlbumID         int64  `json:"album_id"`
+	PaymentRef      string `json:"payment_ref"`
+	AmountPaidCents int64  `json:"amount_paid_cents"`
+}
+
+// Buying is what Buy takes: a purchase of the account with an address. The time is made by the peer.
+type Buying struct {
+	Email           string `json:"email"`
 	AlbumID         int64  `json:"album_id"`
 	PaymentRef      string `json:"payment_ref"`
 	AmountPaidCents int64  `json:"amount_paid_cents"`

@@ -36,6 +36,10 @@ func scanTrack(row pgx.Row, t *Track) error {
 	return row.Scan(&t.ID, &t.AlbumID, &t.Name, &t.LengthSeconds, &t.AudioURL, &t.VideoURL, &t.DisplayOrder)
 }
 
+func scanPurchase(row pgx.Row, b *Purchase) error {
+	return row.Scan(&b.ID, &b.AccountID, &b.AlbumID, &b.PaymentRef, &b.Description, &b.AmountPaidCents, &b.CreatedAt)
+}
+
 func (p pgxPeer) AccountByEmail(ctx context.Context, email string, see See) error {
 	a, err := scanAccount(p.QueryRow(ctx, accountByEmail, strings.ToLower(email)))
 	it(see, a)
@@ -52,6 +56,13 @@ func (p pgxPeer) AlbumByID(ctx context.Context, id int64, see See) error {
 	if err != nil {
 		return err
 	}
+	err = scanTracks(rows, &a)
+	it(see, a)
+
+	return err
+}
+
+func scanTracks(rows pgx.Rows, a *Album) error {
 	defer rows.Close()
 	for rows.Next() {
 		var t Track
@@ -60,7 +71,6 @@ func (p pgxPeer) AlbumByID(ctx context.Context, id int64, see See) error {
 		}
 		a.Tracks = append(a.Tracks, t)
 	}
-	it(see, a)
 
 	return rows.Err()
 }
@@ -70,29 +80,42 @@ func (p pgxPeer) ListAlbums(ctx context.Context, n int, see See) error {
 	if err != nil {
 		return err
 	}
-	albums := make([]Album, 0, n)
-	ids := make([]int64, 0, n)
-	at := make(map[int64]int, n)
+	albums, ids, err := scanAlbums(rows, n)
+	if err != nil {
+		return err
+	}
+	if rows, err = p.Query(ctx, tracksOfAlbums, ids); err != nil {
+		return err
+	}
+	err = shareTracks(rows, albums, ids)
+	it(see, albums)
+
+	return err
+}
+
+func scanAlbums(rows pgx.Rows, n int) (albums []Album, ids []int64, err error) {
+	defer rows.Close()
+	albums, ids = make([]Album, 0, n), make([]int64, 0, n)
 	for rows.Next() {
 		albums = append(albums, Album{})
 		a := &albums[len(albums)-1]
 		if err := scanAlbum(rows, a); err != nil {
-			rows.Close()
-
-			return err
+			return nil, nil, err
 		}
-		at[a.ID] = len(ids)
 		ids = append(ids, a.ID)
 	}
-	if err := rows.Err(); err != nil {
-		return err
-	}
 
-	if rows, err = p.Query(ctx, tracksOfAlbums, ids); err != nil {
-		return err
-	}
+	return albums, ids, rows.Err()
+}
+
+// shareTracks gives each album its tracks, which come album by album.
+func shareTracks(rows pgx.Rows, albums []Album, ids []int64) error {
 	defer rows.Close()
-	tracks := make([]Track, 0, 16*n)
+	at := make(map[int64]int, len(ids))
+	for i, id := range ids {
+		at[id] = i
+	}
+	tracks := make([]Track, 0, 16*len(ids))
 	for rows.Next() {
 		tracks = append(tracks, Track{})
 		if err := scanTrack(rows, &tracks[len(tracks)-1]); err != nil {
@@ -107,7 +130,6 @@ func (p pgxPeer) ListAlbums(ctx context.Context, n int, see See) error {
 		albums[at[tracks[first].AlbumID]].Tracks = tracks[first:end:end]
 		first = end
 	}
-	it(see, albums)
 
 	return rows.Err()
 }
@@ -179,8 +201,22 @@ func newAlbum(in repo.NewAlbum) Album {
 
 func (p pgxPeer) RecordPurchase(ctx context.Context, in NewPurchase, see See) error {
 	var b Purchase
-	err := p.QueryRow(ctx, recordPurchase, in.AccountID, in.AlbumID, in.PaymentRef, in.AmountPaidCents, now()).
-		Scan(&b.ID, &b.AccountID, &b.AlbumID, &b.PaymentRef, &b.Description, &b.AmountPaidCents, &b.CreatedAt)
+	err := scanPurchase(p.QueryRow(ctx, recordPurchase, in.AccountID, in.AlbumID, in.PaymentRef, in.AmountPaidCents, now()), &b)
+	it(see, b)
+
+	return err
+}
+
+func (p pgxPeer) Buy(ctx context.Context, in Buying, see See) error {
+	var b Purchase
+	err := pgx.BeginFunc(ctx, p.Pool, func(tx pgx.Tx) error {
+		a, err := scanAccount(tx.QueryRow(ctx, accountByEmail, strings.ToLower(in.Email)))
+		if err != nil {
+			return err
+		}
+
+		return scanPurchase(tx.QueryRow(ctx, recordPurchase, a.ID, in.AlbumID, in.PaymentRef, in.AmountPaidCents, now()), &b)
+	})
 	it(see, b)
 
 	return err

@@ -39,7 +39,7 @@ func OpenSQLAlchemy(ctx context.Context, dsn string) (*SQLAlchemy, error) {
 	if err != nil {
 		return nil, err
 	}
-	u.Scheme, u.Host = "postgresql+psycopg2", ""
+	u.Scheme = "postgresql+psycopg2"
 	cmd := exec.CommandContext(ctx, python, "-c", sqlalchemy, u.String(), strconv.Itoa(PoolSize))
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()

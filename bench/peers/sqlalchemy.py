@@ -147,6 +147,13 @@ def record_purchase(session, new):
     return purchase
 
 
+def buy(session, new):
+    account = session.query(Account).filter_by(email_key=new.pop("email").lower()).one()
+    purchase = Purchase(account_id=account.id, **new)
+    session.add(purchase)
+    session.commit()
+    return purchase
+
 def load_tracks(session, tracks):
     session.bulk_insert_mappings(Track, tracks)
     session.commit()

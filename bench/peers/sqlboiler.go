@@ -137,6 +137,27 @@ func (p boilPeer) RecordPurchase(ctx context.Context, in NewPurchase, see See) e
 	return err
 }
 
+func (p boilPeer) Buy(ctx context.Context, in Buying, see See) error {
+	tx, err := p.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	a, err := models.Accounts(models.AccountWhere.EmailKey.EQ(strings.ToLower(in.Email))).One(ctx, tx)
+	if err != nil {
+		return err
+	}
+	b := models.Purchase{
+		AccountID: a.ID, AlbumID: in.AlbumID, PaymentRef: in.PaymentRef, AmountPaidCents: in.AmountPaidCents, CreatedAt: now(),
+	}
+	if err := b.Insert(ctx, tx, boil.Infer()); err != nil {
+		return err
+	}
+	it(see, b)
+
+	return tx.Commit()
+}
+
 func (p boilPeer) LoadTracks(ctx context.Context, in []Track) error {
 	tx, err := p.db.BeginTx(ctx, nil)
 	if err != nil {

@@ -149,6 +149,29 @@ func (p sqlcPeer) RecordPurchase(ctx context.Context, in NewPurchase, see See) e
 	return err
 }
 
+func (p sqlcPeer) Buy(ctx context.Context, in Buying, see See) error {
+	tx, err := p.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback(ctx)
+	q := p.q.WithTx(tx)
+	a, err := q.GetAccountByEmail(ctx, private.Email(strings.ToLower(in.Email)))
+	if err != nil {
+		return err
+	}
+	b, err := q.RecordPurchase(ctx, dbgen.RecordPurchaseParams{
+		AccountID: a.ID, AlbumID: in.AlbumID, PaymentRef: in.PaymentRef,
+		AmountPaidCents: in.AmountPaidCents, CreatedAt: now(),
+	})
+	if err != nil {
+		return err
+	}
+	it(see, b)
+
+	return tx.Commit(ctx)
+}
+
 func (p sqlcPeer) LoadTracks(ctx context.Context, in []Track) error {
 	_, err := p.q.LoadTracks(ctx, loadTracksParams(in))
 

@@ -135,6 +135,26 @@ func (p sqlxPeer) RecordPurchase(ctx context.Context, in NewPurchase, see See) e
 	return err
 }
 
+func (p sqlxPeer) Buy(ctx context.Context, in Buying, see See) error {
+	tx, err := p.db.BeginTxx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	var a Account
+	if err := tx.GetContext(ctx, &a, accountByEmail, strings.ToLower(in.Email)); err != nil {
+		return err
+	}
+	var b Purchase
+	err = tx.GetContext(ctx, &b, recordPurchase, a.ID, in.AlbumID, in.PaymentRef, in.AmountPaidCents, now())
+	if err != nil {
+		return err
+	}
+	it(see, b)
+
+	return tx.Commit()
+}
+
 func (p sqlxPeer) LoadTracks(ctx context.Context, in []Track) error {
 	tx, err := p.db.BeginTxx(ctx, nil)
 	if err != nil {

@@ -187,6 +187,26 @@ func (p sqlPeer) RecordPurchase(ctx context.Context, in NewPurchase, see See) er
 	return err
 }
 
+func (p sqlPeer) Buy(ctx context.Context, in Buying, see See) error {
+	tx, err := p.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	a, err := scanAccount(tx.QueryRowContext(ctx, accountByEmail, strings.ToLower(in.Email)))
+	if err != nil {
+		return err
+	}
+	var b Purchase
+	err = scanPurchase(tx.QueryRowContext(ctx, recordPurchase, a.ID, in.AlbumID, in.PaymentRef, in.AmountPaidCents, now()), &b)
+	if err != nil {
+		return err
+	}
+	it(see, b)
+
+	return tx.Commit()
+}
+
 // batch is how many rows a statement takes in a bulk load, for all that have no COPY.
 const batch = 1000
 
