@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"net"
 	"runtime"
 	"sync"
@@ -19,15 +20,15 @@ type link struct {
 }
 
 // openLink returns a link to a server, without a delay yet.
-func openLink(server string) (*link, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func openLink(ctx context.Context, server string) (*link, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 	// A sleep holds a processor of Go's until the runtime takes it away. These two are for both directions of a link.
 	runtime.GOMAXPROCS(runtime.NumCPU() + 2)
 	l := &link{listener: listener, server: server}
-	go l.accept()
+	go l.accept(ctx)
 
 	return l, nil
 }
@@ -52,13 +53,13 @@ func (l *link) count() float64 {
 // close takes no more clients. Those that are there end when they close, or the server does.
 func (l *link) close() { _ = l.listener.Close() }
 
-func (l *link) accept() {
+func (l *link) accept(ctx context.Context) {
 	for {
 		client, err := l.listener.Accept()
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("tcp", l.server)
+		server, err := (&net.Dialer{}).DialContext(ctx, "tcp", l.server)
 		if err != nil {
 			_ = client.Close()
 

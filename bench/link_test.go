@@ -32,7 +32,7 @@ func echo(t *testing.T) (*link, net.Conn) {
 			}()
 		}
 	}()
-	l, err := openLink(server.Addr().String())
+	l, err := openLink(t.Context(), server.Addr().String())
 	require.NoError(t, err)
 	t.Cleanup(l.close)
 	conn, err := net.Dial("tcp", l.address())
@@ -111,7 +111,7 @@ func TestNetwork_RoundTripsOfThePeers(t *testing.T) { //nolint:paralleltest // o
 	b := bench{url: server.URL("postgres"), accounts: 200, albums: 110}
 	require.NoError(t, b.load(ctx))
 	t.Cleanup(b.store.Close)
-	require.NoError(t, b.connect(address))
+	require.NoError(t, b.connect(ctx, address))
 	t.Cleanup(b.link.close)
 	require.NoError(t, b.open(ctx, peers.Store, &Report{}))
 	t.Cleanup(b.close)

@@ -5,6 +5,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net/url"
@@ -40,7 +41,7 @@ func run(ctx context.Context) error {
 		cycles   = flag.Int("cycles", 0, "how many blocks of each peer to take the median of; 600 if 0, or 60 over links")
 		ops      = flag.String("ops", "", "the operations, by their keys, separated by commas; all but the longest if empty")
 		names    = flag.String("peers", "", "the peers, separated by commas; pgx is always one; all if empty")
-		longest  = flag.Duration("longest", 4*time.Minute, "when to stop the cycles of an operation")
+		longest  = flag.Duration("longest", 0, "when to stop the cycles of an operation; 4m if 0, or 1m over links")
 		out      = flag.String("out", "results", "the folder to write to; nothing is written if empty")
 		database = flag.String("database-url", "", "an empty database to use instead of a private server's")
 	)
@@ -56,7 +57,10 @@ func run(ctx context.Context) error {
 	report := Report{Accounts: b.accounts, Albums: b.albums, PoolSize: peers.PoolSize, Server: settings, Network: *network}
 	switch b.url, b.peersURL = *database, *database; {
 	case *network:
-		*cycles = cmp.Or(*cycles, 60)
+		if *database != "" {
+			return errors.New("-net needs a server with TLS, and starts one: leave out -database-url")
+		}
+		*cycles, *longest = cmp.Or(*cycles, 60), cmp.Or(*longest, time.Minute)
 		if links, err = parseDelays(*delays); err != nil {
 			return err
 		}
@@ -66,7 +70,7 @@ func run(ctx context.Context) error {
 		}
 		defer server.Stop()
 		b.url = server.URL("postgres")
-		if err := b.connect(address); err != nil {
+		if err := b.connect(ctx, address); err != nil {
 			return err
 		}
 		defer b.link.close()
@@ -80,7 +84,7 @@ func run(ctx context.Context) error {
 		b.url = server.URL("postgres")
 		b.peersURL = b.url
 	}
-	*cycles = cmp.Or(*cycles, 600)
+	*cycles, *longest = cmp.Or(*cycles, 600), cmp.Or(*longest, 4*time.Minute)
 	if err := b.load(ctx); err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func secureServer(ctx context.Context, settings ...string) (*localpg.Server, str
 			}
 		}
 	}
-	host := freeHost()
+	host := freeHost(ctx)
 	server, err := localpg.Temp(ctx, append([]string{
 		"listen_addresses=" + host, "ssl=on", "ssl_cert_file=" + certificate, "ssl_key_file=" + key,
 	}, settings...)...)
@@ -62,10 +62,10 @@ func secureServer(ctx context.Context, settings ...string) (*localpg.Server, str
 const serverPort = "5432"
 
 // freeHost returns an address of this machine of which nobody has taken that port: on Linux there are 16 million.
-func freeHost() string {
+func freeHost(ctx context.Context) string {
 	host := "127.0.0.1"
 	for range 100 {
-		listener, err := net.Listen("tcp", net.JoinHostPort(host, serverPort))
+		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(host, serverPort))
 		if err == nil {
 			_ = listener.Close()
 
@@ -103,8 +103,8 @@ func writeCertificate(certificate, key string) error {
 }
 
 // connect puts a link between the server at an address and the peers that are opened from now on.
-func (b *bench) connect(address string) (err error) {
-	if b.link, err = openLink(address); err == nil {
+func (b *bench) connect(ctx context.Context, address string) (err error) {
+	if b.link, err = openLink(ctx, address); err == nil {
 		b.peersURL = "postgres://postgres@" + b.link.address() + "/postgres?sslmode=require"
 	}
 

@@ -241,7 +241,8 @@ func (r Report) networkPage() []byte {
 	}
 	fmt.Fprintf(&b, `# Over a network
 
-Written by `+"`make bench-net`"+`; [how it is measured](../README.md#over-a-network). %s
+Written by `+"`make bench-net`"+`; [how it is measured](../README.md#over-a-network). %s The versions of
+the Go libraries are in [go.mod](../go.mod).
 
 ## Where the store is more than %.0f %% slower than another
 
