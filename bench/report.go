@@ -218,13 +218,11 @@ func (r Result) markdown(b *bytes.Buffer) {
 func (r Report) networkPage() []byte {
 	var b, lost, short bytes.Buffer
 	for _, op := range r.Operations {
-		at := func(peer string) Row {
-			return op.Peers[max(0, slices.IndexFunc(op.Peers, func(p Row) bool { return p.Peer == peer }))]
-		}
-		best, store := op.Peers[0], at(peers.Store)
-		if store.Peer != peers.Store {
+		i := slices.IndexFunc(op.Peers, func(p Row) bool { return p.Peer == peers.Store })
+		if i < 0 { // it was not measured
 			continue
 		}
+		best, store := op.Peers[0], op.Peers[i]
 		fmt.Fprintf(&short, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", op.Title, op.link(), trips(best.Trips), trips(store.Trips),
 			duration(best.Micros), duration(store.Micros), ratio(store.Ratio.Median), store.Ratio.quartiles())
 		for _, p := range op.Peers {
