@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"musicstore/bench/peers"
-	"musicstore/bench/peers/bobgen"
-	"musicstore/bench/peers/boilgen"
-	"musicstore/bench/peers/entgen"
+	"musicstore/bench/generated/bobgen"
+	"musicstore/bench/generated/boilgen"
+	"musicstore/bench/generated/entgen"
 	"musicstore/internal/repo"
 
 	"github.com/stretchr/testify/require"

@@ -1,5 +1,5 @@
 // Command generate makes the code of the peers that generate theirs: `make bench-generate`. SQLBoiler and Bob read the
-// tables that Bootstrap makes, ent has schemas of its own in peers/entgen/schema.
+// tables that Bootstrap makes, ent has schemas of its own in peers/schema.
 package main
 
 import (
@@ -36,7 +36,7 @@ const bobConfig = `psql: {dsn: %q, driver: github.com/jackc/pgx/v5/stdlib}
 type_system: database/sql
 plugins_preset: none
 plugins:
-  models: {disabled: false, destination: peers/bobgen, pkgname: bobgen}
+  models: {disabled: false, destination: generated/bobgen, pkgname: bobgen}
   joins: {disabled: false}
   loaders: {disabled: false}
   where: {disabled: false}
@@ -89,14 +89,14 @@ func run(ctx context.Context) error {
 		{"go", "install", boil + "/drivers/sqlboiler-psql" + boilVersion}, // which the other one runs
 		{
 			filepath.Join(dir, "sqlboiler"), filepath.Join(dir, "sqlboiler-psql"), "-c", filepath.Join(dir, "sqlboiler.toml"),
-			"--output", "peers/boilgen", "--pkgname", "boilgen", "--no-tests", "--no-hooks", "--wipe",
+			"--output", "generated/boilgen", "--pkgname", "boilgen", "--no-tests", "--no-hooks", "--wipe",
 		},
 		{"go", "install", bob + bobVersion},
 		{filepath.Join(dir, "bobgen-psql"), "-c", filepath.Join(dir, "bobgen.yaml")},
-		{"rm", "-f", "peers/bobgen/bob_types.bob_test.go"},
+		{"rm", "-f", "generated/bobgen/bob_types.bob_test.go"},
 		{"go", "install", "entgo.io/ent/cmd/ent" + entVersion},
-		{filepath.Join(dir, "ent"), "generate", "--feature", "sql/modifier", "./peers/entgen/schema"},
-		{"rm", "-rf", "peers/entgen/enttest"},
+		{filepath.Join(dir, "ent"), "generate", "--feature", "sql/modifier", "--target", "generated/entgen", "./peers/schema"},
+		{"rm", "-rf", "generated/entgen/enttest"},
 	} {
 		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 		cmd.Env = append(os.Environ(), "GOBIN="+dir, "GOFLAGS=-mod=mod")

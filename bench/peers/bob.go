@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	models "musicstore/bench/peers/bobgen"
+	models "musicstore/bench/generated/bobgen"
 	"musicstore/internal/repo"
 
 	"github.com/stephenafamo/bob"

@@ -5,11 +5,11 @@ import (
 	"strings"
 	"time"
 
-	"musicstore/bench/peers/entgen"
-	"musicstore/bench/peers/entgen/account"
-	"musicstore/bench/peers/entgen/album"
-	"musicstore/bench/peers/entgen/passwordreset"
-	"musicstore/bench/peers/entgen/track"
+	"musicstore/bench/generated/entgen"
+	"musicstore/bench/generated/entgen/account"
+	"musicstore/bench/generated/entgen/album"
+	"musicstore/bench/generated/entgen/passwordreset"
+	"musicstore/bench/generated/entgen/track"
 	"musicstore/internal/repo"
 
 	"entgo.io/ent/dialect"

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	models "musicstore/bench/peers/boilgen"
+	models "musicstore/bench/generated/boilgen"
 	"musicstore/internal/repo"
 
 	"github.com/aarondl/null/v8"
