@@ -196,6 +196,12 @@ const pages = 16
 // percent writes a text for a format of PostgreSQL.
 func percent(text string) string { return strings.ReplaceAll(text, "%", "%%") }
 
+// tablesOf is a query for the tables that have the rows of a table: itself, its partitions, and those that inherit from it. It is for a format
+// of which the second argument is the table.
+const tablesOf = `WITH RECURSIVE tree (relid) AS (
+        SELECT %[2]s::regclass::oid UNION SELECT inhrelid FROM pg_inherits JOIN tree ON inhparent = relid
+    ) SELECT relid FROM tree JOIN pg_class ON oid = relid WHERE relkind = 'r'`
+
 // fillSteps returns the step that fills a column where it is NULL, in so many passes at most over the rows that others have locked;
 // none where nothing says with what. It waits for no row, and so never stands in the way of others.
 func fillSteps(w object, meta dbtx.Column, fill string, passes int) []Step {
@@ -208,11 +214,11 @@ DECLARE
     pages bigint;
     rest bigint;
 BEGIN
-    FOR part IN SELECT relid FROM pg_partition_tree(%[2]s) WHERE isleaf UNION SELECT oid FROM pg_class WHERE oid = %[2]s::regclass AND relkind = 'r' LOOP
+    FOR part IN `+tablesOf+` LOOP
         FOR pass IN 1 .. %[7]d LOOP
             pages := pg_relation_size(part) / current_setting('block_size')::bigint;
             FOR page IN 0 .. pages BY %[6]d LOOP
-                EXECUTE format(%[3]sUPDATE %%s SET %[4]s = (%[5]s) WHERE ctid = ANY (ARRAY(
+                EXECUTE format(%[3]sUPDATE ONLY %%s SET %[4]s = (%[5]s) WHERE ctid = ANY (ARRAY(
                     SELECT ctid FROM ONLY %%1$s
                     WHERE %[4]s IS NULL AND (%[5]s) IS NOT NULL AND ctid >= $1 AND ctid < $2
                     FOR NO KEY UPDATE SKIP LOCKED

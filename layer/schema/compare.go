@@ -649,8 +649,13 @@ func (c *comparison) comparePart(w object) {
 	h, there := c.unwanted[w.id()]
 	delete(c.unwanted, w.id())
 	c.compareSettings(w, h)
-	if w.Kind == "column" {
+	switch {
+	case w.Kind == "column":
 		c.compareColumn(w, h, there)
+
+		return
+	case c.withParent(w):
+		c.compareComment(w, h)
 
 		return
 	}
@@ -859,7 +864,7 @@ func (c *comparison) extraPart(h object) {
 		c.compareComment(w, h)
 	case h.Domain != "":
 		c.add(typeIs, h, "", h.definition(), false, h.drop())
-	case h.Kind == "column" && c.withParent(h.Table, h.Name):
+	case c.withParent(h):
 	case h.Kind == "column" && h.Generated != "":
 		c.add(generatedGoes, h, "", h.column(false), false, h.drop())
 	case h.Kind == "column":
@@ -884,17 +889,20 @@ func (c *comparison) extraPart(h object) {
 	}
 }
 
-// withParent says whether the same change is made to a column of a table and of one that it inherits from: PostgreSQL makes both at once.
-func (c *comparison) withParent(table, name string) bool {
+// withParent says whether a column or a check of a table is, on both sides, that of one that it inherits from: PostgreSQL changes both at once.
+func (c *comparison) withParent(part object) bool {
+	if part.Kind != "column" && part.Type != "c" || strings.HasSuffix(part.Def, " NO INHERIT") {
+		return false
+	}
 	text := func(of *catalogue, table string) string {
-		o, _ := of.part("column", table, name)
+		o, _ := of.part(part.Kind, table, part.Name)
 
 		return o.column(false)
 	}
 
 	return slices.ContainsFunc(c.want.relations, func(parent object) bool {
-		return c.same[parent.Name] && slices.Contains(c.relations[table].Parents, quoteIfNeeded(parent.Name)) &&
-			text(c.want, parent.Name) == text(c.want, table) && text(c.have, parent.Name) == text(c.have, table)
+		return c.same[parent.Name] && slices.Contains(c.relations[part.Table].Parents, quoteIfNeeded(parent.Name)) &&
+			text(c.want, parent.Name) == text(c.want, part.Table) && text(c.have, parent.Name) == text(c.have, part.Table)
 	})
 }
 
@@ -903,7 +911,7 @@ func (c *comparison) compareColumn(w, h object, there bool) {
 	switch {
 	case w.Def == "": // of a view or a partition: it is there for its comment and its settings
 		c.compareComment(w, h)
-	case (!there && !w.NotNull || there && w.Def != h.Def) && c.withParent(w.Table, w.Name):
+	case c.withParent(w):
 		c.compareComment(w, h)
 	case !there:
 		c.addSteps(columnIs, w, w.column(false), "", c.addColumn(w))

@@ -22,11 +22,9 @@ func (g *migration) derive(ctx context.Context, d *derivation) error {
 	for i, name := range d.from {
 		from[i], places[i] = quote(name), i
 	}
-	rows, err := g.conn.Query(ctx, `
-SELECT format('%s', c.oid::regclass), pg_relation_size(c.oid) / current_setting('block_size')::bigint
-FROM pg_class AS c
-WHERE c.oid = $1::regclass AND relkind = 'r' OR c.oid IN (SELECT relid FROM pg_partition_tree($1::regclass) WHERE isleaf)`,
-		pgx.QueryExecModeExec, quote(d.table))
+	rows, err := g.conn.Query(ctx, fmt.Sprintf(`
+SELECT format('%[1]s', relid::regclass), pg_relation_size(relid) / current_setting('block_size')::bigint FROM (`+tablesOf+`) AS part`,
+		"%s", literal(quote(d.table))), pgx.QueryExecModeExec)
 	if err != nil {
 		return err
 	}
