@@ -61,6 +61,14 @@ func (c *comparison) addColumn(w object) []Step {
 	rewrites := func(column object) bool {
 		return c.rewrites("CREATE TABLE %s (musicstore_probe integer)", "ALTER TABLE %s ADD COLUMN "+percent(name+" "+column.column(false)))
 	}
+	refused := func(column object, steps []Step) []Step {
+		if c.look && c.rows(w.Table) && !c.takes(name+" "+column.column(false)) {
+			steps = append(steps, Step{Refused: fmt.Sprintf("column %s.%s: its type refuses its default, or NULL, which the rows that are there get first: "+
+				"write a DEFAULT that the type takes, and no +fill", w.Table, w.Name)})
+		}
+
+		return steps
+	}
 	switch {
 	case w.Identity != "", w.Serial != "", w.Generated != "":
 		steps := together(w.Table, whole...)
@@ -73,7 +81,7 @@ func (c *comparison) addColumn(w object) []Step {
 		steps := together(w.Table, whole...)
 		steps[0].Rewrites = rewrites(w)
 
-		return steps
+		return refused(w, steps)
 	case meanwhile(meta) == "" && !c.rows(w.Table):
 		steps := together(w.Table, whole...)
 		steps[0].Breaks = w.NotNull && bare.Default == "" // it inserts rows without the column
@@ -88,7 +96,7 @@ func (c *comparison) addColumn(w object) []Step {
 	steps[0].Breaks = false
 	steps[0].Rewrites = rewrites(bare)
 
-	return append(steps, c.fillColumn(w, bare, fill, true)...)
+	return append(refused(bare, steps), c.fillColumn(w, bare, fill, true)...)
 }
 
 // defaultOf returns the default of a domain; "" for another type.

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"musicstore/layer/dbtx"
+	"musicstore/layer/internal/sqlstate"
 	"musicstore/layer/settings"
 )
 
@@ -139,6 +140,16 @@ func (p *probe) rewrites(create, alter string) (rewritten bool) {
 	}
 
 	return err != nil || before != after
+}
+
+// takes says whether a row can get a new column. It tries that on a table of one row.
+func (p *probe) takes(column string) bool {
+	of := p.site.schema + ".musicstore_probe"
+	state := sqlstate.Of(p.nested(p.site.want, func(tx pgx.Tx) error {
+		return exec(p.ctx, tx, "CREATE TABLE "+of+" AS SELECT 1 AS musicstore_probe; ALTER TABLE "+of+" ADD COLUMN "+column)
+	}, false))
+
+	return !strings.HasPrefix(state, "22") && !strings.HasPrefix(state, "23")
 }
 
 // reads says whether PostgreSQL reads every row of a table, or builds an index of it anew, for statements, and whether it writes the rows

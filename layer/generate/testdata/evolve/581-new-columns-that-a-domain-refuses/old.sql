@@ -1,0 +1,3 @@
+CREATE DOMAIN levels AS integer NOT NULL;
+CREATE DOMAIN sizes AS integer DEFAULT 0 CONSTRAINT sizes_check CHECK (VALUE > 0);
+CREATE TABLE t (id integer NOT NULL, CONSTRAINT t_pkey PRIMARY KEY (id));
