@@ -311,7 +311,11 @@ func (c *comparison) addConstraint(w object, there bool) []Step {
 			statements = []string{w.drop(), w.create()}
 		}
 		steps := c.ofDomain(w.Table, statements...)
-		steps[0].Rows = c.misfitsOf(w)
+		if len(w.Expressions) == 1 {
+			steps[0].Rows = c.misfitsOf(w.Table, func(value string) string {
+				return fmt.Sprintf("NOT (SELECT %s FROM (SELECT %s::%s) AS of (value))", w.Expressions[0], value, w.Domain)
+			})
+		}
 
 		return steps
 	case w.Type == "c", w.Type == "f" && !partitioned && (c.relations[w.Target].Def == "" || !c.look || c.large([]string{w.Table})):
@@ -341,43 +345,52 @@ func (c *comparison) addConstraint(w object, there bool) []Step {
 	return append(steps, together(w.Table, w.withComment()...)...)
 }
 
-// ofDomain returns the step of statements about a domain. PostgreSQL reads the tables that have columns of it, and keeps writers out.
+// ofDomain returns the step of statements about a domain. For a new constraint PostgreSQL reads the tables that have columns of it, and keeps
+// writers out.
 func (c *comparison) ofDomain(domain string, statements ...string) []Step {
 	steps := together(domain, statements...)
-	narrows := slices.ContainsFunc(statements, func(sql string) bool {
-		return strings.Contains(sql, " ADD CONSTRAINT ") || strings.Contains(sql, " SET NOT NULL")
-	})
-	if column := c.container(domain); narrows && column != "" {
+	notNull := slices.ContainsFunc(statements, func(sql string) bool { return strings.HasSuffix(sql, " SET NOT NULL;") })
+	if !notNull && !slices.ContainsFunc(statements, func(sql string) bool { return strings.Contains(sql, " ADD CONSTRAINT ") }) {
+		return steps
+	}
+	of, column := c.container(domain)
+	if column != "" {
 		return []Step{{Refused: fmt.Sprintf("domain %s can't get a constraint while column %s has arrays, rows or ranges of it: "+
 			"write a new domain under another name, and change the column to it", domain, column)}}
 	}
 	for _, o := range c.have.parts {
-		if o.Kind == "column" && strings.TrimRight(o.Def, "[]") == quoteIfNeeded(domain) && len(steps) > 0 && !slices.Contains(steps[0].On, o.Table) {
+		if o.Kind == "column" && of[o.Def] && !slices.Contains(steps[0].On, o.Table) {
 			steps[0].Lock, steps[0].On = share, append(steps[0].On, o.Table)
 			c.scans(&steps[0], o.Table)
 		}
+	}
+	if notNull {
+		steps[0].Rows = c.misfitsOf(domain, func(value string) string { return value + " IS NULL" })
 	}
 
 	return steps
 }
 
-// misfitsOf is a query for the values that a check of a domain refuses; "" where nothing is of that domain.
-func (c *comparison) misfitsOf(check object) string {
+// misfitsOf is a query for the values of a domain of which a condition is true; "" where nothing is of that domain.
+func (c *comparison) misfitsOf(domain string, condition func(value string) string) string {
 	var queries []string
+	of, _ := c.container(domain)
 	for _, o := range c.have.parts {
-		if o.Kind == "column" && o.Def == quoteIfNeeded(check.Table) && len(check.Expressions) == 1 {
-			queries = append(queries, fmt.Sprintf("SELECT %s AS \"column\", %s::text AS \"value\" FROM %s WHERE NOT (SELECT %s FROM (SELECT %s::%s) AS of (value))",
-				literal(o.Table+"."+o.Name), quote(o.Name), quote(o.Table), check.Expressions[0], quote(o.Name), check.Domain))
+		if o.Kind == "column" && of[o.Def] {
+			queries = append(queries, fmt.Sprintf("SELECT %s AS \"column\", %s::text AS \"value\" FROM %s WHERE %s",
+				literal(o.Table+"."+o.Name), quote(o.Name), quote(o.Table), condition(quote(o.Name))))
 		}
 	}
 
 	return strings.Join(queries, " UNION ALL ")
 }
 
-// container is a column whose values contain values of a domain. PostgreSQL can't look into those.
+// container is a column whose values contain values of a domain. PostgreSQL can't look into those. of are the types whose values are the
+// domain's: itself, and the domains over it.
 // https://www.postgresql.org/docs/current/sql-alterdomain.html
-func (c *comparison) container(domain string) string {
-	of, in := map[string]bool{quoteIfNeeded(domain): true}, map[string]bool{} // types of the domain's values, and those that contain some
+func (c *comparison) container(domain string) (of map[string]bool, column string) {
+	of = map[string]bool{quoteIfNeeded(domain): true}
+	in := map[string]bool{} // types that contain some
 	inside := func(typ string) bool {
 		element := strings.TrimRight(typ, "[]")
 
@@ -389,23 +402,30 @@ func (c *comparison) container(domain string) string {
 			name := quoteIfNeeded(o.Name)
 			subtype, isRange := strings.CutPrefix(o.Def, "RANGE (SUBTYPE = ")
 			subtype, _, _ = strings.Cut(subtype, ",")
+			_, ranges, _ := strings.Cut(o.Def, ", MULTIRANGE_TYPE_NAME = ")
 			switch {
 			case o.Kind == "domain" && of[o.Def]:
 				of[name] = true
+			case o.Kind == "type" && isRange && (of[subtype] || inside(subtype)):
+				in[name], in[strings.TrimSuffix(ranges, ")")] = true, true
 			case o.Kind == "domain" && inside(o.Def),
-				o.Kind == "type" && isRange && (of[subtype] || inside(subtype)),
 				o.Kind == "type" && slices.ContainsFunc(o.Attributes, func(a [2]string) bool { return of[a[1]] || inside(a[1]) }):
 				in[name] = true
+			}
+		}
+		for _, o := range c.have.parts {
+			if o.Kind == "column" && (of[o.Def] || inside(o.Def)) {
+				in[quoteIfNeeded(o.Table)] = true // the type of its rows
 			}
 		}
 	}
 	for _, o := range c.have.parts {
 		if o.Kind == "column" && inside(o.Def) {
-			return o.Table + "." + o.Name
+			return of, o.Table + "." + o.Name
 		}
 	}
 
-	return ""
+	return of, ""
 }
 
 func (c *comparison) validate(w object) []Step {
