@@ -34,14 +34,18 @@ func renames(m *dbtx.Metadata, want, have *catalogue) (found []Difference) {
 		more = false
 		for _, t := range m.Tables {
 			if t.Was != "" && !named(have.relations, "table", "", t.Name) && named(have.relations, "table", "", t.Was) {
+				kind := have.kindOf(t.Name)
 				have.renameTable(t.Was, t.Name)
 				add("table", t.Was, t.Name, t.Was, "ALTER TABLE "+quote(t.Was)+" RENAME TO "+quote(t.Name)+";")
-				more = true
+				if more = true; kind != "" {
+					found[len(found)-1].Steps = []Step{{Refused: fmt.Sprintf("table %s can't be renamed to %s, which is the name of something else (%s): "+
+						"drop or rename that by hand", t.Was, t.Name, kind)}}
+				}
 			}
 		}
 	}
 	for _, t := range m.Tables {
-		if circle(m, t) && !slices.Equal(have.columnsOf(t.Name), want.columnsOf(t.Name)) {
+		if circle(m, t) {
 			found = append(found, Difference{
 				Kind: "table", Table: t.Name, Name: t.Name, Want: "named " + t.Name, Have: "named " + t.Was + ", or not",
 				Steps: []Step{{Refused: fmt.Sprintf("tables %s and %s change names with each other: rename them by hand, and take the marks +was away",
@@ -101,16 +105,15 @@ func circle(m *dbtx.Metadata, t *dbtx.Table) bool {
 	return false
 }
 
-// columnsOf returns the names and types of a table's columns, in order.
-func (c *catalogue) columnsOf(table string) (columns []string) {
-	for _, o := range c.parts {
-		if o.Kind == "column" && o.Table == table && o.Def != "" {
-			columns = append(columns, quote(o.Name)+" "+o.Def)
+// kindOf says what has a name that a table can't have then; "" if nothing does.
+func (c *catalogue) kindOf(name string) string {
+	for _, o := range slices.Concat(c.relations, c.parts) {
+		if o.Name == name && (o.Table == "" || o.Kind == "index" || o.Unique) {
+			return o.Kind
 		}
 	}
-	slices.Sort(columns)
 
-	return columns
+	return ""
 }
 
 // renameOwned returns the statements that give the sequences of a table's columns the names that they have in the files: PostgreSQL makes

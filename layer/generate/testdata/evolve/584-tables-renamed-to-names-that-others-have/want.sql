@@ -1,0 +1,1 @@
+SELECT (SELECT id = 1 FROM "Users") AND (SELECT count(*) = 1 FROM people);
