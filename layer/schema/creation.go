@@ -276,18 +276,32 @@ func (c *comparison) functionAgain(w, h object) []Step {
 	if w.Name != "" {
 		made = c.creation(w)
 	}
+	gone := map[string]bool{h.Name: true} // with what gives way to it
+	var on, reads, parts []string
+	for _, o := range c.have.relations {
+		if slices.Contains(before, o.dropIfExists()) {
+			gone[o.Name] = true
+			if o.Kind == "materialized view" {
+				on, reads = append(on, o.Name), append(reads, o.tables()...)
+			}
+		}
+	}
 	var again []Step
 	for _, o := range c.have.parts {
+		if gone[o.Table] {
+			continue // it comes back with its view
+		}
+		needs := slices.ContainsFunc(o.Needs, func(name string) bool { return gone[name] })
 		stays, ok := c.wantPart(o)
 		if w.Name == "" && !c.foreign(o.Table) && (!ok || stays.definition() != o.definition() || stays.column(false) != o.column(false)) {
 			continue // it is another one by then, or gone
 		}
 		switch {
-		case o.Kind == "column" && slices.Contains(o.Needs, h.Name):
+		case o.Kind == "column" && needs:
 			return []Step{{Refused: "function " + h.Name + " can't go, or get another result, since column " + o.Table + "." + o.Name +
 				" needs it: give the new function another name"}}
-		case (o.Kind == "constraint" || o.Kind == "index") && slices.Contains(o.Needs, h.Name):
-			before = append(before, o.drop())
+		case (o.Kind == "constraint" || o.Kind == "index") && needs:
+			parts = append(parts, o.drop())
 			if c.foreign(o.Table) {
 				stays, ok = o, true
 			}
@@ -297,7 +311,18 @@ func (c *comparison) functionAgain(w, h object) []Step {
 		}
 	}
 
-	return append(together("", slices.Concat(before, c.dropped(h), made, after)...), again...)
+	before = append(parts, before...)
+	for _, o := range c.have.parts {
+		if o.Domain == "" && !gone[o.Table] && !slices.Contains(on, o.Table) && slices.Contains(before, o.drop()) {
+			on = append(on, o.Table)
+		}
+	}
+	steps := together("", slices.Concat(before, c.dropped(h), made, after)...)
+	if steps[0].On = on; reads != nil {
+		c.scans(&steps[0], reads...)
+	}
+
+	return append(steps, again...)
 }
 
 // retyped returns the statements that make way for another type of a column, and those that make again what must come back with
