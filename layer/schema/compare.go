@@ -350,6 +350,11 @@ func (c *comparison) stale(function object) (statements, tables []string, rewrit
 			}
 			statements = append(statements, o.alter()+" DROP CONSTRAINT "+quote(o.Name)+", ADD CONSTRAINT "+quote(o.Name)+" "+
 				strings.TrimSuffix(o.Def, " NOT VALID")+" NOT VALID;")
+		case o.Type == "x" && c.relations[o.Table].Def == "":
+			if w, stays := c.wantPart(o); !stays || w.definition() != o.definition() {
+				continue
+			}
+			statements = append(statements, "REINDEX INDEX "+quote(o.Name)+";")
 		default:
 			continue
 		}
@@ -446,6 +451,9 @@ func (c *comparison) compareRelation(w, h object) {
 			stale, tables, rewrites, rest := c.stale(h)
 			c.add(c.comes(w), w, w.Def, h.Def, false, append([]string{w.replace()}, stale...)...)
 			c.last().On, c.last().Rewrites = tables, rewrites
+			if slices.ContainsFunc(stale, func(sql string) bool { return strings.HasPrefix(sql, "REINDEX ") }) {
+				c.scans(c.last(), tables...)
+			}
 			if found := &c.found[len(c.found)-1]; c.look { // a plan is whole; who asks Check asks again
 				found.Steps = append(found.Steps, rest...)
 			}
@@ -886,6 +894,9 @@ func (c *comparison) extraPart(h object) {
 		c.add(constraintGoes, h, "", h.definition(), false, append(c.withoutReferences(h.Table, h.Name), h.drop())...)
 	default:
 		c.add(linkGoes, h, "", h.definition(), false, h.drop())
+		if h.Target != "" && h.Target != h.Table {
+			c.last().On = append(c.last().On, h.Target)
+		}
 	}
 }
 

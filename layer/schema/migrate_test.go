@@ -74,3 +74,16 @@ func TestMigrate_EachKindOfChange(t *testing.T) {
 		require.NoError(t, db.Close(t.Context()))
 	}
 }
+
+// To drop a foreign key locks the table that it refers to, too.
+func TestPlan_SaysWhatADroppedForeignKeyLocks(t *testing.T) {
+	t.Parallel()
+	db := connect(t, dbtest.EmptyURL(t))
+	run(t, db, "CREATE TABLE papers (id integer PRIMARY KEY); CREATE TABLE notes (paper integer REFERENCES papers)")
+	plan, err := schema.PlanOf(t.Context(), db, of(t, []file{{
+		"all.sql", "CREATE TABLE papers (id integer PRIMARY KEY);\nCREATE TABLE notes (paper integer);\n",
+	}}), schema.MigrateOptions{})
+	require.NoError(t, err)
+	require.Len(t, plan.Steps, 1)
+	require.Equal(t, []string{"notes", "papers"}, plan.Steps[0].On)
+}

@@ -88,7 +88,7 @@ func lockOf(sql string) string {
 	words := strings.Fields(sql)
 	is := func(begin string) bool { return strings.HasPrefix(strings.Join(words, " "), begin) }
 	switch {
-	case is("CREATE INDEX"), is("CREATE UNIQUE INDEX"):
+	case is("CREATE INDEX"), is("CREATE UNIQUE INDEX"), is("REINDEX"):
 		return share
 	case is("CREATE TRIGGER"), is("CREATE CONSTRAINT TRIGGER"):
 		return shareRowExclusive

@@ -1,0 +1,1 @@
+SELECT somebody_adds() = 'refused';
