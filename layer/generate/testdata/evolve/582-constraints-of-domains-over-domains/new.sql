@@ -5,4 +5,6 @@ CREATE DOMAIN days AS integer CONSTRAINT days_check CHECK (VALUE > 0);
 CREATE TYPE dayrange AS RANGE (SUBTYPE = days);
 CREATE DOMAIN ages AS integer CONSTRAINT ages_check CHECK (VALUE > 0);
 CREATE TABLE people (age ages);
-CREATE TABLE t (id integer NOT NULL, a "High", b sizes, c daymultirange, d people, CONSTRAINT t_pkey PRIMARY KEY (id));
+CREATE DOMAIN hours AS integer CONSTRAINT hours_check CHECK (VALUE > 0);
+CREATE DOMAIN hoursets AS hours[];
+CREATE TABLE t (id integer NOT NULL, a "High", b sizes, c daymultirange, d people, e hoursets, CONSTRAINT t_pkey PRIMARY KEY (id));

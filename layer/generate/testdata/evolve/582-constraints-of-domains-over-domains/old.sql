@@ -5,4 +5,6 @@ CREATE DOMAIN days AS integer;
 CREATE TYPE dayrange AS RANGE (SUBTYPE = days);
 CREATE DOMAIN ages AS integer;
 CREATE TABLE people (age ages);
-CREATE TABLE t (id integer NOT NULL, a "High", b sizes, c daymultirange, d people, CONSTRAINT t_pkey PRIMARY KEY (id));
+CREATE DOMAIN hours AS integer;
+CREATE DOMAIN hoursets AS hours[];
+CREATE TABLE t (id integer NOT NULL, a "High", b sizes, c daymultirange, d people, e hoursets, CONSTRAINT t_pkey PRIMARY KEY (id));
