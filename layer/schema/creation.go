@@ -330,11 +330,14 @@ func (c *comparison) functionAgain(w, h object) []Step {
 // and comes back by its own difference. A column that is generated from it goes and comes back at once.
 func (c *comparison) retyped(w, h object) (drop, create []string) {
 	alter := "ALTER TABLE " + quote(h.Table) + " "
-	columns := []object{h}
+	columns, of := []object{h}, c.have.family(h.Table)
 	mentions := func(text string) bool { return substituted(text, h.Name, h.Name+"_") != text }
 	var generated, again []string
 	for _, o := range c.have.parts {
-		if o.Table != h.Table || o.Kind == "trigger" {
+		if o.Table != h.Table && o.Kind == "column" && of[o.Table] && o.Name == h.Name {
+			columns = append(columns, o)
+		}
+		if !of[o.Table] || o.Kind == "trigger" || o.Table != h.Table && o.Generated != "" {
 			continue
 		}
 		other, stays := c.wantPart(o)

@@ -201,8 +201,8 @@ func (c *catalogue) renameTable(old, name string) {
 	}
 }
 
-// renameColumn gives a column of a table, of its partitions and of what inherits it, another name.
-func (c *catalogue) renameColumn(table, old, name string) {
+// family returns a table, its partitions and what inherits from it.
+func (c *catalogue) family(table string) map[string]bool {
 	of := map[string]bool{table: true}
 	for more := true; more; {
 		more = false
@@ -215,6 +215,13 @@ func (c *catalogue) renameColumn(table, old, name string) {
 			}
 		}
 	}
+
+	return of
+}
+
+// renameColumn gives a column of a table, and of its family, another name.
+func (c *catalogue) renameColumn(table, old, name string) {
+	of := c.family(table)
 	for i := range c.relations {
 		if o := &c.relations[i]; of[o.Name] {
 			o.Def = substituted(o.Def, old, name) // what it is partitioned by

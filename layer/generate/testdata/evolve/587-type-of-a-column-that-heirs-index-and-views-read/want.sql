@@ -1,0 +1,1 @@
+SELECT n = '6' FROM v;
