@@ -508,7 +508,11 @@ func (c *comparison) compareTable(w, h object) {
 		c.readsDefault(step, w)
 	case h.describe() != w.describe():
 		c.apart[w.Name] = h.Partition && !w.Partition
-		c.add(tableIs, w, w.describe(), h.describe(), false, mendTable(w, h)...)
+		when := tableIs
+		if !w.Partition && slices.ContainsFunc(w.Parents, func(parent string) bool { return !slices.Contains(h.Parents, parent) }) {
+			when = functionGoes // it has the columns and checks of its parent by then
+		}
+		c.add(when, w, w.describe(), h.describe(), false, mendTable(w, h)...)
 		if w.Unlogged != h.Unlogged {
 			c.last().Rewrites = true
 		}

@@ -1,0 +1,2 @@
+CREATE TABLE p (id integer NOT NULL, n integer, CONSTRAINT p_pkey PRIMARY KEY (id));
+CREATE TABLE c (id integer NOT NULL, x integer);
