@@ -916,7 +916,7 @@ func (c *comparison) withParent(part object) bool {
 	}
 
 	return slices.ContainsFunc(c.want.relations, func(parent object) bool {
-		return c.same[parent.Name] && slices.Contains(c.relations[part.Table].Parents, quoteIfNeeded(parent.Name)) &&
+		return slices.Contains(c.relations[part.Table].Parents, quoteIfNeeded(parent.Name)) &&
 			text(c.want, parent.Name) == text(c.want, part.Table) && text(c.have, parent.Name) == text(c.have, part.Table)
 	})
 }

@@ -87,3 +87,16 @@ func TestPlan_SaysWhatADroppedForeignKeyLocks(t *testing.T) {
 	require.Len(t, plan.Steps, 1)
 	require.Equal(t, []string{"notes", "papers"}, plan.Steps[0].On)
 }
+
+// Programs of the version before insert the default of the domain, so that NOT NULL does not wait for them.
+func TestPlan_ExpandsByTheDefaultOfADomain(t *testing.T) {
+	t.Parallel()
+	db := connect(t, dbtest.EmptyURL(t))
+	run(t, db, "CREATE DOMAIN levels AS integer DEFAULT 7; CREATE TABLE t (id integer); INSERT INTO t VALUES (1)")
+	m := of(t, []file{{"all.sql", "CREATE DOMAIN levels AS integer DEFAULT 7;\nCREATE TABLE t (id integer, level levels NOT NULL);\n"}})
+	m.Tables = []*dbtx.Table{{Name: "t", Columns: []dbtx.Column{{Name: "id"}, {Name: "level", Fill: "1"}}}}
+	plan, err := schema.PlanOf(t.Context(), db, m, schema.MigrateOptions{Expand: true})
+	require.NoError(t, err)
+	require.Empty(t, plan.Refusals)
+	require.Empty(t, plan.Later)
+}

@@ -1,2 +1,4 @@
 CREATE DOMAIN levels AS integer CONSTRAINT levels_check CHECK (VALUE > 0);
-CREATE TABLE t (id integer NOT NULL, level levels, CONSTRAINT t_pkey PRIMARY KEY (id));
+CREATE TABLE t (id integer NOT NULL, level levels,
+    filled levels NOT NULL, -- +fill 1
+    CONSTRAINT t_pkey PRIMARY KEY (id));
