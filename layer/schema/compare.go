@@ -508,11 +508,21 @@ func (c *comparison) compareTable(w, h object) {
 		c.readsDefault(step, w)
 	case h.describe() != w.describe():
 		c.apart[w.Name] = h.Partition && !w.Partition
-		when := tableIs
-		if !w.Partition && slices.ContainsFunc(w.Parents, func(parent string) bool { return !slices.Contains(h.Parents, parent) }) {
-			when = functionGoes // it has the columns and checks of its parent by then
+		var first, later []string
+		for _, sql := range mendTable(w, h) {
+			if strings.Contains(sql, " INHERIT ") && !strings.Contains(sql, " NO INHERIT ") {
+				later = append(later, sql) // it has the columns and checks of its parent by then
+			} else {
+				first = append(first, sql)
+			}
 		}
-		c.add(when, w, w.describe(), h.describe(), false, mendTable(w, h)...)
+		if later != nil {
+			c.add(functionGoes, w, w.describe(), h.describe(), false, later...)
+		}
+		if first == nil && later != nil {
+			return
+		}
+		c.add(tableIs, w, w.describe(), h.describe(), false, first...)
 		if w.Unlogged != h.Unlogged {
 			c.last().Rewrites = true
 		}
@@ -915,8 +925,17 @@ func (c *comparison) withParent(part object) bool {
 		return o.column(false)
 	}
 
+	var stays []string
+	for _, w := range c.want.relations {
+		if w.Name == part.Table {
+			stays = w.Parents
+		}
+	}
+
 	return slices.ContainsFunc(c.want.relations, func(parent object) bool {
-		return slices.Contains(c.relations[part.Table].Parents, quoteIfNeeded(parent.Name)) &&
+		name := quoteIfNeeded(parent.Name)
+
+		return slices.Contains(c.relations[part.Table].Parents, name) && slices.Contains(stays, name) &&
 			text(c.want, parent.Name) == text(c.want, part.Table) && text(c.have, parent.Name) == text(c.have, part.Table)
 	})
 }

@@ -293,7 +293,7 @@ func (c *comparison) functionAgain(w, h object) []Step {
 		}
 		needs := slices.ContainsFunc(o.Needs, func(name string) bool { return gone[name] })
 		stays, ok := c.wantPart(o)
-		if w.Name == "" && !c.foreign(o.Table) && (!ok || stays.definition() != o.definition() || stays.column(false) != o.column(false)) {
+		if w.Name == "" && (!ok || stays.definition() != o.definition() || stays.column(false) != o.column(false)) {
 			continue // it is another one by then, or gone
 		}
 		switch {
