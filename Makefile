@@ -15,19 +15,26 @@ export GORACE ?= atexit_sleep_ms=0
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+.PHONY: setup
+setup: ## Look for Go and PostgreSQL. Offer to install PostgreSQL if it is missing
+	@GO="$(GO)" scripts/setup go $(if $(DATABASE_URL),,postgresql)
+
+# The flag of go test for the race detector. Where it is first used, eval replaces it by what the script prints.
+RACE = $(eval RACE := $$(or $$(shell GO="$$(GO)" scripts/setup race),$$(error no race detector)))$(RACE)
+
 .PHONY: run
-run: ## Run the demo on a private PostgreSQL, or on DATABASE_URL (ARGS=--echo prints the SQL)
+run: setup ## Run the demo on a private PostgreSQL, or on DATABASE_URL (ARGS=--echo prints the SQL)
 	$(GO) run ./cmd/musicstore demo $(ARGS)
 
 .PHONY: test
-test: ## Run the tests on a real PostgreSQL, with the race detector. Of many similar cases it runs a few
-	$(GO) test -race -vet=off -parallel 4 ./...
-	cd examples/library && $(GO) test -race -vet=off -parallel 4 ./...
+test: setup ## Run the tests on a real PostgreSQL, with the race detector. Of many similar cases it runs a few
+	$(GO) test $(RACE) -vet=off -parallel 4 ./...
+	cd examples/library && $(GO) test $(RACE) -vet=off -parallel 4 ./...
 
 .PHONY: soak
-soak: ## Run all cases of all tests, and the long tests of faults and races: each operation is cut at each message
-	MUSICSTORE_SOAK=1 $(GO) test -race -timeout 60m ./...
-	cd examples/library && MUSICSTORE_SOAK=1 $(GO) test -race ./...
+soak: setup ## Run all cases of all tests, and the long tests of faults and races: each operation is cut at each message
+	MUSICSTORE_SOAK=1 $(GO) test $(RACE) -timeout 60m ./...
+	cd examples/library && MUSICSTORE_SOAK=1 $(GO) test $(RACE) ./...
 	cd bench && MUSICSTORE_SOAK=1 $(GO) test -timeout 45m -run 'Soak' ./...
 
 .PHONY: torture
