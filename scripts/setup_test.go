@@ -3,6 +3,7 @@
 package scripts_test
 
 import (
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/creack/pty"
 	"github.com/stretchr/testify/require"
 )
 
@@ -78,32 +80,32 @@ func (m *machine) log() string {
 	return string(text)
 }
 
+func (m *machine) environment() []string { return append([]string{"PATH=" + m.path("bin")}, m.env...) }
+
 // setup runs the script without a terminal. It returns what it prints, and whether it succeeded.
 func (m *machine) setup(needs ...string) (string, bool) {
 	m.t.Helper()
+	cmd := exec.CommandContext(m.t.Context(), m.path("project/scripts/setup"), needs...)
+	cmd.Env = m.environment()
+	out, err := cmd.CombinedOutput()
+	m.t.Logf("%v: %v\n%s", cmd.Args, err, out)
 
-	return m.run(exec.CommandContext(m.t.Context(), m.path("project/scripts/setup"), needs...))
+	return string(out), err == nil
 }
 
 // onTerminal runs the script on a terminal, where somebody types the answer.
 func (m *machine) onTerminal(answer string, needs ...string) (string, bool) {
 	m.t.Helper()
-	script, err := exec.LookPath("script")
-	if err != nil || exec.CommandContext(m.t.Context(), script, "-qec", "true", "/dev/null").Run() != nil {
-		m.t.Skip("there is no script of util-linux, which makes a terminal")
-	}
-	command := m.path("project/scripts/setup") + " " + strings.Join(needs, " ")
-	cmd := exec.CommandContext(m.t.Context(), script, "-qec", command, "/dev/null")
-	cmd.Stdin = strings.NewReader(answer)
-
-	return m.run(cmd)
-}
-
-func (m *machine) run(cmd *exec.Cmd) (string, bool) {
-	m.t.Helper()
-	cmd.Env = append([]string{"PATH=" + m.path("bin")}, m.env...)
-	out, err := cmd.CombinedOutput()
-	m.t.Logf("%v: %v\n%s", cmd.Args, err, out)
+	cmd := exec.CommandContext(m.t.Context(), m.path("project/scripts/setup"), needs...)
+	cmd.Env = m.environment()
+	terminal, err := pty.Start(cmd)
+	require.NoError(m.t, err)
+	defer terminal.Close()
+	_, err = terminal.WriteString(answer)
+	require.NoError(m.t, err)
+	out, _ := io.ReadAll(terminal) // on Linux the end of the other side is an error
+	err = cmd.Wait()
+	m.t.Logf("%v on a terminal: %v\n%s", cmd.Args, err, out)
 
 	return string(out), err == nil
 }
