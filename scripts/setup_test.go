@@ -54,7 +54,7 @@ func (m *machine) path(name string) string { return filepath.Join(m.root, name) 
 func (m *machine) write(name, text string) {
 	m.t.Helper()
 	require.NoError(m.t, os.MkdirAll(filepath.Dir(m.path(name)), 0o700))
-	require.NoError(m.t, os.WriteFile(m.path(name), []byte(text), 0o700)) //nolint:gosec // programs
+	require.NoError(m.t, os.WriteFile(m.path(name), []byte(text), 0o700))
 }
 
 func (m *machine) program(name, text string) {
