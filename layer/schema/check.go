@@ -576,6 +576,7 @@ WITH here AS MATERIALIZED (
             SELECT jsonb_object_agg(name, value)
             FROM (
                 SELECT split_part(o, '=', 1), substr(o, strpos(o, '=') + 1) FROM unnest(attoptions) AS o
+                WHERE o NOT LIKE 'pg\_%' -- PostgreSQL keeps options of its own here: pg_attver from 17.12 on
                 UNION ALL
                 SELECT 'STATISTICS', attstattarget::text WHERE attstattarget >= 0 -- NULL, and -1 before PostgreSQL 17, is the default
                 UNION ALL

@@ -468,6 +468,25 @@ CREATE VIEW v AS SELECT id FROM t WHERE mood = 'blue'; COMMENT ON TABLE t IS 'it
 	}, inWords(differences))
 }
 
+// PostgreSQL 17.12 writes pg_attver into the options of each column. Nobody can change it, and a dump leaves it out.
+func TestCheck_IgnoresTheServersOwnOptionsOfColumns(t *testing.T) {
+	t.Parallel()
+	db := connect(t, dbtest.EmptyURL(t))
+	admin := connect(t, dbtest.AdminURL(t), func(c *pgx.ConnConfig) { c.Database = db.Config().Database })
+	const files = "CREATE TABLE t (id integer)"
+	run(t, db, files)
+	known := of(t, []file{{Name: "schema/010_some.sql", SQL: files}})
+	for options, want := range map[string][]string{
+		"pg_attver=7":              {},
+		"pg_attver=7,n_distinct=5": {"storage of column t.id is extra: n_distinct=5"}, // the control
+	} {
+		run(t, admin, "UPDATE pg_catalog.pg_attribute SET attoptions = '{"+options+"}' WHERE attrelid = 't'::regclass AND attname = 'id'")
+		differences, err := schema.Check(t.Context(), db, known)
+		require.NoError(t, err)
+		require.Equal(t, want, inWords(differences), options)
+	}
+}
+
 // Functions need no right either, while the database has each of them.
 func TestCheck_ComparesFunctionsThatAreThereWithoutARight(t *testing.T) {
 	t.Parallel()
