@@ -26,7 +26,7 @@ func TestREADME_ShowsWhatCompiles(t *testing.T) {
 	examples := textOf(t, "../*/example_test.go", "../../examples/library/schema_test.go")
 	sources := map[string]string{"go": examples, "python": ""}
 	besideOthers := map[string]string{
-		"go":     examples + textOf(t, "../../bench/peers/*.go", "../../bench/peers/entgen/schema/*.go"),
+		"go":     examples + textOf(t, "../../bench/peers/*.go", "../../bench/peers/schema/*.go"),
 		"python": textOf(t, "../../bench/peers/sqlalchemy.py"),
 		"sql":    textOf(t, "../../db/schema/*.sql", "../../db/queries/*.sql"),
 		"yaml":   textOf(t, "../../defaults.yaml"),
