@@ -141,8 +141,7 @@ func (cl *call) copyFrom(src *checkedSource) (n int64, err error) {
 	}
 	defer func() { cl.done(err) }()
 	src.conn = connOf(cl.db)
-	types := typesSQL(src.table, src.columns)
-	if err = misread(cl.ctx, src.conn, learnTypes(cl.ctx, cl.db, types, len(src.columns))); err != nil {
+	if err = misread(cl.ctx, src.conn, learnTypes(cl.ctx, cl.db, src.table, src.columns)); err != nil {
 		cl.unread = true // the COPY itself was not sent
 
 		return 0, err
@@ -188,9 +187,9 @@ func connOf(db DB) *pgx.Conn {
 	}
 }
 
-// learnTypes asks the server for the types of the columns that sql selects. If they have changed since the last time on this
-// connection, pgx is told to forget the statements that it knows.
-func learnTypes(ctx context.Context, db DB, sql string, columns int) error {
+// learnTypes asks the server for the types of a table's columns. If they have changed since the last time on this connection, pgx is told
+// to forget the statements that it knows.
+func learnTypes(ctx context.Context, db DB, table pgx.Identifier, columns []string) error {
 	on, ok := db.(interface { // not the connection: a transaction that has ended refuses, and its connection may be in use elsewhere
 		Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error)
 	})
@@ -198,24 +197,34 @@ func learnTypes(ctx context.Context, db DB, sql string, columns int) error {
 	if !ok || conn == nil { // a DB of the caller's own
 		return nil
 	}
+	known, sql, plan, insert := conn.PgConn().CustomData(), typesSQL(table, columns), "", ""
+	if o, ok := db.(*opening); ok {
+		var err error
+		insert = insertSQL(table, columns)
+		if plan, err = o.plan(ctx, insert); err != nil || plan != "" && known[insert] == plan {
+			return err
+		}
+	}
 	described, err := on.Prepare(ctx, "", sql) // needs no right to select
 	if err != nil {
 		return err
 	}
-	if len(described.Fields) != columns {
+	if len(described.Fields) != len(columns) {
 		_ = conn.Close(ctx)
 
 		return outOfStepError{unsent: true}
 	}
-	types := make([]uint32, columns)
+	types := make([]uint32, len(columns))
 	for i, field := range described.Fields {
 		types[i] = field.DataTypeOID
 	}
-	known := conn.PgConn().CustomData()
 	if before, ok := known[sql].([]uint32); ok && !slices.Equal(before, types) {
 		err = conn.DeallocateAll(ctx)
 	}
 	known[sql] = types
+	if plan != "" && isInsertInto(plan, table) {
+		known[insert] = plan
+	}
 
 	return err
 }

@@ -3,6 +3,7 @@ package dbtx
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -10,8 +11,8 @@ import (
 )
 
 // opening is a transaction whose BEGIN is sent with its first statement. Without a statement nothing is sent. BEGIN is sent by itself
-// before what can't be in a batch of pgx: a COPY, a savepoint, or a statement in another query mode than the connection's. So it is, too,
-// where a tracer would not be told of the statement.
+// before what can't be in a batch of pgx: a savepoint, or a statement in another query mode than the connection's. So it is, too, where a
+// tracer would not be told of the statement. A COPY can't be in a batch either, but what is asked before it can.
 type opening struct {
 	conn  *pgx.Conn
 	opts  pgx.TxOptions
@@ -153,6 +154,21 @@ func (o *opening) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults 
 	}
 
 	return firstResults{results}
+}
+
+// plan sends BEGIN with an EXPLAIN, and returns the lines of the plan. It returns "" if BEGIN was sent by itself.
+func (o *opening) plan(ctx context.Context, sql string) (string, error) {
+	results, err := o.first(ctx, &pgx.QueuedQuery{SQL: sql})
+	if err != nil || results == nil {
+		return "", err
+	}
+	rs, _ := results.Query() // the rows have its error, too
+	lines, err := pgx.CollectRows(rs, pgx.RowTo[string])
+	if closed := results.Close(); err == nil {
+		err = closed
+	}
+
+	return strings.Join(lines, "\n"), err
 }
 
 func (o *opening) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {

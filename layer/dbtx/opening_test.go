@@ -2,6 +2,7 @@ package dbtx_test
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -102,6 +103,72 @@ func TestStore_InTx_SendsBeginWithTheFirstStatement(t *testing.T) {
 			return err
 		})
 	}), "the control: pgx alone")
+}
+
+// A COPY that begins a transaction takes three round trips. No other session can change the columns between their look-up and the COPY.
+func TestStore_InTx_CopiesTheTypesOfNow(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	direct := open(t, url)
+	proxy := wireproxy.New(t, dbtxtest.With(t, url, "default_query_exec_mode", "cache_statement"))
+	store := open(t, proxy.URL("pool_max_conns=1"))
+	table, columns := pgx.Identifier{"weights"}, []string{"grams"}
+	rows := func() pgx.CopyFromSource { return pgx.CopyFromRows([][]any{{2}}) }
+	inTx := func() error {
+		return store.InTx(t.Context(), func(tx *testdb.Repo) error {
+			_, err := testdb.Store(tx).DBTX().CopyFrom(t.Context(), table, columns, rows())
+
+			return err
+		})
+	}
+	naive := func() error {
+		return pgx.BeginFunc(t.Context(), store.DB().(*pgxpool.Pool), func(tx pgx.Tx) error {
+			_, err := tx.CopyFrom(t.Context(), table, columns, rows())
+
+			return err
+		})
+	}
+	exec := func(sql string) error {
+		_, err := direct.DB().Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol)
+
+		return err
+	}
+	for _, test := range []struct {
+		name  string
+		copy  func() error
+		state string // of a change just before the COPY
+		right bool
+	}{
+		{"here", inTx, "55P03", true},
+		{"the control: pgx alone", naive, "", false}, // it writes an integer's bytes, which are those of another real
+	} {
+		require.NoError(t, exec("DROP TABLE IF EXISTS weights; CREATE TABLE weights (grams integer)"))
+		require.NoError(t, test.copy(), test.name)
+		require.NoError(t, test.copy(), test.name)
+		trips, during := 0, ""
+		proxy.Set(func(m wireproxy.Message) wireproxy.Action {
+			switch is := m.Is.(type) {
+			case *pgproto3.Sync:
+				trips++
+			case *pgproto3.Query:
+				if trips++; strings.HasPrefix(is.String, "copy ") {
+					during = dbtxtest.SQLState(exec("BEGIN; SET LOCAL lock_timeout = 100; ALTER TABLE weights ALTER COLUMN grams TYPE real; COMMIT"))
+				}
+			}
+
+			return wireproxy.Pass
+		})
+		require.NoError(t, test.copy(), test.name)
+		proxy.Set(nil)
+		require.Equal(t, test.state, during, test.name)
+		require.Equal(t, 3, trips, test.name)
+		require.NoError(t, exec("ALTER TABLE weights ALTER COLUMN grams TYPE real"))
+		require.NoError(t, test.copy(), test.name)
+		require.NoError(t, test.copy(), test.name)
+		var sum float32
+		require.NoError(t, direct.DB().QueryRow(t.Context(), "SELECT sum(grams) FROM weights").Scan(&sum))
+		require.Equal(t, test.right, sum == 10, "%s: %v", test.name, sum)
+	}
 }
 
 // The link breaks at each message of a transaction, the one between the answers to BEGIN and to the first statement among them. What was

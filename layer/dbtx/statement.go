@@ -88,12 +88,32 @@ func copySQL(q *Query, table pgx.Identifier, columns []string) string {
 
 // typesSQL returns a statement that is prepared but never run. Its description has the types of the columns.
 func typesSQL(table pgx.Identifier, columns []string) string {
-	quoted := make([]string, len(columns))
-	for i, column := range columns {
-		quoted[i] = pgx.Identifier{column}.Sanitize()
+	return "-- name: Copy :many\nSELECT " + identifiers(columns) + " FROM " + table.Sanitize()
+}
+
+// insertSQL returns a statement that shows the plan of an INSERT of NULLs, with the types of the columns, and inserts nothing. It needs the
+// rights of a COPY, and keeps the table as it is until the end of the transaction, as a COPY does.
+// https://www.postgresql.org/docs/current/sql-explain.html
+func insertSQL(table pgx.Identifier, columns []string) string {
+	return "-- name: Copy :many\nEXPLAIN (VERBOSE, COSTS OFF) INSERT INTO " + table.Sanitize() + " (" + identifiers(columns) +
+		") OVERRIDING SYSTEM VALUE VALUES (" + strings.TrimSuffix(strings.Repeat("NULL, ", len(columns)), ", ") + ")"
+}
+
+// isInsertInto says whether a plan is that of an INSERT into the table: a rule or an extension may have put another in its place.
+func isInsertInto(plan string, table pgx.Identifier) bool {
+	first, _, _ := strings.Cut(plan, "\n")
+	name := table[len(table)-1]
+
+	return strings.HasPrefix(first, "Insert on ") && (strings.HasSuffix(first, "."+name) || strings.HasSuffix(first, "."+pgx.Identifier{name}.Sanitize()))
+}
+
+func identifiers(names []string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = pgx.Identifier{name}.Sanitize()
 	}
 
-	return "-- name: Copy :many\nSELECT " + strings.Join(quoted, ", ") + " FROM " + table.Sanitize()
+	return strings.Join(quoted, ", ")
 }
 
 var (
