@@ -5,10 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"musicstore/bench/peers"
 	"musicstore/bench/generated/bobgen"
 	"musicstore/bench/generated/boilgen"
 	"musicstore/bench/generated/entgen"
+	"musicstore/bench/peers"
 	"musicstore/internal/repo"
 
 	"github.com/stretchr/testify/require"

@@ -2,6 +2,7 @@ package peers
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -89,4 +90,16 @@ func (p bestPeer) Buy(ctx context.Context, in Buying, see See) error {
 	it(see, b)
 
 	return tx.Commit(ctx)
+}
+
+// LoadTracks knows before COMMIT that every track was kept, as the store does: a trigger may have dropped one.
+func (p bestPeer) LoadTracks(ctx context.Context, in []Track) error {
+	return pgx.BeginFunc(ctx, p, func(tx pgx.Tx) error {
+		n, err := copyTracks(ctx, tx, in)
+		if err == nil && n != int64(len(in)) {
+			err = errors.New("a track was not kept")
+		}
+
+		return err
+	})
 }

@@ -225,13 +225,21 @@ func (p pgxPeer) Buy(ctx context.Context, in Buying, see See) error {
 var trackColumns = []string{"album_id", "name", "length_seconds", "audio_url", "video_url", "display_order"}
 
 func (p pgxPeer) LoadTracks(ctx context.Context, in []Track) error {
-	_, err := p.CopyFrom(ctx, pgx.Identifier{"tracks"}, trackColumns, pgx.CopyFromSlice(len(in), func(i int) ([]any, error) {
+	_, err := copyTracks(ctx, p, in)
+
+	return err
+}
+
+// copyTracks loads tracks, and returns how many were kept.
+func copyTracks(ctx context.Context, db interface {
+	CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error)
+}, in []Track,
+) (int64, error) {
+	return db.CopyFrom(ctx, pgx.Identifier{"tracks"}, trackColumns, pgx.CopyFromSlice(len(in), func(i int) ([]any, error) {
 		t := &in[i]
 
 		return []any{t.AlbumID, t.Name, t.LengthSeconds, t.AudioURL, t.VideoURL, t.DisplayOrder}, nil
 	}))
-
-	return err
 }
 
 func (p pgxPeer) AccountsToday(ctx context.Context, see See) error {

@@ -105,7 +105,7 @@ func TestREADME_LinksToWhatExists(t *testing.T) {
 	pages, err := fs.Glob(root, "docs/*.md")
 	require.NoError(t, err)
 	require.NotEmpty(t, pages)
-	pages = append(pages, "README.md", "CHANGELOG.md", "bench/README.md", "bench/results/README.md", "examples/library/README.md")
+	pages = append(pages, "README.md", "CHANGELOG.md", "bench/README.md", "bench/results/README.md", "bench/results/net.md", "examples/library/README.md")
 	for _, page := range pages {
 		require.Empty(t, deadLinks(t, root, page), page)
 	}
