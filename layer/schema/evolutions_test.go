@@ -790,7 +790,7 @@ func TestMigrate_RandomEvolutions(t *testing.T) {
 
 		return
 	}
-	evolve(t, 1, 2, false)
+	evolve(t, 1, 1, false)
 }
 
 func TestSoak_MigrateRandomEvolutions(t *testing.T) {
