@@ -230,7 +230,7 @@ func (c *catalogue) renameColumn(table, old, name string) {
 	for _, objects := range [][]object{c.relations, c.parts} {
 		for i := range objects {
 			for n, need := range objects[i].Needs {
-				if of, column, is := strings.Cut(need, "."); is && of == table && column == old {
+				if table, column, is := strings.Cut(need, "."); is && of[table] && column == old {
 					objects[i].Needs[n] = table + "." + name
 				}
 			}

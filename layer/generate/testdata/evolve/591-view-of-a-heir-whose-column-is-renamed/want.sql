@@ -1,0 +1,1 @@
+SELECT bool_and(m = id * 4) FROM "P";
