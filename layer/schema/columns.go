@@ -276,6 +276,8 @@ func (c *comparison) changeColumn(w, h object) []Step {
 	if len(mend) == 1 && strings.Contains(mend[0], " DROP COLUMN ") {
 		c.readded[h.id()] = true
 	}
+	drop, set := c.heirsDefaults(w, h)
+	mend = slices.Concat(drop, mend, set)
 	steps := together(w.Table, mend...)
 	if w.Def != h.Def || w.Collation != h.Collation || w.Generated != h.Generated || w.Virtual != h.Virtual {
 		before, after := c.retyped(w, h)
@@ -319,6 +321,34 @@ func (c *comparison) changeColumn(w, h object) []Step {
 	}
 
 	return steps
+}
+
+// heirsDefaults returns the statements that go before and after another type or default of a column, so that each table that inherits it has its
+// own default then: PostgreSQL gives all of them that of the parent.
+func (c *comparison) heirsDefaults(w, h object) (drop, set []string) {
+	newType, of := w.Def != h.Def || w.Collation != h.Collation, c.have.family(w.Table)
+	if !newType && w.Default == h.Default {
+		return nil, nil
+	}
+	for _, o := range c.have.parts {
+		other, stays := c.wantPart(o)
+		if o.Kind != "column" || o.Name != w.Name || o.Table == w.Table || !of[o.Table] || !stays || other.Def == "" {
+			continue
+		}
+		alter := "ALTER TABLE ONLY " + quote(o.Table) + " ALTER COLUMN " + quote(o.Name)
+		if newType && o.Default != "" && h.Default == "" {
+			drop = append(drop, alter+" DROP DEFAULT;")
+		}
+		switch {
+		case other.Default == w.Default:
+		case other.Default == "":
+			set = append(set, alter+" DROP DEFAULT;")
+		default:
+			set = append(set, alter+" SET DEFAULT "+other.Default+";")
+		}
+	}
+
+	return drop, set
 }
 
 // isEnum says whether a type is an enum, or an array of one.

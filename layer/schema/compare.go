@@ -21,6 +21,7 @@ const (
 	relationGoes
 	generatedGoes
 	columnIs
+	heirIs
 	sequenceGoes
 	constraintIs
 	partitionIs
@@ -914,6 +915,47 @@ func (c *comparison) extraPart(h object) {
 	}
 }
 
+// byParent returns what a column of a table is once the change is made to that of one that it inherits from: PostgreSQL makes it to both. is says
+// that there is such a change.
+func (c *comparison) byParent(w, h object, there bool) (column object, is bool) {
+	for _, parent := range c.want.relations {
+		if !c.inherits(w.Table, parent.Name) {
+			continue
+		}
+		wp, stays := c.want.part("column", parent.Name, w.Name)
+		hp, had := c.have.part("column", parent.Name, w.Name)
+		newType := wp.Def != hp.Def || wp.Collation != hp.Collation
+		switch {
+		case !stays, had != there, wp.Def != w.Def || wp.Collation != w.Collation || wp.Generated != w.Generated,
+			had && (hp.Def != h.Def || hp.Collation != h.Collation || hp.Generated != h.Generated || wp.Generated != hp.Generated):
+		case !there:
+			h, is = w, true
+			h.NotNull, h.Default, h.Comment = wp.NotNull, wp.Default, ""
+		default:
+			if newType || wp.Default != hp.Default {
+				h.Def, h.Collation, h.Default, is = w.Def, w.Collation, w.Default, true
+			}
+			if wp.NotNull != hp.NotNull {
+				h.NotNull, is = wp.NotNull, true
+			}
+		}
+		if is {
+			return h, true
+		}
+	}
+
+	return h, false
+}
+
+// inherits says whether a table has another as its parent, on both sides.
+func (c *comparison) inherits(table, parent string) bool {
+	name := quoteIfNeeded(parent)
+
+	return c.same[parent] && slices.Contains(c.relations[table].Parents, name) && slices.ContainsFunc(c.want.relations, func(w object) bool {
+		return w.Name == table && !w.Partition && slices.Contains(w.Parents, name)
+	})
+}
+
 // withParent says whether a column or a check of a table is, on both sides, that of one that it inherits from: PostgreSQL changes both at once.
 func (c *comparison) withParent(part object) bool {
 	if part.Kind != "column" && part.Type != "c" || strings.HasSuffix(part.Def, " NO INHERIT") {
@@ -925,22 +967,17 @@ func (c *comparison) withParent(part object) bool {
 		return o.column(false)
 	}
 
-	var stays []string
-	for _, w := range c.want.relations {
-		if w.Name == part.Table {
-			stays = w.Parents
-		}
-	}
-
 	return slices.ContainsFunc(c.want.relations, func(parent object) bool {
-		name := quoteIfNeeded(parent.Name)
-
-		return slices.Contains(c.relations[part.Table].Parents, name) && slices.Contains(stays, name) &&
+		return c.inherits(part.Table, parent.Name) &&
 			text(c.want, parent.Name) == text(c.want, part.Table) && text(c.have, parent.Name) == text(c.have, part.Table)
 	})
 }
 
 func (c *comparison) compareColumn(w, h object, there bool) {
+	when := columnIs
+	if by, is := c.byParent(w, h, there); is && !c.withParent(w) {
+		h, there, when = by, true, heirIs
+	}
 	sequences := !slices.Equal(w.Sequence, h.Sequence) && (w.Identity != "" && h.Identity != "" || w.Serial != "" && w.Serial == h.Serial)
 	switch {
 	case w.Def == "": // of a view or a partition: it is there for its comment and its settings
@@ -957,7 +994,6 @@ func (c *comparison) compareColumn(w, h object, there bool) {
 		if w.Serial != h.Serial && have == w.column(sequences) {
 			have += ", owning no sequence"
 		}
-		when := columnIs
 		if h.NotNull && !w.NotNull && slices.ContainsFunc(c.have.parts, func(o object) bool {
 			return o.Type == "p" && o.Table == h.Table && slices.Contains(o.Keys, quoteIfNeeded(h.Name))
 		}) {

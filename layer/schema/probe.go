@@ -248,6 +248,10 @@ func (p *probe) rows(table string) bool { return p.any("SELECT FROM " + quote(ta
 
 // nulls says whether a column may be NULL in some row.
 func (p *probe) nulls(column object) bool {
+	if _, there := p.have.part("column", column.Table, column.Name); !there { // it comes with a parent's
+		return p.rows(column.Table)
+	}
+
 	return p.any("SELECT FROM " + quote(column.Table) + " WHERE " + quote(column.Name) + " IS NULL")
 }
 

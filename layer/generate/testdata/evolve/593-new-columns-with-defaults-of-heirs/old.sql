@@ -1,0 +1,2 @@
+CREATE TABLE p (id integer NOT NULL);
+CREATE TABLE a (x integer) INHERITS (p);

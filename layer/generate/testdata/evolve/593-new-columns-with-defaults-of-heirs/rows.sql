@@ -1,0 +1,1 @@
+INSERT INTO p VALUES (1); INSERT INTO a (id,x) VALUES (2,3);
