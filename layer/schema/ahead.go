@@ -313,7 +313,7 @@ func misfits(w, h object, labels []string, modern bool) string {
 	case isText && to == "uuid":
 		where = value + ` !~* '^\{?([0-9a-f]{4}-?){8}\}?$'`
 	case isText && slices.Contains([]string{"smallint", "integer", "bigint"}, to):
-		where = "CASE WHEN " + value + ` ~ '^\s*[-+]?[0-9]+\s*$' THEN ` + value + "::numeric NOT BETWEEN " + bounds[to] + " ELSE true END"
+		where = "CASE WHEN " + value + ` ~ '^\s*[-+]?[0-9]+\s*$' THEN ` + value + "::numeric NOT BETWEEN " + bounds[to] + " ELSE " + value + " IS NOT NULL END"
 	case isText && modern && w.Category != "C" && !strings.Contains(w.Def, "("):
 		where = "NOT pg_input_is_valid(" + value + "::text, " + literal(w.Def) + ")"
 	case number && !isText && bounds[to] != "":

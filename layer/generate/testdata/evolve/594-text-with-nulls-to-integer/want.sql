@@ -1,0 +1,1 @@
+SELECT count(*) = 2 AND count(t) = 1 FROM p;
