@@ -311,6 +311,14 @@ func (c *comparison) functionAgain(w, h object) []Step {
 		}
 	}
 
+	if w.Name == "" {
+		drop, create, rest := c.boundTo(h, before)
+		if len(rest) > 0 && rest[0].Refused != "" {
+			return rest
+		}
+		parts, after, again = append(parts, drop...), append(after, create...), append(again, rest...)
+	}
+
 	before = append(parts, before...)
 	for _, o := range c.have.parts {
 		if o.Domain == "" && !gone[o.Table] && !slices.Contains(on, o.Table) && slices.Contains(before, o.drop()) {
@@ -323,6 +331,39 @@ func (c *comparison) functionAgain(w, h object) []Step {
 	}
 
 	return append(steps, again...)
+}
+
+// boundTo returns the statements that drop and make what the plan has made by then with a function that goes: while that is there, a call takes it,
+// and not the one of the files that has its name and other arguments. rest are the steps that come behind. before are the statements that drop
+// what has the function now.
+func (c *comparison) boundTo(h object, before []string) (drop, create []string, rest []Step) {
+	call := quoteIfNeeded(h.Bare) + "("
+	bound := func(o object) bool { // what has one of the files needs that
+		return slices.ContainsFunc(append(o.expressions(), o.Def), func(text string) bool { return substituted(text, h.Bare, h.Bare+"_") != text && strings.Contains(text, call) }) &&
+			!slices.ContainsFunc(o.Needs, func(name string) bool { return strings.HasPrefix(name, call) })
+	}
+	views := map[string]bool{}
+	for _, w := range c.want.relations {
+		if (w.isView() || w.Parsed) && (bound(w) || slices.ContainsFunc(w.tables(), func(name string) bool { return views[name] })) &&
+			!slices.Contains(before, w.dropIfExists()) {
+			views[w.Name] = true
+			drop = append([]string{w.dropIfExists()}, drop...)
+			create = slices.Concat(create, c.creation(w), c.relations[w.Name].rights(w.Name, w.Columns), c.triggers(w))
+		}
+	}
+	for _, w := range c.want.parts {
+		o, there := c.have.part(w.Kind, w.Table, w.Name)
+		switch {
+		case views[w.Table], !bound(w), there && o.definition() == w.definition() && o.column(false) == w.column(false):
+		case w.Kind == "column":
+			return nil, nil, []Step{{Refused: "function " + h.Name + " can't go, since column " + w.Table + "." + w.Name +
+				" would need it: give the new function another name"}}
+		default:
+			drop, rest = append([]string{w.drop()}, drop...), append(rest, c.make(w, object{}, false)...)
+		}
+	}
+
+	return drop, create, rest
 }
 
 // retyped returns the statements that make way for another type of a column, and those that make again what must come back with

@@ -1,0 +1,13 @@
+CREATE FUNCTION half(n bigint) RETURNS integer LANGUAGE sql IMMUTABLE AS $$ SELECT (n / 2)::integer $$;
+CREATE DOMAIN halved AS integer CONSTRAINT halved_check CHECK (half(VALUE) > -1);
+CREATE TABLE t (id integer NOT NULL, n integer NOT NULL, d halved, CONSTRAINT t_n_check CHECK (half(n) > -1), CONSTRAINT t_m_check CHECK (half(n) > -2), CONSTRAINT t_o_check CHECK (half(n) > 0));
+CREATE INDEX t_idx ON t (half(n), id);
+CREATE INDEX t_new_idx ON t (id, half(n));
+CREATE VIEW v AS SELECT id, half(n) AS h, half(id) AS i FROM t;
+CREATE VIEW w AS SELECT id, half(n) + 1 AS h FROM t;
+CREATE VIEW x AS SELECT id, h FROM w;
+CREATE VIEW o AS SELECT id, half(n) AS h FROM t;
+CREATE MATERIALIZED VIEW m AS SELECT half(n) AS h FROM t;
+CREATE INDEX m_idx ON m (half(h));
+CREATE FUNCTION quarter(n integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN half(half(n));
+CREATE TABLE t2 (n integer, CONSTRAINT t2_check CHECK (half(n) > 0));

@@ -1,0 +1,2 @@
+INSERT INTO t SELECT i,i,i FROM generate_series(2,30) i;
+GRANT SELECT ON v TO PUBLIC;
