@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
+
 	"musicstore/layer/dbtx"
 )
 
@@ -271,6 +273,10 @@ func (c *comparison) stays(h object, of string) {
 // functionAgain returns the steps that drop a function, and make it with another result unless w is empty. The constraints and indexes that
 // need it go and come back with it.
 func (c *comparison) functionAgain(w, h object) []Step {
+	if of := c.bears(h); of != "" {
+		return []Step{{Refused: "function " + h.Name + " can't go, or get another result, since " + of +
+			" needs it: drop that by hand, or give the new function another name"}}
+	}
 	before, after := c.givingWay(h)
 	var made []string
 	if w.Name != "" {
@@ -333,13 +339,39 @@ func (c *comparison) functionAgain(w, h object) []Step {
 	return append(steps, again...)
 }
 
+// bears is what needs a function, and is neither compared nor goes: a policy, what a table is partitioned by, and others. "" if nothing does.
+func (c *comparison) bears(h object) (what string) {
+	var tables, descriptions []string
+	c.inside(func(tx pgx.Tx) error {
+		return tx.QueryRow(c.ctx, `
+SELECT coalesce(array_agg(coalesce(relname, '')), '{}'), coalesce(array_agg(pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)), '{}')
+FROM pg_catalog.pg_depend AS d
+LEFT JOIN pg_catalog.pg_policy AS p ON d.classid = 'pg_catalog.pg_policy'::regclass AND p.oid = d.objid
+LEFT JOIN pg_catalog.pg_statistic_ext AS s ON d.classid = 'pg_catalog.pg_statistic_ext'::regclass AND s.oid = d.objid
+LEFT JOIN pg_catalog.pg_class AS c ON c.oid = coalesce(polrelid, stxrelid, CASE d.classid WHEN 'pg_catalog.pg_class'::regclass THEN d.objid END)
+WHERE d.refclassid = 'pg_catalog.pg_proc'::regclass AND d.refobjid = to_regprocedure($1) AND d.deptype IN ('n', 'a') AND (relkind = 'p' OR d.classid NOT IN (
+    'pg_catalog.pg_class'::regclass, 'pg_catalog.pg_rewrite'::regclass, 'pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_trigger'::regclass,
+    'pg_catalog.pg_constraint'::regclass, 'pg_catalog.pg_attrdef'::regclass, 'pg_catalog.pg_type'::regclass
+))`, pgx.QueryExecModeExec, h.Name).Scan(&tables, &descriptions)
+	})
+	for i, table := range tables {
+		if table == "" || c.same[table] || c.foreign(table) {
+			return descriptions[i]
+		}
+	}
+
+	return ""
+}
+
 // boundTo returns the statements that drop and make what the plan has made by then with a function that goes: while that is there, a call takes it,
 // and not the one of the files that has its name and other arguments. rest are the steps that come behind. before are the statements that drop
 // what has the function now.
 func (c *comparison) boundTo(h object, before []string) (drop, create []string, rest []Step) {
 	call := quoteIfNeeded(h.Bare) + "("
 	bound := func(o object) bool { // what has one of the files needs that
-		return slices.ContainsFunc(append(o.expressions(), o.Def), func(text string) bool { return substituted(text, h.Bare, h.Bare+"_") != text && strings.Contains(text, call) }) &&
+		return slices.ContainsFunc(append(o.expressions(), o.Def), func(text string) bool {
+			return substituted(text, h.Bare, h.Bare+"_") != text && strings.Contains(text, call)
+		}) &&
 			!slices.ContainsFunc(o.Needs, func(name string) bool { return strings.HasPrefix(name, call) })
 	}
 	views := map[string]bool{}

@@ -1,0 +1,1 @@
+SELECT count(*) = 1 FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum > 0;

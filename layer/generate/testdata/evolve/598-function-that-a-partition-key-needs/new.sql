@@ -1,0 +1,3 @@
+CREATE FUNCTION half(n bigint) RETURNS integer LANGUAGE sql IMMUTABLE AS $$ SELECT (n / 2)::integer $$;
+CREATE TABLE t (id integer NOT NULL, n integer) PARTITION BY RANGE (half(id));
+CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (100);

@@ -1,0 +1,2 @@
+CREATE POLICY pol ON t USING (half(id) > 0);
+INSERT INTO t VALUES (1);
