@@ -44,8 +44,20 @@ func renames(m *dbtx.Metadata, want, have *catalogue) (found []Difference) {
 			}
 		}
 	}
+	itself := func(kind, table, name string) {
+		of := kind + " " + name
+		if kind == "column" {
+			of = kind + " " + table + "." + name
+		}
+		found = append(found, Difference{
+			Kind: kind, Table: table, Name: name, Want: "named " + name, Have: "named " + name,
+			Steps: []Step{{Refused: "the mark +was of " + of + " has the name of the " + kind + " itself: take the mark away"}},
+		})
+	}
 	for _, t := range m.Tables {
-		if circle(m, t) {
+		if t.Was != "" && t.Was == t.Name {
+			itself("table", t.Name, t.Name)
+		} else if circle(m, t) {
 			found = append(found, Difference{
 				Kind: "table", Table: t.Name, Name: t.Name, Want: "named " + t.Name, Have: "named " + t.Was + ", or not",
 				Steps: []Step{{Refused: fmt.Sprintf("tables %s and %s change names with each other: rename them by hand, and take the marks +was away",
@@ -56,6 +68,8 @@ func renames(m *dbtx.Metadata, want, have *catalogue) (found []Difference) {
 		var moved []dbtx.Column // columns that have an old name which is another's name now
 		for _, column := range t.Columns {
 			switch {
+			case column.Was != "" && column.Was == column.Name:
+				itself("column", t.Name, column.Name)
 			case column.Was == "" || !named(have.parts, "column", t.Name, column.Was):
 			case named(have.parts, "column", t.Name, column.Name) || named(want.parts, "column", t.Name, column.Was):
 				moved = append(moved, column)

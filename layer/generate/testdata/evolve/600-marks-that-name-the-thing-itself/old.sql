@@ -1,0 +1,2 @@
+CREATE TABLE t (id integer NOT NULL);
+CREATE TABLE "Days" ("Id" integer NOT NULL);
