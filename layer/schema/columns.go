@@ -285,7 +285,7 @@ func (c *comparison) changeColumn(w, h object) []Step {
 		if len(steps) > 0 {
 			scans, rewrites := c.reads(w.Table, mend)
 			if steps[0].Rewrites = rewrites; scans {
-				c.scans(&steps[0], w.Table)
+				c.scans(&steps[0], append(c.have.heirs(w.Table), w.Table)...)
 			}
 			switch whole := c.readded[h.id()] && h.Generated == ""; {
 			case whole:

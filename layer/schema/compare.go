@@ -181,6 +181,15 @@ func (c *comparison) add(when int, o object, want, have string, losesData bool, 
 
 // addSteps adds a difference with the steps that mend it.
 func (c *comparison) addSteps(when int, o object, want, have string, steps []Step) {
+	if o.Kind == "column" || o.Type == "c" { // PostgreSQL changes those of the heirs, too
+		for _, heir := range c.have.heirs(o.Table) {
+			for i := range steps {
+				if slices.Contains(steps[i].On, o.Table) && !slices.Contains(steps[i].On, heir) {
+					steps[i].On = append(steps[i].On, heir)
+				}
+			}
+		}
+	}
 	d := Difference{Kind: o.Kind, Table: o.Table, Name: o.Name, Want: want, Have: have, Steps: steps}
 	var statements []string
 	for _, step := range steps {
@@ -519,6 +528,11 @@ func (c *comparison) compareTable(w, h object) {
 		}
 		if later != nil {
 			c.add(functionGoes, w, w.describe(), h.describe(), false, later...)
+			for _, parent := range c.want.relations {
+				if name := quoteIfNeeded(parent.Name); slices.Contains(w.Parents, name) && !slices.Contains(h.Parents, name) {
+					c.last().On = append(c.last().On, parent.Name)
+				}
+			}
 		}
 		if first == nil && later != nil {
 			return

@@ -100,3 +100,27 @@ func TestPlan_ExpandsByTheDefaultOfADomain(t *testing.T) {
 	require.Empty(t, plan.Refusals)
 	require.Empty(t, plan.Later)
 }
+
+// A change of a table's columns and checks locks the tables that inherit from it, and INHERIT the parent.
+func TestPlan_SaysWhichHeirsAreLocked(t *testing.T) {
+	t.Parallel()
+	db := connect(t, dbtest.EmptyURL(t))
+	run(t, db, "CREATE TABLE p (id integer, n integer, o integer); CREATE TABLE c () INHERITS (p); CREATE TABLE d () INHERITS (c); CREATE TABLE e (id bigint, m integer, k integer)")
+	m := of(t, []file{{"all.sql", "CREATE TABLE p (id bigint, m integer, k integer, CONSTRAINT p_check CHECK (m > 0));\n" +
+		"CREATE TABLE c () INHERITS (p);\nCREATE TABLE d () INHERITS (c);\nCREATE TABLE e (id bigint, m integer, k integer, CONSTRAINT p_check CHECK (m > 0)) INHERITS (p);\n"}})
+	m.Tables = []*dbtx.Table{{Name: "p", Columns: []dbtx.Column{{Name: "id"}, {Name: "m", Was: "n"}, {Name: "k"}}}}
+	plan, err := schema.PlanOf(t.Context(), db, m, schema.MigrateOptions{AllowRewrite: true, AllowLoss: true})
+	require.NoError(t, err)
+	require.Empty(t, plan.Refusals)
+	for _, step := range plan.Steps {
+		want := []string{"p", "c", "d"}
+		switch {
+		case strings.Contains(step.SQL, " INHERIT "):
+			want = []string{"e", "p"}
+		case strings.HasPrefix(step.SQL, `ALTER TABLE "e"`):
+			want = []string{"e"}
+		}
+		require.Equal(t, want, step.On, step.SQL)
+	}
+	require.Len(t, plan.Steps, 9)
+}

@@ -24,6 +24,9 @@ func renames(m *dbtx.Metadata, want, have *catalogue) (found []Difference) {
 			Kind: kind, Table: table, Name: name, Want: "named " + name, Have: "named " + was, Mend: sql,
 			Steps: []Step{{SQL: sql, Lock: accessExclusive, On: []string{table}, Breaks: true}},
 		})
+		if kind == "column" {
+			found[len(found)-1].Steps[0].On = append([]string{table}, have.heirs(table)...)
+		}
 	}
 	named := func(objects []object, kind, table, name string) bool {
 		return slices.ContainsFunc(objects, func(o object) bool {
@@ -231,6 +234,18 @@ func (c *catalogue) family(table string) map[string]bool {
 	}
 
 	return of
+}
+
+// heirs are the tables that inherit from one, at any depth, without its partitions.
+func (c *catalogue) heirs(table string) (names []string) {
+	of := c.family(table)
+	for _, o := range c.relations {
+		if of[o.Name] && o.Name != table && !o.Partition {
+			names = append(names, o.Name)
+		}
+	}
+
+	return names
 }
 
 // renameColumn gives a column of a table, and of its family, another name.
