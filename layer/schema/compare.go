@@ -528,6 +528,7 @@ func (c *comparison) compareTable(w, h object) {
 		}
 		if later != nil {
 			c.add(functionGoes, w, w.describe(), h.describe(), false, later...)
+			c.last().Breaks = true // who reads the parent gets its rows, too
 			for _, parent := range c.want.relations {
 				if name := quoteIfNeeded(parent.Name); slices.Contains(w.Parents, name) && !slices.Contains(h.Parents, name) {
 					c.last().On = append(c.last().On, parent.Name)
@@ -559,6 +560,15 @@ func (c *comparison) compareComment(w, h object) {
 	of := o.called()
 	of.Kind = "comment on " + of.Kind
 	c.add(commentIs, of, w.Comment, h.Comment, false, o.comment(w.Comment))
+}
+
+// commentWithParent compares the comment of what comes with that of a parent. It waits for that.
+func (c *comparison) commentWithParent(w, h object, there bool) {
+	n := len(c.found)
+	c.compareComment(w, h)
+	if len(c.found) > n && !there {
+		c.last().Breaks = true
+	}
 }
 
 // comment is the statement that gives an object a comment; none if it is empty.
@@ -692,7 +702,7 @@ func (c *comparison) comparePart(w object) {
 
 		return
 	case c.withParent(w):
-		c.compareComment(w, h)
+		c.commentWithParent(w, h, there)
 
 		return
 	}
@@ -997,7 +1007,7 @@ func (c *comparison) compareColumn(w, h object, there bool) {
 	case w.Def == "": // of a view or a partition: it is there for its comment and its settings
 		c.compareComment(w, h)
 	case c.withParent(w):
-		c.compareComment(w, h)
+		c.commentWithParent(w, h, there)
 	case !there:
 		c.addSteps(columnIs, w, w.column(false), "", c.addColumn(w))
 	case c.passing(w, h) && !c.look:
@@ -1014,6 +1024,9 @@ func (c *comparison) compareColumn(w, h object, there bool) {
 			when = partitionIs // once the primary key is another one
 		}
 		c.addSteps(when, w, w.column(sequences), have, c.changeColumn(w, h))
+		if when == partitionIs {
+			c.last().Breaks = true // as that does
+		}
 		c.compareComment(w, h)
 	default:
 		if c.have.filling(w) {

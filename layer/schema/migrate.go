@@ -115,6 +115,7 @@ func planOf(ctx context.Context, db DB, m *dbtx.Metadata, opts MigrateOptions) (
 		}
 		differences := compare(look, missing)
 		look.future = &ahead{}
+		var waiting []Difference // the columns that get another type later, and what needs that
 		for _, d := range differences {
 			switch {
 			case d.Want == "" && isObject(d.Kind) && !opts.Prune:
@@ -123,8 +124,14 @@ func planOf(ctx context.Context, db DB, m *dbtx.Metadata, opts MigrateOptions) (
 				p.Refusals = append(p.Refusals, d.String()+": "+instead(d.Kind))
 			case len(later) > 0 && waits(d, later):
 				p.Later = append(p.Later, d.String())
+			case look.waitsFor(d, waiting):
+				p.Later, waiting = append(p.Later, d.String()), append(waiting, d)
 			default:
+				steps, put := len(p.Steps), len(p.Later)
 				p.take(look, d, opts)
+				if len(p.Later) > put && len(p.Steps) == steps && look.retypes(d) {
+					waiting = append(waiting, d)
+				}
 			}
 		}
 		if opts.tamper != nil {
@@ -154,6 +161,37 @@ func waits(d Difference, later map[string]bool) bool {
 	return d.Table == "" || later[d.Table] || slices.ContainsFunc(d.Steps, func(s Step) bool {
 		return slices.ContainsFunc(s.On, func(table string) bool { return later[table] })
 	})
+}
+
+// waitsFor says whether an index, a trigger, a view or a function needs the other type of a column, or a view or a function that waits for that.
+func (p *probe) waitsFor(d Difference, waiting []Difference) bool {
+	w, part := p.want.part(d.Kind, d.Table, d.Name)
+	if d.Table == "" {
+		for _, o := range p.want.relations {
+			if o.Kind == d.Kind && o.Name == d.Name {
+				w = o
+			}
+		}
+	}
+
+	return slices.ContainsFunc(waiting, func(other Difference) bool {
+		switch {
+		case w.Kind == "index", w.Kind == "trigger":
+			return part && p.have.family(other.Table)[d.Table] && substituted(w.Def, other.Name, other.Name+"_") != w.Def
+		case w.isView(), w.isFunction():
+			return slices.Contains(w.Needs, nameOf(other.Table, other.Name)) || other.Table == "" && slices.Contains(w.tables(), other.Name)
+		default:
+			return false
+		}
+	})
+}
+
+// retypes says whether a difference is that a column is of another type.
+func (p *probe) retypes(d Difference) bool {
+	now, _ := p.have.part("column", d.Table, d.Name)
+	then, _ := p.want.part("column", d.Table, d.Name)
+
+	return d.Kind == "column" && (now.Def != then.Def || now.Generated != then.Generated || now.Collation != then.Collation)
 }
 
 // inTheWay says that rows of a table keep a step from its end.

@@ -124,3 +124,47 @@ func TestPlan_SaysWhichHeirsAreLocked(t *testing.T) {
 	}
 	require.Len(t, plan.Steps, 9)
 }
+
+// What needs another type, or comes with what waits, waits as well.
+func TestMigrate_ExpandsWithoutWhatNeedsTheRest(t *testing.T) {
+	t.Parallel()
+	for name, sql := range map[string][2]string{
+		"another type": {
+			"CREATE TABLE t (id integer, status text); CREATE INDEX t_idx ON t (id) WHERE status = 'open'; CREATE VIEW v AS SELECT id FROM t WHERE status = 'open'",
+			"CREATE TYPE statuses AS ENUM ('open');\nCREATE TABLE t (id integer, status statuses);\nCREATE INDEX t_idx ON t (id) WHERE status = 'open';\n" +
+				"CREATE VIEW v AS SELECT id FROM t WHERE status = 'open';\nCREATE VIEW w AS SELECT status FROM t;\nCREATE VIEW x AS SELECT status FROM w WHERE status = 'open';\n",
+		},
+		"an heir's": {
+			"CREATE TABLE p (id integer, n integer); CREATE TABLE c (n integer) INHERITS (p); CREATE INDEX c_idx ON c (id) WHERE n > 0",
+			"CREATE TABLE p (id integer, n text);\nCREATE TABLE c (n text) INHERITS (p);\nCREATE INDEX c_idx ON c (id) WHERE n > '0';\n",
+		},
+		"a comment": {
+			"CREATE TABLE p (id integer); CREATE TABLE c () INHERITS (p)",
+			"CREATE TABLE p (id integer, n integer NOT NULL, CONSTRAINT ids CHECK (id > 0));\nCREATE TABLE c () INHERITS (p);\nCOMMENT ON CONSTRAINT ids ON c IS 'x';\nCOMMENT ON COLUMN c.n IS 'x';\n",
+		},
+		"a parent": {
+			"CREATE TABLE p (id integer); CREATE TABLE c (id integer)",
+			"CREATE TABLE p (id integer, n integer NOT NULL);\nCREATE TABLE c (id integer, n integer NOT NULL) INHERITS (p);\n",
+		},
+		"a primary key": {
+			"CREATE TABLE t (id integer, n integer, CONSTRAINT t_pkey PRIMARY KEY (id, n))",
+			"CREATE TABLE t (id integer NOT NULL, n integer, CONSTRAINT t_pkey PRIMARY KEY (id));\n",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := connect(t, dbtest.EmptyURL(t))
+			run(t, db, sql[0])
+			m := of(t, []file{{"all.sql", sql[1]}})
+			opts := schema.MigrateOptions{Expand: true, AllowRewrite: true}
+			_, err := schema.Migrate(t.Context(), db, dbtx.SQL{Metadata: m}, opts)
+			require.NoError(t, err)
+			opts.Expand = false
+			_, err = schema.Migrate(t.Context(), db, dbtx.SQL{Metadata: m}, opts)
+			require.NoError(t, err)
+			differences, err := schema.Check(t.Context(), db, m)
+			require.NoError(t, err)
+			require.Empty(t, differences)
+		})
+	}
+}
