@@ -334,6 +334,9 @@ const staleIndex = transitional + "stale_"
 func (c *comparison) stale(function object) (statements, tables []string, rewrites bool, rest []Step) {
 	call := quoteIfNeeded(function.Bare) + "("
 	for _, o := range c.have.parts {
+		if c.withParent(o) {
+			continue // it is done with its parent's
+		}
 		if w, stays := c.wantPart(o); stays && o.Generated != "" && !o.Virtual && w.Generated == o.Generated && strings.Contains(o.Generated, call) {
 			before, after := c.retyped(w, o)
 			statements = slices.Concat(statements, before, []string{
@@ -370,6 +373,14 @@ func (c *comparison) stale(function object) (statements, tables []string, rewrit
 		}
 		if !slices.Contains(tables, o.Table) {
 			tables = append(tables, o.Table)
+		}
+	}
+
+	for _, table := range slices.Clone(tables) {
+		for _, heir := range c.have.heirs(table) {
+			if !slices.Contains(tables, heir) {
+				tables = append(tables, heir)
+			}
 		}
 	}
 

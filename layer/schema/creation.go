@@ -294,8 +294,8 @@ func (c *comparison) functionAgain(w, h object) []Step {
 	}
 	var again []Step
 	for _, o := range c.have.parts {
-		if gone[o.Table] {
-			continue // it comes back with its view
+		if gone[o.Table] || c.withParent(o) {
+			continue // it comes back with its view, or that of its parent
 		}
 		needs := slices.ContainsFunc(o.Needs, func(name string) bool { return gone[name] })
 		stays, ok := c.wantPart(o)
@@ -386,7 +386,7 @@ func (c *comparison) boundTo(h object, before []string) (drop, create []string, 
 	for _, w := range c.want.parts {
 		o, there := c.have.part(w.Kind, w.Table, w.Name)
 		switch {
-		case views[w.Table], !bound(w), there && o.definition() == w.definition() && o.column(false) == w.column(false):
+		case views[w.Table], c.withParent(w), !bound(w), there && o.definition() == w.definition() && o.column(false) == w.column(false):
 		case w.Kind == "column":
 			return nil, nil, []Step{{Refused: "function " + h.Name + " can't go, since column " + w.Table + "." + w.Name +
 				" would need it: give the new function another name"}}

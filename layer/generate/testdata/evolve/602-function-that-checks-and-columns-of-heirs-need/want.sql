@@ -1,0 +1,1 @@
+SELECT (SELECT g = 2 FROM c) AND (SELECT g = 2 FROM a);
