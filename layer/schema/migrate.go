@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -106,11 +107,14 @@ func planOf(ctx context.Context, db DB, m *dbtx.Metadata, opts MigrateOptions) (
 	err = catalogues(ctx, db, m, func(tx pgx.Tx, s *site, want, have *catalogue, missing []string) error {
 		named := renames(m, want, have)
 		look := &probe{ctx: ctx, tx: tx, site: s, look: true, keep: !opts.Prune, m: m, want: want, have: have, renames: named}
-		later := map[string]bool{} // the tables that wait for their new names, or those of columns
+		later := map[string]bool{} // the tables that wait for their new names, or those of columns, with their partitions and heirs
 		for _, d := range named {
 			p.take(look, d, opts)
 			if opts.Expand {
-				later[d.Table], later[d.Name] = true, true
+				for _, of := range []*catalogue{want, have} {
+					maps.Copy(later, of.family(d.Table))
+					maps.Copy(later, of.family(d.Name))
+				}
 			}
 		}
 		differences := compare(look, missing)

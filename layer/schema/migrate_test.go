@@ -146,6 +146,11 @@ func TestMigrate_ExpandsWithoutWhatNeedsTheRest(t *testing.T) {
 			"CREATE TABLE p (id integer); CREATE TABLE c (id integer)",
 			"CREATE TABLE p (id integer, n integer NOT NULL);\nCREATE TABLE c (id integer, n integer NOT NULL) INHERITS (p);\n",
 		},
+		"a renamed column": {
+			"CREATE TABLE logs (at date NOT NULL, height integer NOT NULL, CONSTRAINT logs_key UNIQUE (height, at)) PARTITION BY RANGE (at)",
+			"CREATE TABLE logs (at date NOT NULL, depth integer NOT NULL, CONSTRAINT logs_key UNIQUE (depth, at)) PARTITION BY RANGE (at);\n" +
+				"CREATE TABLE logs_2026 PARTITION OF logs FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');\n",
+		},
 		"a primary key": {
 			"CREATE TABLE t (id integer, n integer, CONSTRAINT t_pkey PRIMARY KEY (id, n))",
 			"CREATE TABLE t (id integer NOT NULL, n integer, CONSTRAINT t_pkey PRIMARY KEY (id));\n",
@@ -156,6 +161,7 @@ func TestMigrate_ExpandsWithoutWhatNeedsTheRest(t *testing.T) {
 			db := connect(t, dbtest.EmptyURL(t))
 			run(t, db, sql[0])
 			m := of(t, []file{{"all.sql", sql[1]}})
+			m.Tables = []*dbtx.Table{{Name: "logs", Columns: []dbtx.Column{{Name: "at"}, {Name: "depth", Was: "height"}}}}
 			opts := schema.MigrateOptions{Expand: true, AllowRewrite: true}
 			_, err := schema.Migrate(t.Context(), db, dbtx.SQL{Metadata: m}, opts)
 			require.NoError(t, err)
