@@ -355,6 +355,11 @@ WHERE d.refclassid = 'pg_catalog.pg_proc'::regclass AND d.refobjid = to_regproce
 ))`, pgx.QueryExecModeExec, h.Name).Scan(&tables, &descriptions)
 	})
 	for i, table := range tables {
+		for _, o := range c.have.relations {
+			if o.former() == table { // it has its old name there
+				table = o.Name
+			}
+		}
 		if table == "" || c.same[table] || c.foreign(table) {
 			return descriptions[i]
 		}

@@ -1,0 +1,2 @@
+-- +was t
+CREATE TABLE "T" (id integer NOT NULL);

@@ -1,0 +1,1 @@
+CREATE POLICY pol ON t USING (half(id) > 0);
