@@ -339,9 +339,9 @@ func (c *comparison) heirsDefaults(w, h object) (drop, set []string) {
 		if newType && o.Default != "" && h.Default == "" {
 			drop = append(drop, alter+" DROP DEFAULT;")
 		}
-		switch {
-		case other.Default == w.Default:
-		case other.Default == "":
+		switch other.Default {
+		case w.Default:
+		case "":
 			set = append(set, alter+" DROP DEFAULT;")
 		default:
 			set = append(set, alter+" SET DEFAULT "+other.Default+";")
