@@ -243,7 +243,7 @@ func TestSetup_RaceNeedsACompiler(t *testing.T) {
 	m.without("cc")
 	out, ok = m.setup("race")
 	require.True(t, ok)
-	require.Equal(t, "There is no C compiler: the tests run without the race detector.\n-race=false\n", out)
+	require.Equal(t, "cgo is off, or there is no C compiler: the tests run without the race detector.\n-race=false\n", out)
 
 	m.env = []string{"CI=true"}
 	out, ok = m.setup("race")

@@ -76,7 +76,7 @@ func firstSale(ctx context.Context, databaseURL string) error {
 		return err
 	}
 
-	// Albums come with their tracks in one round trip, however many they are.
+	// One round trip for all albums of the page and their tracks.
 	albums, err := store.ListPublishedAlbums(ctx, repo.Page{Limit: 20})
 	if err != nil {
 		return err
@@ -192,7 +192,7 @@ func ExampleRepo_InTx() {
 		}
 		_, err := tx.CreateAlbum(ctx, repo.NewAlbum{Name: "First", Year: 1992})
 
-		return err // and nothing of the two is kept
+		return err // and neither album is kept
 	})
 	fmt.Println(errors.Is(err, repo.ErrAlbumNameTaken), err)
 	albums, err := store.ListAlbums(ctx, repo.Page{})

@@ -11,13 +11,14 @@ import (
 )
 
 // opening is a transaction whose BEGIN is sent with its first statement. Without a statement nothing is sent. BEGIN is sent by itself
-// before what can't be in a batch of pgx: a savepoint, or a statement in another query mode than the connection's. So it is, too, where a
-// tracer would not be told of the statement. A COPY can't be in a batch either, but what is asked before it can.
+// before what can't be in a batch of pgx: a savepoint, or a statement in another query mode than the connection's. BEGIN is also
+// sent by itself if the tracer does not see statements in a batch. A COPY can't be in a batch either. But the question for the types of its
+// columns can, so BEGIN goes with that.
 type opening struct {
 	conn  *pgx.Conn
 	opts  pgx.TxOptions
 	echo  *echo
-	alone bool // its tracer is not told of batches
+	alone bool // BEGIN is sent by itself, because the tracer does not see batches
 
 	tx   pgx.Tx // nil until it has begun
 	err  error  // why it could not begin
@@ -44,7 +45,8 @@ func (o *opening) begin(ctx context.Context) error {
 	return o.begun(ctx, start, tx, err)
 }
 
-// begun notes how BEGIN went, and returns its error. Where it was not sent, because of the context of its call, another call may.
+// begun notes how BEGIN went, and returns its error. If it was not sent because the context of its call had ended, a
+// later call may send it.
 func (o *opening) begun(ctx context.Context, start time.Time, tx pgx.Tx, err error) error {
 	err = misread(ctx, o.conn, err)
 	o.echo.statement(ctx, start, beginSQL(o.opts), nil, 0, err)
@@ -58,7 +60,8 @@ func (o *opening) begun(ctx context.Context, start time.Time, tx pgx.Tx, err err
 	return err
 }
 
-// first sends BEGIN and statements in one go. It returns their results, or nil where BEGIN has to be sent by itself.
+// first sends BEGIN and statements in one go, and returns their results. It returns nil if it has sent BEGIN by itself: the caller sends the
+// statements then.
 func (o *opening) first(ctx context.Context, statements ...*pgx.QueuedQuery) (pgx.BatchResults, error) {
 	if o.tx != nil || o.err != nil || o.done || o.alone || ctx.Err() != nil || o.conn.PgConn().TxStatus() != 'I' || otherMode(statements) {
 		return nil, o.begin(ctx)
@@ -76,7 +79,7 @@ func (o *opening) first(ctx context.Context, statements ...*pgx.QueuedQuery) (pg
 	if err != nil {
 		_ = results.Close()
 		if unbuilt := (pgx.ErrPreprocessingBatch{}); errors.As(err, &unbuilt) && !o.conn.IsClosed() && o.conn.PgConn().TxStatus() == 'I' {
-			return nil, o.begin(ctx) // the statement fails again, and in the transaction, as it should
+			return nil, o.begin(ctx) // the statement could not be built: it is to fail inside the transaction
 		}
 	}
 	if err = o.begun(ctx, start, results.Tx(), err); err != nil {
@@ -195,7 +198,7 @@ func (o *opening) Begin(ctx context.Context) (pgx.Tx, error) {
 	return o.tx.Begin(ctx)
 }
 
-// LargeObjects can't be used when the transaction can't begin.
+// LargeObjects returns a value of no use if BEGIN fails, because it has no error to return.
 func (o *opening) LargeObjects() pgx.LargeObjects {
 	if o.begin(context.Background()) != nil {
 		return pgx.LargeObjects{}
@@ -276,7 +279,7 @@ type firstRow struct{ rows pgx.Rows }
 
 func (r firstRow) Scan(dest ...any) error { return scanOne(r.rows, dest) }
 
-// firstResults are those of a batch that was sent with BEGIN. Its caller did not begin the transaction.
+// firstResults are the results of a batch that was sent with BEGIN. Tx returns nil, because the caller's batch has no BEGIN.
 type firstResults struct{ pgx.BatchResults }
 
 func (firstResults) Tx() pgx.Tx { return nil }

@@ -204,8 +204,8 @@ const pages = 16
 // percent writes a text for a format of PostgreSQL.
 func percent(text string) string { return strings.ReplaceAll(text, "%", "%%") }
 
-// tablesOf is a query for the tables that have the rows of a table: itself, its partitions, and those that inherit from it. It is for a format
-// of which the second argument is the table.
+// tablesOf is a query for the tables that hold a table's rows: itself, its partitions and those that inherit from it, without partitioned ones.
+// It is for a format string whose second argument is the table's name.
 const tablesOf = `WITH RECURSIVE tree (relid) AS (
         SELECT %[2]s::regclass::oid UNION SELECT inhrelid FROM pg_inherits JOIN tree ON inhparent = relid
     ) SELECT relid FROM tree JOIN pg_class ON oid = relid WHERE relkind = 'r'`

@@ -532,7 +532,7 @@ func (c *comparison) compareTable(w, h object) {
 		var first, later []string
 		for _, sql := range mendTable(w, h) {
 			if strings.Contains(sql, " INHERIT ") && !strings.Contains(sql, " NO INHERIT ") {
-				later = append(later, sql) // it has the columns and checks of its parent by then
+				later = append(later, sql) // after the statements that give it the columns and checks of the parent
 			} else {
 				first = append(first, sql)
 			}
@@ -991,7 +991,8 @@ func (c *comparison) inherits(table, parent string) bool {
 	})
 }
 
-// withParent says whether a column or a check of a table is, on both sides, that of one that it inherits from: PostgreSQL changes both at once.
+// withParent says whether a column or a check is inherited, before and after, and changes in the same way as the parent's. PostgreSQL then
+// changes both with one statement.
 func (c *comparison) withParent(part object) bool {
 	if part.Kind != "column" && part.Type != "c" || strings.HasSuffix(part.Def, " NO INHERIT") {
 		return false

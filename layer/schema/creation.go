@@ -282,7 +282,7 @@ func (c *comparison) functionAgain(w, h object) []Step {
 	if w.Name != "" {
 		made = c.creation(w)
 	}
-	gone := map[string]bool{h.Name: true} // with what gives way to it
+	gone := map[string]bool{h.Name: true} // and the views that are dropped with it
 	var on, reads, parts []string
 	for _, o := range c.have.relations {
 		if slices.Contains(before, o.dropIfExists()) {

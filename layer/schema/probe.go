@@ -142,7 +142,7 @@ func (p *probe) rewrites(create, alter string) (rewritten bool) {
 	return err != nil || before != after
 }
 
-// takes says whether a row can get a new column. It tries that on a table of one row.
+// takes tries to add a column to a table of one row. It returns false if PostgreSQL refuses the value for that row (SQLSTATE class 22 or 23).
 func (p *probe) takes(column string) bool {
 	of := p.site.schema + ".musicstore_probe"
 	state := sqlstate.Of(p.nested(p.site.want, func(tx pgx.Tx) error {

@@ -122,7 +122,7 @@ func circle(m *dbtx.Metadata, t *dbtx.Table) bool {
 	return false
 }
 
-// kindOf says what has a name that a table can't have then; "" if nothing does.
+// kindOf returns the kind of the object that has a name already, so that no table can get it. It returns "" if the name is free.
 func (c *catalogue) kindOf(name string) string {
 	for _, o := range slices.Concat(c.relations, c.parts) {
 		if o.Name == name && (o.Table == "" || o.Kind == "index" || o.Unique) {
@@ -248,7 +248,7 @@ func (c *catalogue) heirs(table string) (names []string) {
 	return names
 }
 
-// renameColumn gives a column of a table, and of its family, another name.
+// renameColumn gives a column another name in a table, its partitions and the tables that inherit from it.
 func (c *catalogue) renameColumn(table, old, name string) {
 	of := c.family(table)
 	for i := range c.relations {

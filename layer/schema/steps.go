@@ -345,8 +345,8 @@ func (c *comparison) addConstraint(w object, there bool) []Step {
 	return append(steps, together(w.Table, w.withComment()...)...)
 }
 
-// ofDomain returns the step of statements about a domain. For a new constraint PostgreSQL reads the tables that have columns of it, and keeps
-// writers out.
+// ofDomain returns the steps for statements that change a domain. For a new constraint PostgreSQL reads every table that has a column of the
+// domain, and keeps writers out meanwhile.
 func (c *comparison) ofDomain(domain string, statements ...string) []Step {
 	steps := together(domain, statements...)
 	notNull := slices.ContainsFunc(statements, func(sql string) bool { return strings.HasSuffix(sql, " SET NOT NULL;") })
@@ -371,7 +371,7 @@ func (c *comparison) ofDomain(domain string, statements ...string) []Step {
 	return steps
 }
 
-// misfitsOf is a query for the values of a domain of which a condition is true; "" where nothing is of that domain.
+// misfitsOf returns a query for the stored values of a domain that meet a condition. It returns "" if no column has the domain.
 func (c *comparison) misfitsOf(domain string, condition func(value string) string) string {
 	var queries []string
 	of, _ := c.container(domain)
@@ -385,12 +385,12 @@ func (c *comparison) misfitsOf(domain string, condition func(value string) strin
 	return strings.Join(queries, " UNION ALL ")
 }
 
-// container is a column whose values contain values of a domain. PostgreSQL can't look into those. of are the types whose values are the
-// domain's: itself, and the domains over it.
+// container returns a column that has values of a domain inside arrays, rows or ranges. PostgreSQL can't check those. of are the domain itself
+// and the domains over it.
 // https://www.postgresql.org/docs/current/sql-alterdomain.html
 func (c *comparison) container(domain string) (of map[string]bool, column string) {
 	of = map[string]bool{quoteIfNeeded(domain): true}
-	in := map[string]bool{} // types that contain some
+	in := map[string]bool{} // types that contain the domain
 	inside := func(typ string) bool {
 		element := strings.TrimRight(typ, "[]")
 
@@ -415,7 +415,7 @@ func (c *comparison) container(domain string) (of map[string]bool, column string
 		}
 		for _, o := range c.have.parts {
 			if o.Kind == "column" && (of[o.Def] || inside(o.Def)) {
-				in[quoteIfNeeded(o.Table)] = true // the type of its rows
+				in[quoteIfNeeded(o.Table)] = true // a table is the type of its rows, too
 			}
 		}
 	}
