@@ -12,13 +12,14 @@ import (
 
 // opening is a transaction whose BEGIN is sent with its first statement. Without a statement nothing is sent. BEGIN is sent by itself
 // before what can't be in a batch of pgx: a savepoint, or a statement in another query mode than the connection's. BEGIN is also
-// sent by itself if the tracer does not see statements in a batch. A COPY can't be in a batch either. But the question for the types of its
+// sent by itself if the tracer does not see statements in a batch, or if the connection is the caller's own: pgx closes it if an argument in a
+// batch does not fit. A COPY can't be in a batch either. But the question for the types of its
 // columns can, so BEGIN goes with that.
 type opening struct {
 	conn  *pgx.Conn
 	opts  pgx.TxOptions
 	echo  *echo
-	alone bool // BEGIN is sent by itself, because the tracer does not see batches
+	alone bool // BEGIN is always sent by itself
 
 	tx   pgx.Tx // nil until it has begun
 	err  error  // why it could not begin
@@ -41,6 +42,10 @@ func (o *opening) begin(ctx context.Context) error {
 	}
 	start := o.echo.start()
 	tx, err := o.conn.BeginTx(ctx, o.opts)
+	if err == nil && o.conn.PgConn().TxStatus() != 'T' {
+		_ = o.conn.Close(ctx)
+		err = outOfStepError{unsent: true}
+	}
 
 	return o.begun(ctx, start, tx, err)
 }
@@ -69,7 +74,9 @@ func (o *opening) first(ctx context.Context, statements ...*pgx.QueuedQuery) (pg
 	start := o.echo.start()
 	b := &pgx.Batch{}
 	b.BeginTx(o.opts)
-	b.QueuedQueries = append(b.QueuedQueries, statements...)
+	for _, q := range statements { // copies: pgx keeps in them what it prepares, also what it could not prepare
+		b.QueuedQueries = append(b.QueuedQueries, &pgx.QueuedQuery{SQL: q.SQL, Arguments: q.Arguments, Fn: q.Fn})
+	}
 	results := o.conn.SendBatch(ctx, b)
 	tag, err := results.Exec()
 	if err == nil && tag.String() == "" {
@@ -89,8 +96,12 @@ func (o *opening) first(ctx context.Context, statements ...*pgx.QueuedQuery) (pg
 	return results, nil
 }
 
-// otherMode says whether a statement asks for a query mode of its own, which a batch of pgx does not take.
+// otherMode says whether a statement asks for a query mode of its own, which a batch of pgx does not take. The BEGIN of a batch of the caller's
+// own is for pgx to refuse.
 func otherMode(statements []*pgx.QueuedQuery) bool {
+	if len(statements) > 0 && StatementName(statements[0].SQL) == "BEGIN" {
+		return true
+	}
 	for _, q := range statements {
 		if len(q.Arguments) > 0 {
 			switch q.Arguments[0].(type) {
@@ -103,8 +114,23 @@ func otherMode(statements []*pgx.QueuedQuery) bool {
 	return false
 }
 
-func (o *opening) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
+// one is first for a statement that is not in a batch of the caller's. Its error does not speak of a batch.
+func (o *opening) one(ctx context.Context, sql string, args []any) (pgx.BatchResults, error) {
 	results, err := o.first(ctx, &pgx.QueuedQuery{SQL: sql, Arguments: args})
+	if unbuilt := (pgx.ErrPreprocessingBatch{}); errors.As(err, &unbuilt) {
+		err = unbuilt.Unwrap()
+	}
+
+	return results, err
+}
+
+func (o *opening) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
+	if len(args) == 0 && strings.Contains(sql, ";") { // these may be several statements, which a batch does not take
+		if err := o.begin(ctx); err != nil {
+			return tag, err
+		}
+	}
+	results, err := o.one(ctx, sql, args)
 	switch {
 	case err != nil:
 		return tag, err
@@ -120,7 +146,7 @@ func (o *opening) Exec(ctx context.Context, sql string, args ...any) (tag pgconn
 }
 
 func (o *opening) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	results, err := o.first(ctx, &pgx.QueuedQuery{SQL: sql, Arguments: args})
+	results, err := o.one(ctx, sql, args)
 	switch {
 	case err != nil:
 		return pgx.FailedBatchResults(&pgx.Batch{}, err).Query()

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"musicstore/layer/dbtx"
 	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb"
 	"musicstore/layer/internal/testdb/dbgen"
@@ -276,5 +277,72 @@ func TestSoak_InTxOutlivesItsLinkAtEveryMessage(t *testing.T) {
 				require.Positive(t, between.Load(), "between the answers to BEGIN and to the first statement")
 			}
 		})
+	}
+}
+
+func TestStore_InTx_TakesSeveralStatementsAtOnceFirst(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	for _, mode := range []string{"cache_statement", "cache_describe", "describe_exec", "exec", "simple_protocol"} {
+		require.NoError(t, open(t, dbtxtest.With(t, url, "default_query_exec_mode", mode)).InTx(t.Context(), func(tx *testdb.Repo) error {
+			tag, err := tx.DB().Exec(t.Context(), "SELECT 1; SELECT 2 WHERE false")
+			require.Equal(t, "SELECT 0", tag.String(), mode)
+
+			return err
+		}), mode)
+	}
+}
+
+// What can't be sent fails in the first statement as it does in a later one, and costs the caller no connection of its own.
+func TestStore_InTx_RefusesTheFirstStatementLikeALaterOne(t *testing.T) {
+	t.Parallel()
+	url := dbtxtest.With(t, dbtest.URL(t), "default_query_exec_mode", "cache_statement")
+	conn, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
+	batch := func(statements ...string) func(dbtx.DBTX) error {
+		return func(db dbtx.DBTX) error {
+			b := &pgx.Batch{}
+			for _, sql := range statements {
+				if sql == "BEGIN" {
+					b.BeginTx(pgx.TxOptions{})
+				} else {
+					b.Queue(sql)
+				}
+			}
+
+			return db.SendBatch(t.Context(), b).Close()
+		}
+	}
+	exec := func(sql string, args ...any) func(dbtx.DBTX) error {
+		return func(db dbtx.DBTX) error {
+			_, err := db.Exec(t.Context(), sql, args...)
+
+			return err
+		}
+	}
+	for _, store := range []*testdb.Repo{open(t, url), testdb.New(conn)} {
+		for name, do := range map[string]func(dbtx.DBTX) error{
+			"syntax":              exec("SELEC 1"),
+			"too many arguments":  exec("SELECT $1::integer", 1, 2),
+			"an unfit argument":   exec("SELECT $1::integer", make(chan int)),
+			"a batch's syntax":    batch("SELECT 1", "SELEC 2"),
+			"a batch's own BEGIN": batch("BEGIN", "SELECT 1"),
+		} {
+			inTx := func(before string) error {
+				return store.InTx(t.Context(), func(tx *testdb.Repo) error {
+					if before != "" {
+						require.NoError(t, exec(before)(testdb.Store(tx).DBTX()))
+					}
+
+					return do(testdb.Store(tx).DBTX())
+				})
+			}
+			later := inTx("SELECT 1")
+			require.Error(t, later, name)
+			require.EqualError(t, inTx(""), later.Error(), name)
+			require.False(t, conn.IsClosed(), name)
+			require.Equal(t, byte('I'), conn.PgConn().TxStatus(), name)
+		}
 	}
 }

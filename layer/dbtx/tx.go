@@ -138,7 +138,7 @@ func (r *Store) begin(ctx context.Context, opts pgx.TxOptions, out *outage) (t *
 		return nil, err // it has its type
 	}
 	if conn, ok := cl.db.(*pgx.Conn); ok && err == nil {
-		t.tx = &opening{conn: conn, opts: opts, echo: r.conn.echo, alone: r.opts.alone}
+		t.tx = &opening{conn: conn, opts: opts, echo: r.conn.echo, alone: r.opts.alone || r.conn.pool == nil}
 	} else {
 		if err == nil {
 			if b, ok := cl.db.(beginner); ok {
