@@ -13,8 +13,7 @@ import (
 // opening is a transaction whose BEGIN is sent with its first statement. Without a statement nothing is sent. BEGIN is sent by itself
 // before what can't be in a batch of pgx: a savepoint, or a statement in another query mode than the connection's. BEGIN is also
 // sent by itself if the tracer does not see statements in a batch, or if the connection is the caller's own: pgx closes it if an argument in a
-// batch does not fit. A COPY can't be in a batch either. But the question for the types of its
-// columns can, so BEGIN goes with that.
+// batch does not fit. A COPY can't be in a batch either. But the question for the types of its columns can, so BEGIN goes with that.
 type opening struct {
 	conn  *pgx.Conn
 	opts  pgx.TxOptions
@@ -74,9 +73,7 @@ func (o *opening) first(ctx context.Context, statements ...*pgx.QueuedQuery) (pg
 	start := o.echo.start()
 	b := &pgx.Batch{}
 	b.BeginTx(o.opts)
-	for _, q := range statements { // copies: pgx keeps in them what it prepares, also what it could not prepare
-		b.QueuedQueries = append(b.QueuedQueries, &pgx.QueuedQuery{SQL: q.SQL, Arguments: q.Arguments, Fn: q.Fn})
-	}
+	b.QueuedQueries = append(b.QueuedQueries, statements...)
 	results := o.conn.SendBatch(ctx, b)
 	tag, err := results.Exec()
 	if err == nil && tag.String() == "" {
@@ -174,7 +171,11 @@ func (o *opening) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults 
 			return pgx.FailedBatchResults(b, err)
 		}
 	}
-	results, err := o.first(ctx, b.QueuedQueries...)
+	copies := make([]*pgx.QueuedQuery, len(b.QueuedQueries)) // pgx keeps in them what it prepares, also what it could not prepare
+	for i, q := range b.QueuedQueries {
+		copies[i] = &pgx.QueuedQuery{SQL: q.SQL, Arguments: q.Arguments, Fn: q.Fn}
+	}
+	results, err := o.first(ctx, copies...)
 	switch {
 	case err != nil:
 		return pgx.FailedBatchResults(b, err)
