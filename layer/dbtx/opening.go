@@ -114,7 +114,7 @@ func otherMode(statements []*pgx.QueuedQuery) bool {
 // one is first for a statement that is not in a batch of the caller's. Its error does not speak of a batch.
 func (o *opening) one(ctx context.Context, sql string, args []any) (pgx.BatchResults, error) {
 	results, err := o.first(ctx, &pgx.QueuedQuery{SQL: sql, Arguments: args})
-	if unbuilt := (pgx.ErrPreprocessingBatch{}); errors.As(err, &unbuilt) {
+	if unbuilt, is := errors.AsType[pgx.ErrPreprocessingBatch](err); is {
 		err = unbuilt.Unwrap()
 	}
 
