@@ -82,7 +82,7 @@ func (o *opening) first(ctx context.Context, statements ...*pgx.QueuedQuery) (pg
 	}
 	if err != nil {
 		_ = results.Close()
-		if unbuilt := (pgx.ErrPreprocessingBatch{}); errors.As(err, &unbuilt) && !o.conn.IsClosed() && o.conn.PgConn().TxStatus() == 'I' {
+		if _, unbuilt := errors.AsType[pgx.ErrPreprocessingBatch](err); unbuilt && !o.conn.IsClosed() && o.conn.PgConn().TxStatus() == 'I' {
 			return nil, o.begin(ctx) // the statement could not be built: it is to fail inside the transaction
 		}
 	}
@@ -122,6 +122,9 @@ func (o *opening) one(ctx context.Context, sql string, args []any) (pgx.BatchRes
 }
 
 func (o *opening) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
+	if o.tx != nil {
+		return o.tx.Exec(ctx, sql, args...)
+	}
 	if len(args) == 0 && strings.Contains(sql, ";") { // these may be several statements, which a batch does not take
 		if err := o.begin(ctx); err != nil {
 			return tag, err
@@ -143,6 +146,9 @@ func (o *opening) Exec(ctx context.Context, sql string, args ...any) (tag pgconn
 }
 
 func (o *opening) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if o.tx != nil {
+		return o.tx.Query(ctx, sql, args...)
+	}
 	results, err := o.one(ctx, sql, args)
 	switch {
 	case err != nil:
@@ -166,6 +172,9 @@ func (o *opening) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
 func (o *opening) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	if o.tx != nil {
+		return o.tx.SendBatch(ctx, b)
+	}
 	if b.Len() == 0 {
 		if err := o.begin(ctx); err != nil {
 			return pgx.FailedBatchResults(b, err)

@@ -186,7 +186,7 @@ func (t *transaction) commit(ctx context.Context) error {
 
 		return t.r.conn.known.typed(ctx, op, err, "", false)
 	}
-	if o, ok := t.tx.(*opening); ok && o.tx == nil { // nothing was sent
+	if o := t.unsent(); o != nil {
 		t.done = true
 		t.s.leave(ctx, o.err)
 		if o.err != nil {
@@ -251,6 +251,15 @@ func (t *transaction) close() error {
 	return nil
 }
 
+// unsent returns a transaction that has not begun, so that it ends without a message; nil for another.
+func (t *transaction) unsent() *opening {
+	if o, ok := t.tx.(*opening); ok && o.tx == nil {
+		return o
+	}
+
+	return nil
+}
+
 // rollback undoes what the transaction did, also when ctx has ended. A rollback that fails has lost its connection, and
 // with it the transaction; there is nothing else to do.
 func (t *transaction) rollback(ctx context.Context) {
@@ -270,7 +279,7 @@ func (t *transaction) rollback(ctx context.Context) {
 	if t.close() != nil {
 		return
 	}
-	if o, ok := t.tx.(*opening); ok && o.tx == nil { // nothing was sent
+	if o := t.unsent(); o != nil {
 		o.done = true
 
 		return
