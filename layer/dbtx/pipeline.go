@@ -1,13 +1,14 @@
 package dbtx
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,7 +18,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -35,8 +35,8 @@ const (
 	quick = 5 * time.Millisecond
 
 	// apart is how long a statement that was too slow is not gathered: so long the first time, then longer and longer, up
-	// to longestApart, less a millisecond for every one of its look-ups that came back with its flight. A machine that
-	// stumbles now and then is forgiven so, and a statement that is slow is not.
+	// to longestApart, less a millisecond for every one of its look-ups that came back with its flight. So a machine that is
+	// slow now and then does not keep a statement apart for long, and a statement that is slow stays apart.
 	apart        = 100 * time.Millisecond
 	longestApart = time.Minute
 )
@@ -45,7 +45,8 @@ const (
 // takes all that wait, sends them in one write and shares out the replies. Each has a Sync of its own, so that an error
 // ends one and not those behind it. https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
 //
-// It is never the last word: a look-up that it can't answer, whatever the reason, is sent the ordinary way.
+// A look-up that it can't answer, whatever the reason, is sent the ordinary way. A snapshot is gathered like a look-up: its statements have one
+// Sync.
 type gatherer struct {
 	pool     *pgxpool.Pool
 	tracer   pgx.QueryTracer
@@ -53,6 +54,8 @@ type gatherer struct {
 	quick    time.Duration
 
 	conn *conn // of the store
+
+	begin, commit *lookup // of a snapshot
 
 	lookups  sync.Map     // *lookup by SQL
 	underWay atomic.Int64 // look-ups, gathered or not
@@ -75,6 +78,7 @@ func newGatherer(pool *pgxpool.Pool, c *conn) *gatherer {
 
 	return &gatherer{
 		pool: pool, conn: c, tracer: config.ConnConfig.Tracer, patience: patience, quick: quick,
+		begin: newLookup(beginSnapshot), commit: newLookup("COMMIT"),
 		maxFlights: max(leastFlights, min(runtime.GOMAXPROCS(0), mostFlights)),
 	}
 }
@@ -86,6 +90,12 @@ type lookup struct {
 	never bool         // gathered: it is no mere read
 	apart atomic.Int64 // until when it is not gathered, in Unix nanoseconds: for ever until its first quick answer
 	slow  atomic.Int64 // for how many milliseconds it was kept apart the last time, less its good look-ups since
+}
+
+func newLookup(sql string) *lookup {
+	digest := sha256.Sum256([]byte(sql))
+
+	return &lookup{sql: sql, name: "gathered_" + hex.EncodeToString(digest[:16])}
 }
 
 func (l *lookup) keepApart() {
@@ -110,8 +120,8 @@ func (g *gatherer) gathers(sql string) bool {
 func (g *gatherer) lookup(sql string) *lookup {
 	known, ok := g.lookups.Load(sql)
 	if !ok {
-		digest := sha256.Sum256([]byte(sql))
-		l := &lookup{sql: sql, name: "gathered_" + hex.EncodeToString(digest[:16]), never: !g.gathers(sql)}
+		l := newLookup(sql)
+		l.never = !g.gathers(sql)
 		l.apart.Store(math.MaxInt64)
 		known, _ = g.lookups.LoadOrStore(sql, l)
 	}
@@ -129,21 +139,65 @@ func (g *gatherer) scan(r *row, dest []any) error {
 	alone := g.underWay.Add(1) == 1
 	defer g.underWay.Add(-1)
 	if !alone && !l.isApart() {
-		err := g.ask(&request{ctx: r.ctx, lookup: l, args: r.args, dest: dest, reply: make(chan error, 1)})
+		err := g.ask(&request{
+			ctx: r.ctx, queries: []query{{l, r.args}}, reply: make(chan error, 1),
+			take: func(f *flight) (pgconn.CommandTag, error) { return f.row(dest) },
+		})
 		if err != errUnanswered { //nolint:errorlint // it is never wrapped
 			return err
 		}
 	}
-	if l.apart.Load() != math.MaxInt64 {
-		return r.alone(dest)
-	}
 	start := time.Now()
 	err := r.alone(dest)
-	if time.Since(start) < g.quick && (err == nil || errors.Is(err, pgx.ErrNoRows)) {
-		l.apart.CompareAndSwap(math.MaxInt64, 0)
+	g.prove(l, start, err)
+
+	return err
+}
+
+// snapshot runs the queries of a snapshot, which may be gathered, and has reads read the replies. alone sends them the ordinary way.
+func (g *gatherer) snapshot(ctx context.Context, queries []noting, reads []func(DBTX) error, alone func() error) error {
+	start, apart := time.Now(), false
+	statements := make([]query, 0, len(queries)+2)
+	statements = append(statements, query{lookup: g.begin})
+	for _, q := range queries {
+		l := g.lookup(q.sql)
+		if l.never {
+			return alone()
+		}
+		apart = apart || l.isApart()
+		statements = append(statements, query{l, q.args})
+	}
+	statements = append(statements, query{lookup: g.commit})
+	single := g.underWay.Add(1) == 1
+	defer g.underWay.Add(-1)
+	if !single && !apart {
+		reads := slices.Clone(reads) // so that the caller's own slice need not be on the heap
+		err := g.ask(&request{ctx: ctx, queries: statements, reply: make(chan error, 1), take: func(f *flight) (pgconn.CommandTag, error) {
+			cl := call{c: g.conn, ctx: ctx, start: start, try: lastTry, batch: true, snapshot: true, db: f.conn}
+
+			return f.snapshot(cl, statements, queries, reads)
+		}})
+		if left, ok := err.(leftError); ok { //nolint:errorlint // it is never wrapped
+			return g.conn.known.typed(ctx, "begin", left, beginSnapshot, false)
+		}
+		if err != errUnanswered { //nolint:errorlint // it is never wrapped
+			return err
+		}
+		start = time.Now()
+	}
+	err := alone()
+	for _, s := range statements {
+		g.prove(s.lookup, start, err)
 	}
 
 	return err
+}
+
+// prove has a statement gathered from now on if its first answer was quick.
+func (g *gatherer) prove(l *lookup, start time.Time, err error) {
+	if l.apart.Load() == math.MaxInt64 && time.Since(start) < g.quick && (err == nil || errors.Is(err, pgx.ErrNoRows)) {
+		l.apart.CompareAndSwap(math.MaxInt64, 0)
+	}
 }
 
 // alone sends a look-up the ordinary way, as its first try.
@@ -159,18 +213,44 @@ func (r *row) alone(dest []any) error {
 // errUnanswered is the reply to a look-up that is to be sent the ordinary way.
 var errUnanswered = errors.New("not gathered")
 
-// request is a look-up in the queue or on its way.
-type request struct {
-	ctx    context.Context //nolint:containedctx // it is the caller's, which waits
+// query is a statement with its arguments.
+type query struct {
 	lookup *lookup
 	args   []any
-	dest   []any
-	reply  chan error
-	traced context.Context //nolint:containedctx // the tracer's
-	ended  bool            // it has its reply
+}
 
-	mu   sync.Mutex // held while args or dest are in use
-	left bool       // the caller waits no more: both are its own again
+// request is a look-up, or a snapshot, in the queue or on its way.
+type request struct {
+	ctx     context.Context //nolint:containedctx // it is the caller's, which waits
+	queries []query
+	take    func(*flight) (pgconn.CommandTag, error) // reads the replies
+	reply   chan error
+	traced  []context.Context // the tracer's, of each query
+
+	mu    sync.Mutex // held while what belongs to the caller is in use
+	left  bool       // the caller waits no more: it is its own again
+	ended bool       // it has its reply
+}
+
+// answer gives the caller the reply, unless it has one.
+func (r *request) answer(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.ended {
+		r.ended = true
+		r.reply <- err
+	}
+}
+
+// abandon leaves a request to its caller, unless it has its reply. It waits while the reply is read.
+func (r *request) abandon() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.left = true
+	if !r.ended {
+		r.ended = true
+		r.reply <- errUnanswered
+	}
 }
 
 // ask puts a look-up in the queue and waits for the reply. A caller whose context ends leaves at once, and the others
@@ -191,13 +271,31 @@ func (g *gatherer) ask(r *request) error {
 		defer r.mu.Unlock()
 		r.left = true
 
-		return fmt.Errorf("gathered: %w", r.ctx.Err())
+		return leftError{r.ctx.Err()}
 	}
 }
 
-// run makes flights for as long as there is a queue.
+// leftError says that the caller has left, because its context has ended.
+type leftError struct{ error }
+
+func (e leftError) Unwrap() error { return e.error }
+
+// run makes flights for as long as there is a queue, or until one of them takes too long.
 func (g *gatherer) run() {
-	for {
+	var f *flight
+	defer func() { // also when a read ends the goroutine, as FailNow of a test does
+		if f != nil && f.replaced {
+			return
+		}
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if len(g.queue) > 0 {
+			go g.run()
+		} else {
+			g.flights--
+		}
+	}()
+	for f == nil || !f.replaced {
 		runtime.Gosched() // those who have their replies from the last flight may have come for the next
 		g.mu.Lock()
 		n := min(len(g.queue), maxFlight)
@@ -205,41 +303,48 @@ func (g *gatherer) run() {
 		if g.queue = g.queue[n:]; len(g.queue) == 0 {
 			g.queue = nil
 		}
-		if n == 0 {
-			g.flights--
-		}
 		g.mu.Unlock()
 		if n == 0 {
 			return
 		}
-		g.fly(next)
+		f = &flight{g: g}
+		f.fly(next)
 	}
 }
 
 // fly takes look-ups to the server and back, on a connection of the pool, which it leaves there. What panics on the way, a
 // tracer, an argument or a destination, does so again where the look-up is sent the ordinary way, and there its caller
 // has the panic. The connection is busy then, and the pool closes it.
-func (g *gatherer) fly(requests []*request) {
+//
+// A flight that takes too long has another run in its place, and leaves those that have no reply to their callers. A read of a snapshot is a
+// caller's own code: it may wait for a caller whose look-up is behind it, or in the queue.
+func (f *flight) fly(requests []*request) {
+	// No caller's context: one that ends must not end the flight.
+	ctx, cancel := context.WithTimeout(context.Background(), f.g.patience)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() {
+		go f.g.run()
+		for _, r := range slices.Backward(requests) { // the first waits while its reply is read
+			r.abandon()
+		}
+	})
 	defer func() {
 		_ = recover()
+		f.replaced = !stop()
 		for _, r := range requests {
-			if !r.ended {
-				r.reply <- errUnanswered
-			}
+			r.answer(errUnanswered)
 		}
 	}()
-	// No caller's context: one that ends must not end the flight.
-	ctx, cancel := context.WithTimeout(context.Background(), g.patience)
-	defer cancel()
-	conn, err := g.pool.Acquire(ctx)
+	conn, err := f.g.pool.Acquire(ctx)
 	if err != nil {
 		return
 	}
 	defer conn.Release()
-	if own := conn.Conn(); leftOver(own) || settings.Check(own.PgConn()) != nil || g.conn.knowTypes(ctx, own, len(g.conn.known.Enums) > 0) != nil {
+	store := f.g.conn
+	if own := conn.Conn(); leftOver(own) || settings.Check(own.PgConn()) != nil || store.knowTypes(ctx, own, len(store.known.Enums) > 0) != nil {
 		return // the ordinary way closes it, and says what is wrong
 	}
-	f := flight{g: g, ctx: ctx, conn: conn.Conn()}
+	f.ctx, f.conn = ctx, conn.Conn()
 	if !f.prepare(requests) {
 		return
 	}
@@ -259,9 +364,11 @@ type flight struct {
 	conn     *pgx.Conn
 	prepared map[string]*prepared // by SQL
 	pipeline *pgconn.Pipeline
-	params   pgx.ExtendedQueryBuilder
+	params   []*pgx.ExtendedQueryBuilder
+	left     int  // how many replies to the request are not read
 	broken   bool // the connection has ended
 	stale    bool // it has an outdated plan: another one is to take its place
+	replaced bool // it took too long, and another run has its place
 }
 
 // prepared is a statement on a connection.
@@ -280,25 +387,27 @@ func (f *flight) prepare(requests []*request) bool {
 	}
 	f.prepared = own[key].(map[string]*prepared) //nolint:forcetypeassert // it was made above
 	for _, r := range requests {
-		if f.prepared[r.lookup.sql] != nil {
-			continue
-		}
-		sd, err := f.conn.Prepare(f.ctx, r.lookup.name, r.lookup.sql)
-		if f.conn.IsClosed() {
-			f.late(r)
+		for _, q := range r.queries {
+			if f.prepared[q.lookup.sql] != nil {
+				continue
+			}
+			sd, err := f.conn.Prepare(f.ctx, q.lookup.name, q.lookup.sql)
+			if f.conn.IsClosed() {
+				f.late(r)
 
-			return false
-		}
-		if err != nil {
-			r.lookup.keepApart()
+				return false
+			}
+			if err != nil {
+				q.lookup.keepApart()
 
-			continue
+				continue
+			}
+			formats := make([]int16, len(sd.Fields))
+			for i, field := range sd.Fields {
+				formats[i] = f.conn.TypeMap().FormatCodeForOID(field.DataTypeOID)
+			}
+			f.prepared[q.lookup.sql] = &prepared{sd, formats}
 		}
-		formats := make([]int16, len(sd.Fields))
-		for i, field := range sd.Fields {
-			formats[i] = f.conn.TypeMap().FormatCodeForOID(field.DataTypeOID)
-		}
-		f.prepared[r.lookup.sql] = &prepared{sd, formats}
 	}
 
 	return true
@@ -320,20 +429,31 @@ func (f *flight) send(requests []*request) []*request {
 func (f *flight) write(r *request) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	statement := f.prepared[r.lookup.sql]
-	if r.left || statement == nil || f.params.Build(f.conn.TypeMap(), statement.StatementDescription, r.args) != nil {
+	if r.left {
 		return false
 	}
-	if t := f.g.tracer; t != nil {
-		r.traced = t.TraceQueryStart(r.ctx, f.conn, pgx.TraceQueryStartData{SQL: r.lookup.sql, Args: r.args})
+	for len(f.params) < len(r.queries) {
+		f.params = append(f.params, &pgx.ExtendedQueryBuilder{})
 	}
-	f.pipeline.SendQueryStatement(statement.StatementDescription, f.params.ParamValues, f.params.ParamFormats, statement.formats)
+	for i, q := range r.queries {
+		statement := f.prepared[q.lookup.sql]
+		if statement == nil || f.params[i].Build(f.conn.TypeMap(), statement.StatementDescription, q.args) != nil {
+			return false
+		}
+	}
+	for i, q := range r.queries {
+		if t := f.g.tracer; t != nil {
+			r.traced = append(r.traced, t.TraceQueryStart(r.ctx, f.conn, pgx.TraceQueryStartData{SQL: q.lookup.sql, Args: q.args}))
+		}
+		statement := f.prepared[q.lookup.sql]
+		f.pipeline.SendQueryStatement(statement.StatementDescription, f.params[i].ParamValues, f.params[i].ParamFormats, statement.formats)
+	}
 	f.pipeline.SendPipelineSync()
 
 	return true
 }
 
-// receive reads the replies in the order of the look-ups, as far as they come.
+// receive reads the replies in the order of the requests, as far as they come.
 func (f *flight) receive(sent []*request) {
 	for _, r := range sent {
 		tag, err := pgconn.CommandTag{}, errUnanswered
@@ -345,23 +465,31 @@ func (f *flight) receive(sent []*request) {
 			if errors.Is(err, pgx.ErrNoRows) { // which the statement doesn't know: it is QueryRow's
 				end.Err = nil
 			}
-			t.TraceQueryEnd(r.traced, f.conn, end)
+			for _, traced := range r.traced {
+				t.TraceQueryEnd(traced, f.conn, end)
+			}
 		}
-		r.ended = true
-		r.reply <- err
+		r.answer(err)
 	}
 }
 
 func (f *flight) read(r *request) (tag pgconn.CommandTag, err error) {
-	results, err := f.pipeline.GetResults()
-	if reader, ok := results.(*pgconn.ResultReader); ok {
-		tag, err = r.scan(f.conn.TypeMap(), reader)
+	f.left = len(r.queries)
+	tag, err = r.read(f)
+	for f.left > 0 { // what the caller did not want to know
+		var failed error
+		if tag, failed = f.Exec(); failed != nil {
+			err = errUnanswered
+		}
 	}
 	// The server says that it is ready for the next one, whatever became of this one, or the connection has ended.
 	untagged := tag.String() == "" && (err == nil || errors.Is(err, pgx.ErrNoRows))
-	if results, _ = f.pipeline.GetResults(); !isSync(results) || untagged {
+	if results, _ := f.pipeline.GetResults(); !isSync(results) || untagged || f.conn.PgConn().TxStatus() != 'I' {
 		f.broken = true
 		f.late(r)
+		if f.conn.PgConn().TxStatus() == 'E' { // a snapshot that fails takes those behind it along
+			f.g.keepApart(r)
+		}
 
 		return tag, errUnanswered
 	}
@@ -370,8 +498,10 @@ func (f *flight) read(r *request) (tag pgconn.CommandTag, err error) {
 
 		return tag, errUnanswered
 	}
-	if r.lookup.slow.Load() > 0 {
-		r.lookup.slow.Add(-1)
+	for _, q := range r.queries {
+		if q.lookup.slow.Load() > 0 {
+			q.lookup.slow.Add(-1)
+		}
 	}
 
 	return tag, err
@@ -383,34 +513,89 @@ func isSync(results any) bool {
 	return ok
 }
 
-// late keeps the look-up at which a flight ended from others, if it was for the time it took.
+// late keeps the request at which a flight ended from others, if it was for the time it took.
 func (f *flight) late(r *request) {
 	if f.ctx.Err() != nil {
-		r.lookup.keepApart()
+		f.g.keepApart(r)
 	}
 }
 
-// scan reads the reply as pgx's own QueryRow does.
-func (r *request) scan(types *pgtype.Map, reader *pgconn.ResultReader) (pgconn.CommandTag, error) {
-	rows := pgx.RowsFromResultReader(types, reader)
-	found := rows.Next()
-	if found {
-		r.fill(rows)
+// keepApart keeps the statements of a request apart. Those that every snapshot has are not.
+func (g *gatherer) keepApart(r *request) {
+	for _, q := range r.queries {
+		if q.lookup != g.begin && q.lookup != g.commit {
+			q.lookup.keepApart()
+		}
 	}
-	rows.Close()
-	err := rows.Err()
-	if err == nil && !found {
-		err = pgx.ErrNoRows
-	}
-
-	return rows.CommandTag(), err
 }
 
-// fill scans a row into the caller's destinations, unless it has left.
-func (r *request) fill(rows pgx.Rows) {
+// read has the caller's own code read the replies, unless the caller has left.
+func (r *request) read(f *flight) (tag pgconn.CommandTag, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock() // of a destination that panics, too
-	if !r.left {
-		_ = rows.Scan(r.dest...) // which Err has, too
+	if r.left {
+		return tag, context.Canceled
 	}
+
+	return r.take(f)
 }
+
+// row reads the reply of a look-up as pgx's own QueryRow does.
+func (f *flight) row(dest []any) (pgconn.CommandTag, error) {
+	rs, err := f.Query()
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	err = scanOne(rs, dest)
+
+	return rs.CommandTag(), err
+}
+
+// snapshot reads the replies of a snapshot. What fails is sent the ordinary way, which says why.
+func (f *flight) snapshot(cl call, statements []query, queries []noting, reads []func(DBTX) error) (tag pgconn.CommandTag, err error) {
+	b := &batch{BatchResults: f, call: cl}
+	for _, s := range statements {
+		b.queued = append(b.queued, &pgx.QueuedQuery{SQL: s.lookup.sql, Arguments: s.args})
+	}
+	if err = replies(b, queries, reads, false); err == nil {
+		tag, err = b.Exec()
+	}
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		err = errUnanswered
+	}
+
+	return tag, err
+}
+
+// Exec returns the result of the next statement of a request, as pgx's results of a batch do. A flight is such results for the request whose
+// replies are read.
+func (f *flight) Exec() (pgconn.CommandTag, error) {
+	f.left--
+	results, err := f.pipeline.GetResults()
+	if reader, ok := results.(*pgconn.ResultReader); ok {
+		return reader.Close()
+	}
+
+	return pgconn.CommandTag{}, err
+}
+
+// Query returns the rows of the next statement.
+func (f *flight) Query() (pgx.Rows, error) {
+	f.left--
+	results, err := f.pipeline.GetResults()
+	if reader, ok := results.(*pgconn.ResultReader); ok {
+		return pgx.RowsFromResultReader(f.conn.TypeMap(), reader), nil
+	}
+
+	return pgx.FailedBatchResults(&pgx.Batch{}, cmp.Or(err, errUnanswered)).Query()
+}
+
+// QueryRow returns the row of the next statement.
+func (f *flight) QueryRow() pgx.Row {
+	rs, _ := f.Query() // the rows have the error, too
+
+	return firstRow{rs}
+}
+
+func (f *flight) Close() error { return nil } // read does it
+func (f *flight) Tx() pgx.Tx   { return nil }

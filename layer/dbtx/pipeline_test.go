@@ -35,6 +35,7 @@ type gathering struct {
 	mu       sync.Mutex
 	parsed   map[string]string // the SQL of what is prepared for pipelining, by its name
 	inTx     map[int]bool      // by connection
+	snapshot map[int]bool      // one is under way, by connection
 	gathered map[string]int    // how many were gathered, by the name of the query
 	wrong    []string          // what should not have been
 }
@@ -50,7 +51,7 @@ func newGathering(t *testing.T, opts ...testdb.Option) *gathering {
 // newGatheringOf is newGathering with so many connections.
 func newGatheringOf(t *testing.T, conns string, opts ...testdb.Option) *gathering {
 	t.Helper()
-	g := &gathering{direct: dbtest.Pool(t), parsed: map[string]string{}, inTx: map[int]bool{}, gathered: map[string]int{}}
+	g := &gathering{direct: dbtest.Pool(t), parsed: map[string]string{}, inTx: map[int]bool{}, snapshot: map[int]bool{}, gathered: map[string]int{}}
 	g.proxy = wireproxy.New(t, g.direct.Config().ConnString())
 	g.proxy.Set(g.rule)
 	var err error
@@ -68,17 +69,23 @@ func (g *gathering) rule(m wireproxy.Message) wireproxy.Action {
 	defer g.mu.Unlock()
 	switch is := m.Is.(type) {
 	case *pgproto3.ReadyForQuery:
-		g.inTx[m.Link] = is.TxStatus != 'I'
+		g.inTx[m.Link] = is.TxStatus == 'T' // after an error in a snapshot, nobody reads what travels behind it
 	case *pgproto3.Parse:
 		if strings.HasPrefix(is.Name, "gathered_") {
 			g.parsed[is.Name] = is.Query
 		}
 	case *pgproto3.Bind:
 		if sql, ok := g.parsed[is.PreparedStatement]; ok {
+			if begin := strings.HasPrefix(sql, "BEGIN "); begin || sql == "COMMIT" {
+				g.snapshot[m.Link] = begin
+				g.gathered[sql[:6]]++
+
+				break
+			}
 			_, name, _ := strings.Cut(sql, "-- name: ")
 			name, kind, _ := strings.Cut(name, " ")
 			g.gathered[name]++
-			if g.inTx[m.Link] || !dbtx.Reads(&dbgen.Metadata, sql) || !strings.HasPrefix(kind, ":one\n") {
+			if g.inTx[m.Link] || !dbtx.Reads(&dbgen.Metadata, sql) || !g.snapshot[m.Link] && !strings.HasPrefix(kind, ":one\n") {
 				g.wrong = append(g.wrong, sql)
 			}
 		}
@@ -298,6 +305,127 @@ func TestWithPipelining(t *testing.T) {
 		require.Error(t, results.Close())
 		require.Equal(t, bad, served)
 	})
+	t.Run("GathersSnapshots", func(t *testing.T) {
+		t.Parallel()
+		g := newGathering(t)
+		a := newPaper(t, g.store, "A")
+		articles := newArticles(t, g.store, a, 3)
+		snapshot := func(ctx context.Context, id, n int64) (err error) {
+			var paper testdb.Paper
+			var of []testdb.Article
+			var inverted int64
+			if err = testdb.Store(g.store).Snapshot(ctx,
+				func(db dbtx.DBTX) (err error) {
+					paper, err = dbgen.New(db).GetPaper(ctx, id)
+
+					return err
+				},
+				func(db dbtx.DBTX) (err error) {
+					of, err = dbgen.New(db).ListArticlesOfPapers(ctx, []int64{id})
+
+					return err
+				},
+				func(db dbtx.DBTX) error { return db.QueryRow(ctx, inverse, n).Scan(&inverted) },
+			); err == nil && (paper != a || len(of) != len(articles) || inverted != 100/n) {
+				err = fmt.Errorf("%v with %d articles and %d", paper, len(of), inverted)
+			}
+
+			return err
+		}
+		require.NoError(t, snapshot(t.Context(), a.ID, 1))
+		require.Zero(t, g.count(""), "one that is alone has nothing to wait for")
+		defer g.company(t)()
+		const callers, bad, missing = 32, 7, 9
+		errs := dbtxtest.AtOnce(callers, func(i int) error {
+			switch i {
+			case missing:
+				return snapshot(t.Context(), 0, 1)
+			default:
+				return snapshot(t.Context(), a.ID, int64(i-bad))
+			}
+		})
+		for i, err := range errs {
+			switch i {
+			case bad:
+				require.EqualError(t, err, "select: a value makes the statement divide by zero; the server does not say which one")
+			case missing:
+				require.ErrorIs(t, err, testdb.ErrNotFound)
+			default:
+				require.NoError(t, err)
+			}
+		}
+		require.Positive(t, g.count("ListArticlesOfPapers"))
+		require.Equal(t, g.count("BEGIN "), g.count("COMMIT"))
+		require.Empty(t, g.wrong)
+
+		require.PanicsWithError(t, errOwn.Error(), func() {
+			_ = testdb.Store(g.store).Snapshot(t.Context(), func(db dbtx.DBTX) error {
+				return db.QueryRow(t.Context(), inverse, int64(1)).Scan(new(panicking))
+			})
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		release := g.lock(t, "articles")
+		done := make(chan error, 1)
+		go func() { done <- snapshot(ctx, a.ID, 1) }()
+		g.waits(t, 2) // the company and the snapshot
+		cancel()
+		err := <-done
+		require.ErrorIs(t, err, context.Canceled)
+		require.EqualError(t, err, "begin: context canceled")
+		release()
+		require.NoError(t, snapshot(t.Context(), a.ID, 1))
+	})
+	t.Run("LetsAReadWaitForTheLookUpBehindIt", func(t *testing.T) {
+		t.Parallel()
+		g := newGatheringOf(t, "32") // a read that waits keeps its connection
+		dbtx.SetPatience(testdb.Store(g.store), 50*time.Millisecond)
+		var mu sync.Mutex
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		require.Equal(t, make([]error, 16), dbtxtest.AtOnce(16, func(i int) (err error) {
+			for round := 0; round < 20 && err == nil; round++ {
+				if i%4 == 0 {
+					mu.Lock()
+					_, err = invert(ctx, g.store, 1)
+					mu.Unlock()
+
+					continue
+				}
+				err = testdb.Store(g.store).Snapshot(ctx, func(db dbtx.DBTX) error {
+					mu.Lock()
+					defer mu.Unlock()
+
+					return db.QueryRow(ctx, inverse, int64(1)).Scan(new(int64))
+				})
+			}
+
+			return err
+		}))
+		require.Positive(t, g.count("BEGIN "))
+	})
+	t.Run("KeepsSnapshotsToOneMoment", func(t *testing.T) {
+		t.Parallel()
+		dbtest.Full(t)
+		g := newGathering(t)
+		var first, second int
+		count, _ := counts(t.Context(), &first)
+		_, await := counts(t.Context(), &second)
+		require.NoError(t, testdb.Store(g.store).Snapshot(t.Context(), count, await), "it is quick")
+		defer g.company(t)()
+		tx, err := g.direct.Begin(t.Context())
+		require.NoError(t, err)
+		defer func() { _ = tx.Rollback(t.Context()) }()
+		_, err = tx.Exec(t.Context(), "SELECT pg_advisory_xact_lock(9)")
+		require.NoError(t, err)
+		done := make(chan error, 1)
+		go func() { done <- testdb.Store(g.store).Snapshot(t.Context(), count, await) }()
+		g.waits(t, 2)
+		newPaper(t, testdb.New(tx), "A")
+		require.NoError(t, tx.Commit(t.Context()))
+		require.NoError(t, <-done)
+		require.Equal(t, []int{0, 0}, []int{first, second})
+		require.Equal(t, 1, g.count("BEGIN "))
+	})
 	t.Run("LetsACallerLeaveAndTheOthersStay", func(t *testing.T) {
 		t.Parallel()
 		dbtest.Full(t)
@@ -470,6 +598,9 @@ func gatheringOutlivesItsConnections(t *testing.T, rounds int) {
 			if found, err := store.GetPaper(t.Context(), b.ID); err != nil || found != b {
 				return fmt.Errorf("%v: %w", found, err)
 			}
+			if err := snapshotOf(t.Context(), store, b); err != nil {
+				return err
+			}
 		}
 
 		return nil
@@ -481,7 +612,7 @@ func gatheringOutlivesItsConnections(t *testing.T, rounds int) {
 func gatheringOutlivesItsLink(t *testing.T, rounds int) {
 	t.Helper()
 	g := newGathering(t)
-	a := newReader(t, g.store, "a@x")
+	a, b := newReader(t, g.store, "a@x"), newPaper(t, g.store, "A")
 	now := dbtxtest.EveryNth(97)
 	g.proxy.Set(func(m wireproxy.Message) wireproxy.Action {
 		g.rule(m)
@@ -499,11 +630,38 @@ func gatheringOutlivesItsLink(t *testing.T, rounds int) {
 			if found, err := g.store.GetReader(t.Context(), a.ID); err != nil || !reflect.DeepEqual(found, a) {
 				return fmt.Errorf("%v: %w", found, err)
 			}
+			if err := snapshotOf(t.Context(), g.store, b); err != nil {
+				return err
+			}
 		}
 
 		return nil
 	}))
 	g.proxy.Set(nil)
 	require.Positive(t, g.count("GetReader"))
+	require.Positive(t, g.count("BEGIN "))
 	require.Positive(t, g.proxy.Cuts())
+}
+
+// snapshotOf reads a paper and its articles, of which it has none, at one moment.
+func snapshotOf(ctx context.Context, store *testdb.Repo, want testdb.Paper) error {
+	var found testdb.Paper
+	var of []testdb.Article
+	err := store.Snapshot(ctx,
+		func(r *testdb.Repo) (err error) {
+			found, err = r.GetPaper(ctx, want.ID)
+
+			return err
+		},
+		func(r *testdb.Repo) (err error) {
+			of, err = r.ListArticlesOfPapers(ctx, []int64{want.ID})
+
+			return err
+		},
+	)
+	if err != nil || found != want || len(of) > 0 {
+		return fmt.Errorf("%v with %d articles: %w", found, len(of), err)
+	}
+
+	return nil
 }

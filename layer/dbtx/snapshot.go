@@ -45,6 +45,14 @@ func (r *Store) Snapshot(ctx context.Context, reads ...func(DBTX) error) error {
 	s := r.conn.session
 	begun := r.conn.inTx || s != nil && !s.conn.IsClosed() && s.conn.PgConn().TxStatus() != 'I' // by a BEGIN of the caller's own
 
+	if g := r.conn.gatherer; g != nil {
+		return g.snapshot(ctx, queries, reads, func() error { return r.snapshotAlone(ctx, queries, reads, begun) })
+	}
+
+	return r.snapshotAlone(ctx, queries, reads, begun)
+}
+
+func (r *Store) snapshotAlone(ctx context.Context, queries []noting, reads []func(DBTX) error, begun bool) error {
 	return r.again(ctx, func(out *outage) error { return r.conn.replay(ctx, queries, reads, begun, out) })
 }
 
@@ -131,6 +139,12 @@ func (c *conn) replay(
 			err = closed
 		}
 	}()
+
+	return replies(results, queries, reads, begun)
+}
+
+// replies has reads read the replies to the queries of a snapshot, and to its BEGIN.
+func replies(results pgx.BatchResults, queries []noting, reads []func(DBTX) error, begun bool) error {
 	if !begun {
 		if _, err := results.Exec(); err != nil {
 			return err

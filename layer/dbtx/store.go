@@ -121,19 +121,19 @@ func WithEcho(w io.Writer) Option {
 // panics about a connection that is made, acquired or released, nothing happens.
 func WithTracer(t pgx.QueryTracer) Option { return func(o *options) { o.tracer = t } }
 
-// WithPipelining gathers look-ups, the queries that only read and are ":one", of callers that run at the
-// same time: one round trip carries all that wait, over two to four connections of the pool. No query, result or error
-// changes. One caller's error or cancellation is not felt by another.
+// WithPipelining gathers look-ups and snapshots of callers that run at the same time: one round trip carries all that wait, over two to
+// four connections of the pool. A look-up is a ":one" query that only reads and locks no row. For snapshots see Store.Snapshot. No query,
+// result or error changes. One caller's error or cancellation does not affect another.
 //
-// It is for many goroutines that look things up by key. A caller that is alone sends its look-up as ever. So does one
-// whose statement has not yet been answered within 5 ms. A look-up that turns out slow holds up those that travel with
-// it, for 50 ms at most: then it is ended on the server, with its connection, and all of them are sent each by itself.
-// Its statement is not gathered for some time then, longer and longer, up to a minute.
+// It is for many goroutines that look things up by key. A caller that is alone sends its look-up as without the option. So does one whose
+// statement has not yet been answered within 5 ms. A look-up that turns out slow holds up those that travel with it for 50 ms at most. Then
+// it is ended on the server, with its connection, and all of them are sent each by itself. Its statement is not gathered for a while, a
+// minute at most.
 //
-// Writes, lists, what locks rows, and all that runs in a transaction are never gathered. The option does nothing where
-// connections keep no prepared statements (default_query_exec_mode), on a single connection, and over a pool with hooks
-// (PrepareConn, BeforeAcquire, AfterRelease), which may make a connection one caller's own. A tracer is told of a
-// look-up by another goroutine than the caller's, with the caller's context.
+// Writes, lists outside a snapshot, what locks rows, and all that runs in InTx are never gathered. The option does nothing where connections
+// keep no prepared statements (default_query_exec_mode), on a single connection, and over a pool with hooks (PrepareConn, BeforeAcquire,
+// AfterRelease), which may make a connection one caller's own. Another goroutine than the caller's tells the tracer of a look-up, with the
+// caller's context, and calls the reads of a snapshot, while the caller waits.
 func WithPipelining() Option { return func(o *options) { o.pipelining = true } }
 
 // WithUserMessages shows the messages that functions of the database raise for people. When a function raises an error
