@@ -202,6 +202,27 @@ func ExampleRepo_InTx() {
 	// 0 <nil>
 }
 
+func ExampleRepo_InTxWith() {
+	ctx := context.Background()
+	store, done := example(ctx)
+	defer done()
+	account, err := store.CreateAccount(ctx, repo.NewAccount{Email: "ada@example.com", PasswordHash: argon2id("x")})
+	if err != nil {
+		fmt.Println(err)
+	}
+	var purchases []repo.Purchase
+
+	opts := repo.TxOptions{Settings: repo.Settings{"app.user_id": account.ID, "statement_timeout": "2s"}}
+	err = store.InTxWith(ctx, opts, func(tx *repo.Repo) error {
+		purchases, err = tx.ListPurchases(ctx, account.ID, repo.Page{})
+
+		return err
+	})
+	fmt.Println(len(purchases), err)
+	// Output:
+	// 0 <nil>
+}
+
 func ExampleRepo_Snapshot() {
 	ctx := context.Background()
 	store, done := example(ctx)

@@ -79,6 +79,12 @@ func (r *Repo) InTxOptions(ctx context.Context, opts pgx.TxOptions, fn func(*Rep
 	return r.store.InTxOptions(ctx, opts, func(store *dbtx.Store) error { return fn(onStore(store)) })
 }
 
+// InTxWith is InTxOptions with settings for the transaction, which end with it: TxOptions{Settings: Settings{"app.user_id": "42"}}. They are
+// sent with BEGIN, in the same round trip. A setting that the server refuses is an *InvalidError. See dbtx.Store.InTxWith.
+func (r *Repo) InTxWith(ctx context.Context, opts TxOptions, fn func(*Repo) error) error {
+	return r.store.InTxWith(ctx, opts, func(store *dbtx.Store) error { return fn(onStore(store)) })
+}
+
 // Snapshot runs reads in one round trip, and all of them see the database at one moment. Each read is one query that only reads, with
 // the Repo that it is given, and is called twice: to find out the query, and to read the reply. So it does nothing but keep what the
 // query returns, and return its error. In a transaction that has begun, they see one moment only at REPEATABLE READ or SERIALIZABLE. See
@@ -105,6 +111,10 @@ type (
 	DB = dbtx.DB
 	// Option changes how a Repo behaves.
 	Option = dbtx.Option
+	// TxOptions are the options of InTxWith.
+	TxOptions = dbtx.TxOptions
+	// Settings are values for SET LOCAL, by the names of the settings.
+	Settings = dbtx.Settings
 	// Stats has the statistics of a pool.
 	Stats = dbtx.Stats
 	// InvalidError is input that was refused, with the field and the reason. errors.Is matches it with ErrInvalid.

@@ -15,10 +15,11 @@ import (
 // sent by itself if the tracer does not see statements in a batch, or if the connection is the caller's own: pgx closes it if an argument in a
 // batch does not fit. A COPY can't be in a batch either. But the question for the types of its columns can, so BEGIN goes with that.
 type opening struct {
-	conn  *pgx.Conn
-	opts  pgx.TxOptions
-	echo  *echo
-	alone bool // BEGIN is always sent by itself
+	c        *conn // of the store
+	conn     *pgx.Conn
+	opts     pgx.TxOptions
+	settings []setting // they are sent with BEGIN
+	alone    bool      // BEGIN is always sent by itself
 
 	tx   pgx.Tx // nil until it has begun
 	err  error  // why it could not begin
@@ -39,21 +40,25 @@ func (o *opening) begin(ctx context.Context) error {
 	case ctx.Err() != nil: // pgx closes the connection when BEGIN fails
 		return ctx.Err()
 	}
-	start := o.echo.start()
+	start := o.c.echo.start()
 	tx, err := o.conn.BeginTx(ctx, o.opts)
 	if err == nil && o.conn.PgConn().TxStatus() != 'T' {
 		_ = o.conn.Close(ctx)
 		err = outOfStepError{unsent: true}
 	}
+	if err = o.begun(ctx, start, tx, err); err != nil {
+		return err
+	}
+	o.err = o.c.set(ctx, tx, o.settings)
 
-	return o.begun(ctx, start, tx, err)
+	return o.err
 }
 
 // begun notes how BEGIN went, and returns its error. If it was not sent because the context of its call had ended, a
 // later call may send it.
 func (o *opening) begun(ctx context.Context, start time.Time, tx pgx.Tx, err error) error {
 	err = misread(ctx, o.conn, err)
-	o.echo.statement(ctx, start, beginSQL(o.opts), nil, 0, err)
+	o.c.echo.statement(ctx, start, beginSQL(o.opts), nil, 0, err)
 	switch {
 	case err == nil:
 		o.tx = tx
@@ -64,15 +69,18 @@ func (o *opening) begun(ctx context.Context, start time.Time, tx pgx.Tx, err err
 	return err
 }
 
-// first sends BEGIN and statements in one go, and returns their results. It returns nil if it has sent BEGIN by itself: the caller sends the
+// first sends BEGIN, the settings and statements in one go, and returns the results of the statements. It returns nil if it has sent BEGIN by itself: the caller sends the
 // statements then.
 func (o *opening) first(ctx context.Context, statements ...*pgx.QueuedQuery) (pgx.BatchResults, error) {
 	if o.tx != nil || o.err != nil || o.done || o.alone || ctx.Err() != nil || o.conn.PgConn().TxStatus() != 'I' || otherMode(statements) {
 		return nil, o.begin(ctx)
 	}
-	start := o.echo.start()
+	start := o.c.echo.start()
 	b := &pgx.Batch{}
 	b.BeginTx(o.opts)
+	for _, s := range o.settings {
+		b.Queue(setSQL, s.args()...)
+	}
 	b.QueuedQueries = append(b.QueuedQueries, statements...)
 	results := o.conn.SendBatch(ctx, b)
 	tag, err := results.Exec()
@@ -88,6 +96,13 @@ func (o *opening) first(ctx context.Context, statements ...*pgx.QueuedQuery) (pg
 	}
 	if err = o.begun(ctx, start, results.Tx(), err); err != nil {
 		return nil, err
+	}
+	for _, s := range o.settings {
+		if o.err = o.c.isSet(ctx, start, o.conn, s, results.Exec); o.err != nil {
+			_ = results.Close()
+
+			return nil, o.err
+		}
 	}
 
 	return results, nil

@@ -23,25 +23,27 @@ import (
 var transactions = map[string]struct {
 	statements int // the paper's included
 	alone      bool
+	settings   testdb.Settings
 	do         func(ctx context.Context, tx *testdb.Repo, paper string) error
 }{
-	"nothing": {0, false, func(context.Context, *testdb.Repo, string) error { return nil }},
-	"a write": {1, false, addPaper},
-	"a read, then a write": {2, false, func(ctx context.Context, tx *testdb.Repo, name string) error {
+	"nothing":              {0, false, nil, func(context.Context, *testdb.Repo, string) error { return nil }},
+	"a write":              {1, false, nil, addPaper},
+	"settings and a write": {1, false, testdb.Settings{userSetting: "a", "work_mem": "8MB"}, addPaper},
+	"a read, then a write": {2, false, nil, func(ctx context.Context, tx *testdb.Repo, name string) error {
 		if _, err := tx.GetReaderByEmail(ctx, "buyer@x"); err != nil {
 			return err
 		}
 
 		return addPaper(ctx, tx, name)
 	}},
-	"a list, then a write": {2, false, func(ctx context.Context, tx *testdb.Repo, name string) error {
+	"a list, then a write": {2, false, nil, func(ctx context.Context, tx *testdb.Repo, name string) error {
 		if _, err := tx.ListPapers(ctx, 3); err != nil {
 			return err
 		}
 
 		return addPaper(ctx, tx, name)
 	}},
-	"a batch, then a write": {2, false, func(ctx context.Context, tx *testdb.Repo, name string) error {
+	"a batch, then a write": {2, false, nil, func(ctx context.Context, tx *testdb.Repo, name string) error {
 		b := &pgx.Batch{}
 		b.Queue("SELECT 1")
 		b.Queue("SELECT 2")
@@ -51,7 +53,7 @@ var transactions = map[string]struct {
 
 		return addPaper(ctx, tx, name)
 	}},
-	"a savepoint": {3, true, func(ctx context.Context, tx *testdb.Repo, name string) error {
+	"a savepoint": {3, true, nil, func(ctx context.Context, tx *testdb.Repo, name string) error {
 		return tx.InTx(ctx, func(tx *testdb.Repo) error { return addPaper(ctx, tx, name) })
 	}},
 }
@@ -85,7 +87,9 @@ func TestStore_InTx_SendsBeginWithTheFirstStatement(t *testing.T) {
 	}
 	for name, tx := range transactions {
 		inTx := func() error {
-			return store.InTx(t.Context(), func(r *testdb.Repo) error { return tx.do(t.Context(), r, testdb.NewID()) })
+			opts := testdb.TxOptions{Settings: tx.settings}
+
+			return store.InTxWith(t.Context(), opts, func(r *testdb.Repo) error { return tx.do(t.Context(), r, testdb.NewID()) })
 		}
 		require.NoError(t, inTx(), "its statements are prepared")
 		want := int64(tx.statements) + 1
@@ -234,7 +238,9 @@ func TestSoak_InTxOutlivesItsLinkAtEveryMessage(t *testing.T) {
 					dbtxtest.Forget(t, pool)
 					id := testdb.NewID()
 					broken, runs, err := call(func(ctx context.Context) error {
-						return store.InTx(ctx, func(r *testdb.Repo) error { return tx.do(ctx, r, id) })
+						opts := testdb.TxOptions{Settings: tx.settings}
+
+						return store.InTxWith(ctx, opts, func(r *testdb.Repo) error { return tx.do(ctx, r, id) })
 					})
 					kind := dbtxtest.KindOf(err)
 					require.NotEqual(t, "untyped", kind, "%s at message %d: %v", fault, at, err)

@@ -230,7 +230,10 @@ func (s *session) typed(ctx context.Context, k *catalogue, op string, err error,
 // the server may have kept.
 func (k *catalogue) typed(ctx context.Context, op string, err error, sql string, written bool) error {
 	var ended *endedError
+	var refused settingError
 	switch {
+	case errors.As(err, &refused):
+		return refused.InvalidError
 	case errors.As(err, &ended):
 		return &opError{op: op, errs: []error{ended.cause}, text: ended.Error()}
 	case concurrent(err):

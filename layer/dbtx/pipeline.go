@@ -178,7 +178,7 @@ func (g *gatherer) snapshot(ctx context.Context, queries []noting, reads []func(
 			return f.snapshot(cl, statements, queries, reads)
 		}})
 		if left, ok := err.(leftError); ok { //nolint:errorlint // it is never wrapped
-			return g.conn.known.typed(ctx, "begin", left, beginSnapshot, false)
+			return g.conn.known.typed(ctx, opBegin, left, beginSnapshot, false)
 		}
 		if err != errUnanswered { //nolint:errorlint // it is never wrapped
 			return err

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"musicstore/layer/settings"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -37,18 +39,32 @@ func (r *Store) InTx(ctx context.Context, fn func(*Store) error) error {
 // it has begun.
 // https://www.postgresql.org/docs/current/transaction-iso.html
 func (r *Store) InTxOptions(ctx context.Context, opts pgx.TxOptions, fn func(*Store) error) error {
+	return r.InTxWith(ctx, TxOptions{TxOptions: opts}, fn)
+}
+
+// InTxWith is InTxOptions with settings for the transaction. They are sent with BEGIN, in the same round trip, and set again if fn runs again.
+// Where BEGIN is sent by itself, each setting takes a round trip of its own. If fn sends nothing, nothing is set.
+//
+// A name or a value that can't be set is an *InvalidError, with the setting's name as its Field. The server finds most of them, when fn sends
+// its first statement: that statement returns the error, and nothing of the transaction is kept. What the store itself depends on can't be
+// set: client_encoding, DateStyle, session_replication_role and standard_conforming_strings.
+func (r *Store) InTxWith(ctx context.Context, opts TxOptions, fn func(*Store) error) error {
 	if r.reads {
 		return errRead
 	}
+	list, err := opts.Settings.sorted()
+	if err != nil {
+		return err
+	}
 	if r.conn.inTx {
-		if opts != (pgx.TxOptions{}) {
-			return &InvalidError{Op: "begin", Field: "options", Reason: "the transaction has begun already"}
+		if opts.TxOptions != (pgx.TxOptions{}) || len(list) > 0 {
+			return &InvalidError{Op: opBegin, Field: "options", Reason: "the transaction has begun already"}
 		}
 
-		return r.attempt(ctx, opts, fn, &outage{})
+		return r.attempt(ctx, opts.TxOptions, nil, fn, &outage{})
 	}
 
-	return r.again(ctx, func(out *outage) error { return r.attempt(ctx, opts, fn, out) })
+	return r.again(ctx, func(out *outage) error { return r.attempt(ctx, opts.TxOptions, list, fn, out) })
 }
 
 // again makes attempts at a transaction until one succeeds or another is no use.
@@ -109,8 +125,8 @@ type transaction struct {
 }
 
 // attempt runs fn in one transaction, or at one savepoint.
-func (r *Store) attempt(ctx context.Context, opts pgx.TxOptions, fn func(*Store) error, out *outage) error {
-	t, err := r.begin(ctx, opts, out)
+func (r *Store) attempt(ctx context.Context, opts pgx.TxOptions, list []setting, fn func(*Store) error, out *outage) error {
+	t, err := r.begin(ctx, opts, list, out)
 	if err != nil {
 		return err
 	}
@@ -129,7 +145,7 @@ func (r *Store) attempt(ctx context.Context, opts pgx.TxOptions, fn func(*Store)
 	return t.commit(ctx)
 }
 
-func (r *Store) begin(ctx context.Context, opts pgx.TxOptions, out *outage) (t *transaction, err error) {
+func (r *Store) begin(ctx context.Context, opts pgx.TxOptions, list []setting, out *outage) (t *transaction, err error) {
 	cl := call{c: &r.conn, ctx: ctx, sql: "BEGIN", outage: *out}
 	defer func() { cl.done(err) }()
 	sql := "SAVEPOINT"
@@ -138,7 +154,7 @@ func (r *Store) begin(ctx context.Context, opts pgx.TxOptions, out *outage) (t *
 		return nil, err // it has its type
 	}
 	if conn, ok := cl.db.(*pgx.Conn); ok && err == nil {
-		t.tx = &opening{conn: conn, opts: opts, echo: r.conn.echo, alone: r.opts.alone || r.conn.pool == nil}
+		t.tx = &opening{c: &r.conn, conn: conn, opts: opts, settings: list, alone: r.opts.alone || r.conn.pool == nil}
 	} else {
 		if err == nil {
 			if b, ok := cl.db.(beginner); ok {
@@ -153,6 +169,11 @@ func (r *Store) begin(ctx context.Context, opts pgx.TxOptions, out *outage) (t *
 			err = outOfStepError{unsent: true}
 		}
 		r.conn.echo.statement(ctx, cl.start, sql, nil, 0, err)
+		if err == nil {
+			if err = r.conn.set(ctx, t.tx, list); err != nil {
+				_ = settings.Rollback(ctx, t.tx)
+			}
+		}
 	}
 	if err != nil {
 		cl.done(err)

@@ -96,6 +96,17 @@ func CheckEncoding(have string) error {
 	return nil
 }
 
+// Fixed says whether a setting, whose name is in any case, has to stay as it is when a session has begun.
+func Fixed(name string) bool {
+	for _, fixed := range []string{clientEncoding, conforming, dateStyle, replicationRole} {
+		if strings.EqualFold(name, fixed) {
+			return true
+		}
+	}
+
+	return false
+}
+
 // MayBeSuperuser says whether the session has the rights of a superuser, or does not report it.
 func MayBeSuperuser(conn *pgconn.PgConn) bool { return conn.ParameterStatus(superuserStatus) != "off" }
 
