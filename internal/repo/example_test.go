@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +26,7 @@ import (
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
 	"musicstore/internal/schema"
+	"musicstore/layer/dbtx"
 )
 
 // example opens a store on a new database that has the schema, and returns what closes it. In a program that is
@@ -309,6 +311,77 @@ func ExampleWithEcho() {
 	// Output:
 	// GetPurchase | SELECT id, account_id, album_id, payment_ref, description, amount_paid_cents, created_at FROM purchases WHERE id = $1 | id=7
 	// get purchase: not found
+}
+
+func ExampleWithLogger() {
+	ctx := context.Background()
+	databaseURL, drop := dbtest.ExampleURL()
+	defer drop()
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey || a.Key == "duration" { // which differ
+				return slog.Attr{}
+			}
+
+			return a
+		},
+	}))
+
+	// Slow and failed statements are logged in production, and all others at Debug.
+	store, err := repo.Open(ctx, databaseURL, repo.WithLogger(logger), repo.WithSlowStatements(200*time.Millisecond))
+	if err != nil {
+		fmt.Println(err)
+
+		return
+	}
+	defer store.Close()
+
+	_, err = store.GetAccountByEmail(ctx, "ada@example.com") // there is no table yet
+	fmt.Println(err)
+	// Output:
+	// level=ERROR msg="statement failed" query=GetAccountByEmail rows=0 error="ERROR: relation \"accounts\" does not exist (SQLSTATE 42P01)"
+	// get account by email: ERROR: relation "accounts" does not exist (SQLSTATE 42P01)
+}
+
+func ExampleWithMetrics() {
+	ctx := context.Background()
+	databaseURL, drop := dbtest.ExampleURL()
+	defer drop()
+	mux := http.NewServeMux()
+
+	metrics := dbtx.NewMetrics()
+	store, err := repo.Open(ctx, databaseURL, repo.WithMetrics(metrics))
+	if err != nil {
+		fmt.Println(err)
+
+		return
+	}
+	defer store.Close()
+
+	// For Prometheus.
+	mux.HandleFunc("/metrics", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", dbtx.MetricsContentType)
+		_, _ = metrics.WriteTo(w)
+	})
+	// For expvar: it is at /debug/vars of http.DefaultServeMux then.
+	expvar.Publish("statements", metrics)
+
+	if _, err := schema.Bootstrap(ctx, store.DB()); err != nil {
+		fmt.Println(err)
+	}
+	_, err = store.GetAccountByEmail(ctx, "ada@example.com")
+	fmt.Println(err)
+	answer := httptest.NewRecorder()
+	mux.ServeHTTP(answer, httptest.NewRequestWithContext(ctx, http.MethodGet, "/metrics", nil))
+	for line := range strings.Lines(answer.Body.String()) {
+		if strings.Contains(line, "_count") || strings.Contains(line, "_errors_total{") {
+			fmt.Print(line)
+		}
+	}
+	// Output:
+	// get account by email: not found
+	// store_statement_duration_seconds_count{query="GetAccountByEmail"} 1
+	// store_statement_errors_total{query="GetAccountByEmail"} 0
 }
 
 func ExampleWithPipelining() {

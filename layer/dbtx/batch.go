@@ -29,7 +29,7 @@ func (b *batch) Exec() (pgconn.CommandTag, error) {
 	cl := b.next()
 	tag, err := b.BatchResults.Exec()
 	err = cl.inStep(tag, err)
-	b.c.echo.statement(b.ctx, cl.start, cl.sql, cl.args, tag.RowsAffected(), err)
+	b.c.observer.statement(b.ctx, cl.start, cl.sql, cl.args, tag.RowsAffected(), err)
 	if err != nil {
 		return tag, cl.fail(err)
 	}
@@ -42,7 +42,7 @@ func (b *batch) Query() (pgx.Rows, error) {
 	rs, err := b.BatchResults.Query()
 	if err != nil {
 		err = cl.inStep(pgconn.CommandTag{}, err)
-		b.c.echo.statement(b.ctx, cl.start, cl.sql, cl.args, 0, err)
+		b.c.observer.statement(b.ctx, cl.start, cl.sql, cl.args, 0, err)
 
 		return nil, cl.fail(err)
 	}
@@ -69,7 +69,7 @@ func (b *batch) Close() (err error) {
 	b.done(err)
 	for len(b.queued) > 0 {
 		cl := b.next()
-		b.c.echo.statement(b.ctx, cl.start, cl.sql, cl.args, 0, err)
+		b.c.observer.statement(b.ctx, cl.start, cl.sql, cl.args, 0, err)
 	}
 	if err != nil {
 		cl := b.next()

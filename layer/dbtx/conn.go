@@ -28,13 +28,13 @@ import (
 //   - a statement is tried again after a lost connection, where that is safe;
 //   - errors get their types;
 //   - times are read in UTC;
-//   - the echo prints each statement.
+//   - the observer is told of each statement.
 type conn struct {
 	db       DB
 	pool     *pgxpool.Pool // db, if it is a pool: another try gets another connection
 	session  *session      // of db, if it is a transaction or a connection
 	inTx     bool          // db is a transaction: only the closure as a whole can be tried again
-	echo     *echo
+	observer *observer
 	guard    *guard
 	known    *catalogue
 	defaults *defaults
@@ -60,7 +60,7 @@ func (c *conn) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comman
 			err = cl.inStep(tag, err)
 			cl.done(err)
 		}
-		c.echo.statement(ctx, cl.start, sql, args, tag.RowsAffected(), err)
+		c.observer.statement(ctx, cl.start, sql, args, tag.RowsAffected(), err)
 		if err == nil {
 			return tag, nil
 		}
@@ -90,7 +90,7 @@ func (c *conn) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	case r.err != nil:
 		r.refused = true
 	case c.gatherer != nil:
-		r.gathered, r.try, r.start = true, 1, c.echo.start()
+		r.gathered, r.try, r.start = true, 1, c.observer.start()
 	default:
 		r.send()
 	}
@@ -148,7 +148,7 @@ func (cl *call) copyFrom(src *checkedSource) (n int64, err error) {
 	}
 	n, err = cl.db.CopyFrom(cl.ctx, src.table, src.columns, src)
 	err = misread(cl.ctx, src.conn, err)
-	cl.c.echo.statement(cl.ctx, cl.start, cl.sql, nil, n, err)
+	cl.c.observer.statement(cl.ctx, cl.start, cl.sql, nil, n, err)
 
 	return n, err
 }
@@ -332,7 +332,7 @@ func (o *outage) acquire(ctx context.Context, pool *pgxpool.Pool) (conn *pgxpool
 // begin begins a try. It gets the connection for the statement.
 func (cl *call) begin() (err error) {
 	cl.try++
-	cl.start = cl.c.echo.start()
+	cl.start = cl.c.observer.start()
 	cl.db, cl.dead, cl.unread = nil, false, false
 	switch c := cl.c; {
 	case c.pool != nil:

@@ -22,31 +22,13 @@ func newEcho(w io.Writer, known *catalogue) *echo {
 	return &echo{w: w, known: known, turn: make(chan struct{}, 1)}
 }
 
-func (e *echo) start() time.Time {
-	if e == nil {
-		return time.Time{}
-	}
-
-	return time.Now()
-}
-
-// row is statement for one row or, with an error, none.
-func (e *echo) row(ctx context.Context, start time.Time, sql string, args []any, err error) {
-	n := int64(1)
-	if err != nil {
-		n = 0
-	}
-	e.statement(ctx, start, sql, args, n, err)
-}
-
 // statement prints one line:
 //
 //	GetReader | SELECT … WHERE id = $1 | id="3f…" | 1 row | 214µs
-func (e *echo) statement(ctx context.Context, start time.Time, sql string, args []any, n int64, err error) {
+func (e *echo) statement(ctx context.Context, took time.Duration, sql string, args []any, n int64, err error) {
 	if e == nil {
 		return
 	}
-	took := time.Since(start).Round(time.Microsecond)
 	var b strings.Builder
 	if name := Name(sql); name != "" {
 		b.WriteString(name + " | ")
@@ -63,7 +45,7 @@ func (e *echo) statement(ctx context.Context, start time.Time, sql string, args 
 	if n == 1 {
 		rows = "row"
 	}
-	fmt.Fprintf(&b, " | %d %s | %s", n, rows, took)
+	fmt.Fprintf(&b, " | %d %s | %s", n, rows, took.Round(time.Microsecond))
 	if err != nil {
 		b.WriteString(" | " + e.known.reason(err, sql))
 	}

@@ -40,7 +40,7 @@ func (o *opening) begin(ctx context.Context) error {
 	case ctx.Err() != nil: // pgx closes the connection when BEGIN fails
 		return ctx.Err()
 	}
-	start := o.c.echo.start()
+	start := o.c.observer.start()
 	tx, err := o.conn.BeginTx(ctx, o.opts)
 	if err == nil && o.conn.PgConn().TxStatus() != 'T' {
 		_ = o.conn.Close(ctx)
@@ -58,7 +58,7 @@ func (o *opening) begin(ctx context.Context) error {
 // later call may send it.
 func (o *opening) begun(ctx context.Context, start time.Time, tx pgx.Tx, err error) error {
 	err = misread(ctx, o.conn, err)
-	o.c.echo.statement(ctx, start, beginSQL(o.opts), nil, 0, err)
+	o.c.observer.statement(ctx, start, beginSQL(o.opts), nil, 0, err)
 	switch {
 	case err == nil:
 		o.tx = tx
@@ -75,7 +75,7 @@ func (o *opening) first(ctx context.Context, statements ...*pgx.QueuedQuery) (pg
 	if o.tx != nil || o.err != nil || o.done || o.alone || ctx.Err() != nil || o.conn.PgConn().TxStatus() != 'I' || otherMode(statements) {
 		return nil, o.begin(ctx)
 	}
-	start := o.c.echo.start()
+	start := o.c.observer.start()
 	b := &pgx.Batch{}
 	b.BeginTx(o.opts)
 	for _, s := range o.settings {

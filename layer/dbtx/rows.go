@@ -45,7 +45,7 @@ func (r *row) Scan(dest ...any) error {
 		} else {
 			err = r.scan(dest)
 		}
-		r.c.echo.row(r.ctx, r.start, r.sql, r.args, err)
+		r.c.observer.row(r.ctx, r.start, r.sql, r.args, err)
 		if err == nil {
 			inUTC(dest)
 
@@ -124,7 +124,7 @@ func (r *rows) send() error {
 		if err == nil {
 			return nil
 		}
-		r.c.echo.statement(r.ctx, r.start, r.sql, r.args, 0, err)
+		r.c.observer.statement(r.ctx, r.start, r.sql, r.args, 0, err)
 		if !r.again(err) {
 			r.closed = true
 			r.err = r.fail(err)
@@ -170,7 +170,7 @@ func (r *rows) Next() bool {
 
 			return false
 		}
-		r.c.echo.statement(r.ctx, r.start, r.sql, r.args, r.read, err)
+		r.c.observer.statement(r.ctx, r.start, r.sql, r.args, r.read, err)
 		if r.read > r.shown {
 			r.shown, r.was = r.read, r.hash
 		}
@@ -247,7 +247,7 @@ func (r *rows) Close() {
 	err := r.end()
 	if !r.closed {
 		r.closed = true
-		r.c.echo.statement(r.ctx, r.start, r.sql, r.args, r.read, err)
+		r.c.observer.statement(r.ctx, r.start, r.sql, r.args, r.read, err)
 	}
 }
 

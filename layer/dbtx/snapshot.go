@@ -266,5 +266,5 @@ func (cl *call) endSnapshot() {
 	defer cancel()
 	start := time.Now()
 	err := conn.PgConn().Exec(ctx, "ROLLBACK").Close()
-	cl.c.echo.statement(cl.ctx, start, "ROLLBACK", nil, 0, err)
+	cl.c.observer.statement(cl.ctx, start, "ROLLBACK", nil, 0, err)
 }

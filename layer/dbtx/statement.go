@@ -17,6 +17,12 @@ func StatementName(sql string) string {
 	if name := Name(sql); name != "" {
 		return name
 	}
+
+	return firstWord(sql)
+}
+
+// firstWord is the first word of a statement without a name, in upper case.
+func firstWord(sql string) string {
 	word, _, _ := strings.Cut(oneLine(commentLine.ReplaceAllString(sql, "")), " ")
 
 	return strings.ToUpper(word)

@@ -62,11 +62,12 @@ type Store struct {
 type options struct {
 	defaults
 
-	sql    *Metadata
-	echo   *echo
-	tracer pgx.QueryTracer
-	alone  bool // BEGIN is sent by itself, because the tracer is not told of batches
-	guard  *guard
+	sql      *Metadata
+	observer observer
+	counts   *Metrics
+	tracer   pgx.QueryTracer
+	alone    bool // BEGIN is sent by itself, because the tracer is not told of batches
+	guard    *guard
 
 	ownClock     bool // now is WithClock's
 	values       map[any]any
@@ -107,9 +108,9 @@ func WithValue(key, value any) Option {
 // panics or blocks. The statement goes on.
 func WithEcho(w io.Writer) Option {
 	return func(o *options) {
-		o.echo = nil
+		o.observer.echo = nil
 		if w != nil {
-			o.echo = newEcho(w, o.sql.known())
+			o.observer.echo = newEcho(w, o.sql.known())
 		}
 	}
 }
@@ -321,10 +322,12 @@ func (r *Store) Refused(op string, of Sentinel) error { return r.conn.known.refu
 
 func newOptions(sql SQL, opts []Option) options {
 	o := options{sql: sql.Metadata}
+	o.observer = observer{known: o.sql.known(), slow: defaultSlow}
 	o.defaults = defaults{now: time.Now, newID: NewID, derivations: sql.Derivations}
 	for _, opt := range opts {
 		opt(&o)
 	}
+	o.observer.metrics = o.counts.recorder(o.observer.known)
 
 	return o
 }
@@ -364,7 +367,16 @@ func (o *options) conn(db DB) conn {
 	}
 
 	return conn{
-		db: db, known: o.sql.known(), defaults: &o.defaults, echo: o.echo, guard: o.guard, mode: o.mode,
+		db: db, known: o.sql.known(), defaults: &o.defaults, observer: o.observes(), guard: o.guard, mode: o.mode,
 		userMessages: o.userMessages,
 	}
+}
+
+// observes returns the observer; nil if there is nothing to tell it.
+func (o *options) observes() *observer {
+	if o.observer.echo == nil && o.observer.log == nil && o.observer.metrics == nil {
+		return nil
+	}
+
+	return &o.observer
 }

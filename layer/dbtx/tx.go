@@ -168,7 +168,7 @@ func (r *Store) begin(ctx context.Context, opts pgx.TxOptions, list []setting, o
 			_ = t.tx.Conn().Close(ctx)
 			err = outOfStepError{unsent: true}
 		}
-		r.conn.echo.statement(ctx, cl.start, sql, nil, 0, err)
+		r.conn.observer.statement(ctx, cl.start, sql, nil, 0, err)
 		if err == nil {
 			if err = r.conn.set(ctx, t.tx, list); err != nil {
 				_ = settings.Rollback(ctx, t.tx)
@@ -232,7 +232,7 @@ func (t *transaction) commit(ctx context.Context) error {
 		return &opError{op: op, errs: []error{pgx.ErrTxCommitRollback}, text: rolledBack}
 	}
 	t.done = true
-	start := t.r.conn.echo.start()
+	start := t.r.conn.observer.start()
 	err := misread(ctx, t.s.conn, t.tx.Commit(ctx))
 	if err == nil && sent && t.s.conn.PgConn().TxStatus() != 'I' {
 		_ = t.s.conn.Close(ctx)
@@ -240,7 +240,7 @@ func (t *transaction) commit(ctx context.Context) error {
 	}
 	t.s.leave(ctx, err)
 	t.release()
-	t.r.conn.echo.statement(ctx, start, t.r.verb("COMMIT", "RELEASE SAVEPOINT"), nil, 0, err)
+	t.r.conn.observer.statement(ctx, start, t.r.verb("COMMIT", "RELEASE SAVEPOINT"), nil, 0, err)
 	switch {
 	case err == nil:
 		return nil
@@ -305,9 +305,9 @@ func (t *transaction) rollback(ctx context.Context) {
 
 		return
 	}
-	start := t.r.conn.echo.start()
+	start := t.r.conn.observer.start()
 	err := t.tx.Rollback(ctx)
-	t.r.conn.echo.statement(ctx, start, t.r.verb("ROLLBACK", "ROLLBACK TO SAVEPOINT"), nil, 0, err)
+	t.r.conn.observer.statement(ctx, start, t.r.verb("ROLLBACK", "ROLLBACK TO SAVEPOINT"), nil, 0, err)
 }
 
 // release gives the connection back. A second call does nothing.

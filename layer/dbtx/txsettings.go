@@ -94,7 +94,7 @@ func (s setting) failed(k *catalogue, err error) error {
 // set sends the settings of a transaction that has begun, each by itself.
 func (c *conn) set(ctx context.Context, tx pgx.Tx, list []setting) error {
 	for _, s := range list {
-		if err := c.isSet(ctx, c.echo.start(), tx.Conn(), s, func() (pgconn.CommandTag, error) {
+		if err := c.isSet(ctx, c.observer.start(), tx.Conn(), s, func() (pgconn.CommandTag, error) {
 			return tx.Exec(ctx, setSQL, c.toSend(s.args())...)
 		}); err != nil {
 			return err
@@ -111,7 +111,7 @@ func (c *conn) isSet(ctx context.Context, start time.Time, conn *pgx.Conn, s set
 		_ = conn.Close(ctx)
 		err = outOfStepError{unsent: true}
 	}
-	c.echo.statement(ctx, start, setSQL, s.args(), tag.RowsAffected(), err)
+	c.observer.statement(ctx, start, setSQL, s.args(), tag.RowsAffected(), err)
 	if err != nil {
 		return s.failed(c.known, misread(ctx, conn, err))
 	}

@@ -5,6 +5,7 @@ package testdb
 import (
 	"context"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -178,6 +179,16 @@ func WithIDs(newID func() string) Option { return dbtx.WithIDs(newID) }
 // WithEcho prints every statement to w, a line each: the query's name, the SQL, the arguments, how many rows, how long, and the error
 // if any. Secrets and personal data are not shown. A nil w is no echo. See dbtx.WithEcho.
 func WithEcho(w io.Writer) Option { return dbtx.WithEcho(w) }
+
+// WithLogger logs every statement to l: at Debug, at Warn if it is slow, and at Error if it failed through no fault of its caller. No argument
+// and no value is logged. A nil l is no logger. See dbtx.WithLogger.
+func WithLogger(l *slog.Logger) Option { return dbtx.WithLogger(l) }
+
+// WithSlowStatements says from which duration on WithLogger logs a statement as slow: one second without it, never with 0.
+func WithSlowStatements(least time.Duration) Option { return dbtx.WithSlowStatements(least) }
+
+// WithMetrics has m, which dbtx.NewMetrics makes, count the statements and how long they took, by the names of the queries. See dbtx.Metrics.
+func WithMetrics(m *dbtx.Metrics) Option { return dbtx.WithMetrics(m) }
 
 // WithTracer has pgx report to t, which may implement its other tracer interfaces too; otelpgx does. It is for Open: New panics. Set the
 // tracer of a pool of your own in its configuration. See dbtx.WithTracer.
