@@ -27,6 +27,7 @@ type app struct {
 	in          io.Reader
 	out, err    io.Writer
 	databaseURL string
+	kept        string // the data folder of the private server, if that is used
 	echo        bool
 	json        bool
 	timeout     time.Duration
@@ -148,7 +149,8 @@ func (a *app) withStore(ctx context.Context, fn func(*repo.Repo) error) (err err
 		defer func() {
 			err = errors.Join(err, within(ctx, server.Stop))
 		}()
-		_, _ = fmt.Fprintf(a.err, "No DATABASE_URL: using the private PostgreSQL in %s\n", server.Dir())
+		_, _ = fmt.Fprintf(a.err, "No DATABASE_URL: using a private PostgreSQL %s, data in %s\n", server.Version(), server.Dir())
+		a.kept = server.Dir()
 		url = server.URL("postgres")
 	}
 	var opts []repo.Option

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"regexp"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -37,7 +38,7 @@ func (a *app) demoCommand() *cobra.Command {
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd.Context(), func(store *repo.Repo) error {
-				return demo{ctx: cmd.Context(), store: store, out: a.out}.tell()
+				return demo{ctx: cmd.Context(), store: store, out: a.out, kept: a.kept}.tell()
 			})
 		},
 	}
@@ -49,6 +50,7 @@ type demo struct {
 	ctx   context.Context //nolint:containedctx // of one command
 	store *repo.Repo
 	out   io.Writer
+	kept  string // the data folder of the private server, if that is used
 }
 
 func (d demo) tell() error {
@@ -79,6 +81,9 @@ What next?
   go run ./cmd/musicstore help                  see the other commands
   db/schema, db/queries, then make generate     add tables and queries
   README.md                                     use the store from Go`)
+	if d.kept != "" {
+		d.sayf("\nThe data is kept. To begin again with an empty database:\n  rm -rf %s", shellWord(d.kept))
+	}
 
 	return nil
 }
@@ -97,6 +102,17 @@ func (d demo) sayf(format string, args ...any) {
 	}
 	_, _ = fmt.Fprintf(d.out, format+"\n", args...)
 }
+
+// shellWord quotes a word for a shell, if it has a character that a shell does not take as it is.
+func shellWord(word string) string {
+	if plainWord.MatchString(word) {
+		return word
+	}
+
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+var plainWord = regexp.MustCompile(`^[\w/.+@=:-]+$`)
 
 func (d demo) chapter(title string) {
 	d.sayf("\n%s\n%s", title, strings.Repeat("─", len([]rune(title))))
@@ -128,7 +144,7 @@ func (d demo) showCatalog() ([]repo.AlbumWithTracks, error) {
 	})
 	switch {
 	case errors.Is(err, repo.ErrUnique):
-		d.sayf("The catalogue exists already, so nothing was imported: %v.", err)
+		d.sayf("Some of these albums exist already, as after an earlier run. An import adds all or none, so this one added none.")
 	case err != nil:
 		return nil, err
 	default:
@@ -138,7 +154,8 @@ func (d demo) showCatalog() ([]repo.AlbumWithTracks, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.sayf("The albums on sale, newest first. Two statements read them all, with their tracks:\n")
+	d.sayf("Here are the albums on sale, newest first. One album of the catalogue is not published, so it is not in the list.\n" +
+		"Two statements read all albums and their tracks:\n")
 	t := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
 	for _, a := range albums {
 		var length time.Duration
@@ -191,7 +208,7 @@ func (d demo) signUp() (repo.Account, error) {
 	case !errors.Is(err, repo.ErrEmailTaken):
 		return repo.Account{}, err
 	}
-	d.sayf("%s is the same address, so the unique constraint refuses it: %v.", wide, err)
+	d.sayf("%s is the same address in full-width letters. The unique constraint refuses it: %v.", wide, err)
 
 	return d.store.ConfirmEmail(d.ctx, ada.ID)
 }
@@ -202,7 +219,7 @@ func (d demo) forgetPassword(ada repo.Account) error {
 	if err != nil {
 		return err
 	}
-	d.sayf("A password reset is open until %s. Its link has a token, of which the table keeps only a digest.",
+	d.sayf("A password reset is open until %s UTC. Its link has a token, of which the table keeps only a digest.",
 		reset.ExpiresAt.Format(time.TimeOnly))
 	hash, err := hashed("a better one this time")
 	if err != nil {
@@ -220,7 +237,7 @@ func (d demo) forgetPassword(ada repo.Account) error {
 	case !errors.Is(err, repo.ErrResetInvalid):
 		return err
 	}
-	d.sayf("She tried the same link again: %v.", err)
+	d.sayf("She tried the same link again, and the store refused it: %v.", err)
 
 	return nil
 }
@@ -243,7 +260,7 @@ func (d demo) buy(ada repo.Account, albums []repo.AlbumWithTracks) error {
 		if first.ID != again.ID {
 			return &advisedError{fmt.Errorf("one payment created the purchases %d and %d", first.ID, again.ID), runCheck}
 		}
-		d.sayf("Purchase %d: %s. The payment provider reported it twice, and it is still one purchase.", again.ID, album.Name)
+		d.sayf("She bought %s. The payment provider reported it twice, and it is still one purchase.", album.Name)
 	}
 	d.sayf("\nHer purchases, newest first:\n")
 	t := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
@@ -267,6 +284,7 @@ func (d demo) report() error {
 	if err != nil {
 		return err
 	}
+	d.sayf("The table counts all accounts and purchases of the database, those of earlier runs too:\n")
 	t := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(t, "  day (UTC)\tnew accounts\tpurchases\tsales")
 	for i, day := range days {

@@ -28,7 +28,7 @@ func TestDemo(t *testing.T) {
 		require.Equal(t, ok, second.status, second.err)
 		require.Contains(t, second.out, "The tables exist already, so Bootstrap changed nothing.\n")
 		require.Contains(t, second.out,
-			`The catalogue exists already, so nothing was imported: line 1, "Kind of Blue": create album: album name already taken.`+"\n")
+			"Some of these albums exist already, as after an earlier run. An import adds all or none, so this one added none.\n")
 
 		require.Empty(t, first.err)
 		require.NotEmpty(t, second.err, "the echo")
@@ -39,14 +39,16 @@ func TestDemo(t *testing.T) {
 				`\n5\. She buys\n─{11}\n`, `\n6\. The week in numbers\n─{22}\n`,
 				`\n  1999 +Ágætis byrjun +10 tracks +\d+:\d\d +8\.99\n`,
 				`\n     5\. Flamenco Sketches \(9:26\)\n`, `\nHer password hash always prints as \[redacted\]\.\n`,
-				`\nＡｄａ\.\S+@Ｅｘａｍｐｌｅ\.ｃｏｍ is the same address.*: create account: e-mail already taken\.\n`,
-				`\nA password reset is open until [\d:]{8}\. Its link has a token, of which the table keeps only a digest\.\n`,
-				`\nShe tried the same link again: redeem password reset: reset token is not valid\.\n`,
-				`\nPurchase \d+: Homogenic\. .* it is still one purchase\.\n`, `\nWhat next\?\n`,
+				`\nＡｄａ\.\S+@Ｅｘａｍｐｌｅ\.ｃｏｍ is the same address in full-width letters\. .*: create account: e-mail already taken\.\n`,
+				`\nA password reset is open until [\d:]{8} UTC\. Its link has a token, of which the table keeps only a digest\.\n`,
+				`\nShe tried the same link again, and the store refused it: redeem password reset: reset token is not valid\.\n`,
+				`\nShe bought Homogenic\. .* it is still one purchase\.\n`, `\nWhat next\?\n`,
 			} {
 				require.Regexp(t, part, told.out)
 			}
 			require.NotContains(t, told.out, "Blackstar", "it is not published")
+			require.Contains(t, told.out, "One album of the catalogue is not published, so it is not in the list.\n")
+			require.NotContains(t, told.out, "rm -rf", "it is not ours to remove")
 			for _, text := range []string{told.out, told.err} {
 				require.NotContains(t, text, "$pbkdf2")
 				require.NotContains(t, text, "correct horse")
@@ -72,6 +74,14 @@ func TestDemo(t *testing.T) {
 		require.Equal(t, 2, count(t, url, "SELECT count(*) FROM password_resets"))
 		require.Equal(t, 2, count(t, url, "SELECT count(*) FROM password_resets WHERE used_ip = '192.0.2.7'"))
 	})
+	t.Run("SaysHowToBeginAgainOnThePrivateServer", func(t *testing.T) {
+		t.Parallel()
+		dbtest.Full(t)
+		var out strings.Builder
+		store := open(t, dbtest.EmptyURL(t))
+		require.NoError(t, demo{ctx: t.Context(), store: store, out: &out, kept: "/home/ada lovelace/store"}.tell())
+		require.Contains(t, out.String(), "\nThe data is kept. To begin again with an empty database:\n  rm -rf '/home/ada lovelace/store'\n")
+	})
 	t.Run("SellsNothingWhereNothingIsPublished", func(t *testing.T) {
 		t.Parallel()
 		dbtest.Full(t)
@@ -95,6 +105,18 @@ func TestDemo(t *testing.T) {
 			"musicstore: line 1, \"Kind of Blue\": create album: not-null constraint albums_label_not_null\n"+runCheck+"\n", got.err)
 		require.Zero(t, count(t, url, "SELECT count(*) FROM accounts"))
 	})
+}
+
+func TestShellWord_IsOneWord(t *testing.T) {
+	t.Parallel()
+	for word, want := range map[string]string{
+		"/var/cache/musicstore/keep/store": "/var/cache/musicstore/keep/store",
+		"/home/ada lovelace":               "'/home/ada lovelace'",
+		"/home/$HOME's":                    `'/home/$HOME'\''s'`,
+		"":                                 "''",
+	} {
+		require.Equal(t, want, shellWord(word))
+	}
 }
 
 // The hash in production has the iterations that the tests' own hashes do without.

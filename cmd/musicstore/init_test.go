@@ -103,7 +103,7 @@ func TestInit_WithoutURL(t *testing.T) {
 		t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	}
 	// An earlier version may have made it, so it may differ.
-	const says = `\ANo DATABASE_URL: using the private PostgreSQL in /.*/musicstore/keep/store\n(?:\d+ differences? from db/schema: run 'musicstore check'\n)?\z`
+	const says = `\ANo DATABASE_URL: using a private PostgreSQL \d+\.\d+, data in /.*/musicstore/keep/store\n(?:\d+ differences? from db/schema: run 'musicstore check'\n)?\z`
 	first := musicstore(t, "init")
 	require.Equal(t, ok, first.status, first.err)
 	require.Regexp(t, says, first.err)

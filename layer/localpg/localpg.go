@@ -94,12 +94,13 @@ kill -s KILL "$reader"
 
 // Server is a running PostgreSQL server. Its methods are safe for concurrent use.
 type Server struct {
-	dir  string   // the run folder: socket, log, lock, and the data or a link to it
-	data string   // the data folder
-	lock *os.File // says that the run folder is alive
-	kept *os.File // says that this process has the kept data folder; nil for a throwaway server
-	held *os.File // is locked while a process of the kept data's server lives; nil for a throwaway server
-	log  *os.File // open for reading, because the watchdog removes the folder before the log's last lines are wanted
+	dir     string   // the run folder: socket, log, lock, and the data or a link to it
+	data    string   // the data folder
+	version string   // of PostgreSQL
+	lock    *os.File // says that the run folder is alive
+	kept    *os.File // says that this process has the kept data folder; nil for a throwaway server
+	held    *os.File // is locked while a process of the kept data's server lives; nil for a throwaway server
+	log     *os.File // open for reading, because the watchdog removes the folder before the log's last lines are wanted
 
 	pipe *os.File      // its closing tells the watchdog to stop the server
 	done chan struct{} // closed when the watchdog has ended; nil until it was started
@@ -193,6 +194,9 @@ func (s *Server) URL(database string) string {
 
 // Dir returns the server's data folder. It belongs to the user that PostgreSQL runs as.
 func (s *Server) Dir() string { return s.data }
+
+// Version returns the version of PostgreSQL that serves the data, such as 17.6.
+func (s *Server) Version() string { return s.version }
 
 // Stop ends the server, its connections included, and removes what a throwaway one left; kept data stays. It returns
 // when the server has ended. The error says what could not be ended or removed, or that the server ended by itself,
@@ -359,7 +363,7 @@ func (h host) serve(
 		return nil, fmt.Errorf("start the watchdog: %w", err)
 	}
 
-	s.pipe, s.done, s.data = w, make(chan struct{}), data
+	s.pipe, s.done, s.data, s.version = w, make(chan struct{}), data, pg.version
 
 	// This goroutine also keeps s reachable: were it collected, its pipe would be closed and the server would end.
 	go func() {

@@ -30,6 +30,7 @@ func TestTemp_ServesQueriesAndStopLeavesNothing(t *testing.T) {
 		require.Equal(t, want, query(t, s, "select current_setting('"+setting+"')"), setting)
 	}
 
+	require.Equal(t, query(t, s, "select split_part(current_setting('server_version'), ' ', 1)"), s.Version())
 	require.Equal(t, "C", query(t, s, "select datcollate::text from pg_database where datname = 'postgres'"))
 
 	info, err := os.Stat(s.dir)
@@ -213,6 +214,26 @@ func TestKeep_KeepsRowsOverStopAndASecondStart(t *testing.T) {
 	t.Cleanup(func() { _ = again.Stop() })
 	require.Equal(t, "kept", query(t, again, "select name from t"))
 	require.NoError(t, again.Stop())
+}
+
+// To remove the folder is how somebody starts anew, and nobody has to know whether it is served.
+func TestKeep_StartsAnewWhenItsFolderWasRemovedWhileServed(t *testing.T) {
+	t.Parallel()
+	full(t)
+
+	h := testHost(t)
+	name := newName()
+	s := start(t, h, name)
+	query(t, s, "create table t as select 'gone' as name")
+	require.NoError(t, os.RemoveAll(s.Dir()))
+
+	_, err := h.start(t.Context(), name)
+	require.ErrorIs(t, err, ErrInUse)
+
+	_ = s.Stop() // it may have ended, because its files are gone
+	require.NoDirExists(t, s.dir)
+	again := start(t, h, name)
+	require.Equal(t, "0", query(t, again, "select count(*)::text from pg_class where relname = 't'"))
 }
 
 func TestKeep_ServedAlreadyIsErrInUse(t *testing.T) {

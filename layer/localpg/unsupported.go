@@ -41,5 +41,8 @@ func (*Server) URL(string) string { return "" }
 // Dir returns nothing.
 func (*Server) Dir() string { return "" }
 
+// Version returns nothing.
+func (*Server) Version() string { return "" }
+
 // Stop does nothing.
 func (*Server) Stop() error { return nil }
