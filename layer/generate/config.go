@@ -60,9 +60,16 @@ const (
 	none         = "none" // the column of a wildcard that has no default
 )
 
+// errNoConfig is for a folder that is not a store's, or not yet.
+var errNoConfig = errors.New("there is no " + sqlcFile + " in this folder: run this in the folder that has it, or begin with a copy of " +
+	"the one in examples/library of musicstore")
+
 // readConfig reads sqlc.yaml as it is, and what it says of PostgreSQL.
 func readConfig(root string) (raw map[string]any, blocks []*config, err error) {
 	text, err := os.ReadFile(filepath.Join(root, sqlcFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, errNoConfig
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("read %s: %w", sqlcFile, err)
 	}
@@ -162,7 +169,7 @@ func sqlFiles(root string, where []string) ([]string, error) {
 	for _, w := range where {
 		matches, err := filepath.Glob(filepath.Join(root, w))
 		if err == nil && len(matches) == 0 {
-			err = fs.ErrNotExist
+			err = errors.New("there is no such file or folder: create it, or correct its name")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", sqlcFile, w, err)

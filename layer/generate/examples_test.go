@@ -136,7 +136,7 @@ func runs(t *testing.T, schema, queries string) (printed, metadata string) {
 	write(t, filepath.Join(root, "query.sql"), queries)
 	write(t, filepath.Join(root, "sqlc.yaml"), exampleYAML)
 	write(t, filepath.Join(root, "main.go"), runAll)
-	require.NoError(t, generate(t.Context(), root))
+	require.NoError(t, generate(t.Context(), root, t.Output()))
 
 	cmd := exec.CommandContext(t.Context(), "go", "run", "-ldflags=-s -w", ".", newDatabase(t))
 	cmd.Dir = root

@@ -113,7 +113,7 @@ INSERT INTO people (house_id, id, "limit") VALUES (@house_id, @id, @own_limit) R
 INSERT INTO keys (house_id, room_id) VALUES (@house_id, @room_id);
 `,
 	})
-	require.NoError(t, generate(t.Context(), root))
+	require.NoError(t, generate(t.Context(), root, t.Output()))
 	metadata := tree(t, root)["internal/dbgen/metadata.go"]
 	fills := func(query string) int {
 		_, of, _ := strings.Cut(metadata, `Name: "`+query+`"`)

@@ -146,17 +146,50 @@ func refused(t *testing.T, files map[string]string) []string {
 	t.Helper()
 	root := project(t, files)
 	before := tree(t, root)
-	err := generate(t.Context(), root)
+	err := generate(t.Context(), root, t.Output())
 	require.Error(t, err)
 	require.Equal(t, before, tree(t, root), "nothing is written")
 
 	return strings.Split(err.Error(), "\n")
 }
 
+func TestGenerate_SaysWhatItChanged(t *testing.T) {
+	t.Parallel()
+	root := project(t, nil)
+	says := func() string {
+		var out strings.Builder
+		require.NoError(t, generate(t.Context(), root, &out))
+
+		return out.String()
+	}
+	require.Equal(t, "wrote 9 files in internal/dbgen and internal/store\n", says())
+	require.Equal(t, "nothing changed\n", says())
+
+	write(t, filepath.Join(root, "db/queries/more.sql"), "-- name: CountBooks :one\nSELECT count(*) FROM books;\n")
+	require.Equal(t, "wrote 3 files in internal/dbgen\n", says(), "more.sql.go, metadata.go and querier.go")
+	require.NoError(t, os.Remove(filepath.Join(root, "db/queries/more.sql")))
+	require.Equal(t, "wrote 2 files and removed 1 file in internal/dbgen\n", says())
+
+	require.NoError(t, os.Remove(filepath.Join(root, "internal/store/sentinels.go")))
+	require.Equal(t, "wrote 1 file in internal/store\n", says())
+}
+
+func TestGenerate_SaysWhatToDoWithoutItsFiles(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	require.EqualError(t, generate(t.Context(), root, t.Output()), "there is no sqlc.yaml in this folder: "+
+		"run this in the folder that has it, or begin with a copy of the one in examples/library of musicstore")
+	require.NoDirExists(t, filepath.Join(root, scratchName))
+
+	write(t, filepath.Join(root, "sqlc.yaml"), sqlcYAML)
+	require.EqualError(t, generate(t.Context(), root, t.Output()),
+		"sqlc.yaml: db/schema: there is no such file or folder: create it, or correct its name")
+}
+
 func TestGenerate_WritesWhatIsKnown(t *testing.T) {
 	t.Parallel()
 	root := project(t, map[string]string{"internal/dbgen/doc.go": "// Package dbgen is generated.\npackage dbgen\n"})
-	require.NoError(t, generate(t.Context(), root))
+	require.NoError(t, generate(t.Context(), root, t.Output()))
 	files := tree(t, root)
 	require.Equal(t, []string{
 		"internal/dbgen/all.sql.go", "internal/dbgen/db.go", "internal/dbgen/doc.go", "internal/dbgen/metadata.go",
@@ -188,7 +221,7 @@ func TestGenerate_WritesWhatIsKnown(t *testing.T) {
 		require.Contains(t, metadata, line)
 	}
 
-	require.NoError(t, generate(t.Context(), root))
+	require.NoError(t, generate(t.Context(), root, t.Output()))
 	require.Equal(t, files, tree(t, root), "a second run changes nothing")
 }
 
@@ -275,7 +308,7 @@ CREATE TABLE steps (a text NOT NULL, b text NOT NULL, c text NOT NULL);
 `, "db/queries/more.sql": `-- name: CreateStep :exec
 INSERT INTO steps (a, b, c) VALUES (@a, @b, @c);
 `, "defaults.yaml": defaultsYAML + "    steps.a: { derived: path, from: b }\n    steps.b: { derived: path, from: c }\n"})
-	require.NoError(t, generate(t.Context(), root))
+	require.NoError(t, generate(t.Context(), root, t.Output()))
 	files := tree(t, root)
 	for _, line := range []string{
 		`= Constraint("things_price_check") // thing price must be more than 0`,

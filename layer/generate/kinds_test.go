@@ -211,7 +211,7 @@ SELECT loud.* FROM loud ORDER BY id;
 SELECT logs.* FROM logs ORDER BY at;
 `,
 	})
-	require.NoError(t, generate(t.Context(), root))
+	require.NoError(t, generate(t.Context(), root, t.Output()))
 	metadata := tree(t, root)["internal/dbgen/metadata.go"]
 	require.Empty(t, absent(metadata,
 		`{Name: "id", Type: "int8", NotNull: true, Sequence: "numbers"}`,

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/signal"
@@ -25,7 +26,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := generate(ctx, ".")
+	err := generate(ctx, ".", os.Stdout)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -36,8 +37,8 @@ func main() {
 // scratchName begins the name of the folder in which everything is made. Go and git ignore it.
 const scratchName = ".generate"
 
-// generate makes the code of all blocks of root/sqlc.yaml.
-func generate(ctx context.Context, root string) error {
+// generate makes the code of all blocks of root/sqlc.yaml. It prints a line that says what it changed.
+func generate(ctx context.Context, root string, out io.Writer) error {
 	scratch := filepath.Join(root, scratchName)
 	if err := finish(scratch); err != nil {
 		return err
@@ -50,7 +51,16 @@ func generate(ctx context.Context, root string) error {
 		return errors.Join(err, os.RemoveAll(scratch))
 	}
 
-	return swap(scratch, writes)
+	changed, err := changesOf(root, writes)
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(scratch))
+	}
+	if err := swap(scratch, writes); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(out, changed)
+
+	return err
 }
 
 // prepare makes everything in scratch, and returns what is to be put where.

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 )
 
 // move puts a file or a folder in the place of another. From "" takes away what is there.
@@ -44,6 +46,81 @@ func swap(scratch string, moves []move) error {
 	}
 
 	return finish(scratch)
+}
+
+// changes is how many files a run writes and takes away, and in which folders.
+type changes struct {
+	written, removed int
+	folders          []string
+}
+
+// changesOf returns what moves will change in the folders below root. A file that stays as it is does not count.
+func changesOf(root string, moves []move) (changes, error) {
+	var c changes
+	for _, m := range moves {
+		if same(m.From, m.To) {
+			continue
+		}
+		folder, pairs := m.To, []move{}
+		entries, err := os.ReadDir(m.From)
+		if err != nil { // a file, or none
+			folder, pairs = filepath.Dir(m.To), []move{m}
+		} else {
+			for _, entry := range entries {
+				pairs = append(pairs, move{filepath.Join(m.From, entry.Name()), filepath.Join(m.To, entry.Name())})
+			}
+			old, err := os.ReadDir(m.To)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return c, err
+			}
+			for _, entry := range old {
+				if _, err := os.Stat(filepath.Join(m.From, entry.Name())); err != nil {
+					pairs = append(pairs, move{"", filepath.Join(m.To, entry.Name())})
+				}
+			}
+		}
+		for _, p := range pairs {
+			switch {
+			case same(p.From, p.To):
+			case p.From == "":
+				c.removed++
+			default:
+				c.written++
+			}
+		}
+		if folder, err = filepath.Rel(root, folder); err != nil {
+			return c, err
+		}
+		if folder == "." {
+			folder = "this folder"
+		}
+		if !slices.Contains(c.folders, folder) {
+			c.folders = append(c.folders, folder)
+		}
+	}
+
+	return c, nil
+}
+
+func (c changes) String() string {
+	var parts []string
+	for _, part := range []struct {
+		verb string
+		n    int
+	}{{"wrote", c.written}, {"removed", c.removed}} {
+		switch part.n {
+		case 0:
+		case 1:
+			parts = append(parts, part.verb+" 1 file")
+		default:
+			parts = append(parts, fmt.Sprintf("%s %d files", part.verb, part.n))
+		}
+	}
+	if len(parts) == 0 {
+		return "nothing changed"
+	}
+
+	return strings.Join(parts, " and ") + " in " + strings.Join(c.folders, " and ")
 }
 
 // finish makes the moves that are left of a run, and removes its folder. Done twice, a move changes nothing.

@@ -32,18 +32,18 @@ func TestSoak_GenerateLeavesTheOldTree(t *testing.T) {
 func leavesTheOldTree(t *testing.T, broken map[string]string) {
 	t.Helper()
 	root := project(t, nil)
-	require.NoError(t, generate(t.Context(), root))
+	require.NoError(t, generate(t.Context(), root, t.Output()))
 	query := filepath.Join(root, "db/queries/more.sql")
 	for name, text := range broken {
 		write(t, query, text)
 		before := tree(t, root)
-		err := generate(t.Context(), root)
+		err := generate(t.Context(), root, t.Output())
 		require.ErrorContains(t, err, "db/queries/more.sql:", name)
 		require.Equal(t, before, tree(t, root), name)
 	}
 	write(t, query, "-- name: A :one\n-- +plan filters books: few\nSELECT nothing FROM books;\n")
 	before := tree(t, root)
-	require.ErrorContains(t, generate(t.Context(), root), "db/queries/more.sql:3: column \"nothing\" does not exist",
+	require.ErrorContains(t, generate(t.Context(), root, t.Output()), "db/queries/more.sql:3: column \"nothing\" does not exist",
 		"the line is that of the file, which sqlc does not read")
 	require.Equal(t, before, tree(t, root))
 
@@ -51,7 +51,7 @@ func leavesTheOldTree(t *testing.T, broken map[string]string) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	before = tree(t, root)
-	require.ErrorIs(t, generate(ctx, root), context.Canceled)
+	require.ErrorIs(t, generate(ctx, root, t.Output()), context.Canceled)
 	require.Equal(t, before, tree(t, root))
 }
 
