@@ -41,7 +41,7 @@ func newMachine(t *testing.T, user string) *machine {
 	m.program("bin/id", "cat "+m.path("uid"))
 	m.program("bin/go", `case "$*" in "env CC") echo cc ;; "env CGO_ENABLED") echo 1 ;; esac`)
 	m.program("bin/cc", "exit 0")
-	m.program("bin/apt-get", "echo apt-get $* >>"+m.path("log")+"\n"+
+	m.program("bin/apt-get", "echo apt-get $* >>"+m.path("log")+"\necho Unpacking\necho a warning >&2\n"+
 		`case "$*" in *" install "* | install*) cat `+m.path("etc/postgresql-common/createcluster.d/*")+" >>"+m.path("log")+"\n"+
 		"mkdir -p "+m.path("usr/lib/postgresql/15/bin")+"\ncd "+m.path("usr/lib/postgresql/15/bin")+"\n"+
 		"echo '#!/bin/sh\necho \"postgres (PostgreSQL) 15.3\"' >postgres; echo >initdb; chmod +x initdb postgres ;; esac")
@@ -167,7 +167,7 @@ func TestSetup_InstallsAsRootWithoutATerminal(t *testing.T) {
 	m := newMachine(t, root)
 	out, ok := m.setup("go", "postgresql")
 	require.True(t, ok)
-	require.Contains(t, out, "Running: "+command)
+	require.Equal(t, "Not installed: postgresql\nRunning: "+command+"\nThis takes a minute or two.\nInstalled: postgresql\n", out)
 	require.Equal(t, installed, m.log())
 	require.NoDirExists(t, m.path("etc/postgresql-common"))
 
@@ -180,10 +180,10 @@ func TestSetup_InstallsAsRootWithoutATerminal(t *testing.T) {
 func TestSetup_AFailedInstallationFails(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, root)
-	m.program("bin/apt-get", "echo no network; exit 100")
+	m.program("bin/apt-get", "echo Reading lists; echo no network >&2; exit 100")
 	out, ok := m.setup("postgresql")
 	require.False(t, ok)
-	require.Contains(t, out, "no network")
+	require.Contains(t, out, "\nReading lists\nno network\nThe installation failed. Mend what it says above, then start again.\n")
 	require.NoDirExists(t, m.path("etc/postgresql-common"))
 
 	m.program("bin/apt-get", "exit 0")
