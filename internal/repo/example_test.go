@@ -6,7 +6,6 @@ import (
 	"errors"
 	"expvar"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -550,61 +549,42 @@ func (s web) handler() http.Handler {
 	mux.Handle("GET /albums/{url}", s.route(http.StatusOK, s.getAlbum))
 	mux.Handle("POST /accounts", s.route(http.StatusCreated, s.createAccount))
 
-	return mux
+	return http.MaxBytesHandler(mux, 4096) // no more of a body is read
 }
 
-// route limits the time and the body of a request, and writes what do returns as JSON.
+// route limits the time of a request, and writes what do returns as JSON.
 func (s web) route(success int, do func(*http.Request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), s.limit)
 		defer cancel()
-		r = r.WithContext(ctx)
-		r.Body = http.MaxBytesReader(w, r.Body, 4096)
-		status := success
-		body, err := do(r)
+		status, text := success, ""
+		body, err := do(r.WithContext(ctx))
 		if err != nil {
-			var text string
-			status, text = problem(err)
+			status, text = s.problem(w.Header(), err)
 			body = map[string]string{"error": text}
 		}
-		if status >= http.StatusInternalServerError {
-			s.log.ErrorContext(ctx, "request failed", "route", r.Pattern, "status", status, "error", err)
-		}
 		w.Header().Set("Content-Type", "application/json")
-		if status == http.StatusServiceUnavailable {
-			w.Header().Set("Retry-After", "5") // seconds
-		}
 		w.WriteHeader(status)
 		_ = json.NewEncoder(w).Encode(body) // an error here means that the client has left
 	}
 }
 
-var errBody = errors.New("the body must be one JSON object without unknown fields")
-
 // problem returns the status of an error and the text that the client may read.
-func problem(err error) (status int, text string) {
-	var tooLarge *http.MaxBytesError
-	var invalid *repo.InvalidError
+func (s web) problem(header http.Header, err error) (status int, text string) {
 	var refused *repo.ConstraintError
 	switch {
-	case errors.As(err, &tooLarge):
-		return http.StatusRequestEntityTooLarge, "the body is too large"
-	case errors.Is(err, errBody):
-		return http.StatusBadRequest, errBody.Error()
 	case errors.Is(err, repo.ErrNotFound):
 		return http.StatusNotFound, "not found"
-	case errors.As(err, &invalid):
-		return http.StatusUnprocessableEntity, invalid.Error()
-	case errors.As(err, &refused) && errors.Is(refused, repo.ErrInvalid): // by a check, or a value is missing
-		return http.StatusUnprocessableEntity, refused.Error()
+	case errors.Is(err, repo.ErrInvalid): // a value is not allowed
+		return http.StatusUnprocessableEntity, err.Error()
 	case errors.As(err, &refused): // another row is in the way, or does not exist
-		return http.StatusConflict, refused.Error()
-	case errors.Is(err, repo.ErrOutcomeUnknown):
-		return http.StatusServiceUnavailable, "this may have been done or not: look before you repeat it"
-	case errors.Is(err, repo.ErrUnavailable), errors.Is(err, repo.ErrTimeout),
+		return http.StatusConflict, err.Error()
+	case errors.Is(err, repo.ErrUnavailable), errors.Is(err, repo.ErrTimeout), errors.Is(err, repo.ErrOutcomeUnknown),
 		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return http.StatusServiceUnavailable, "try again later"
+		header.Set("Retry-After", "5") // seconds
+		return http.StatusServiceUnavailable, "try again later. A change may have been done: look before you repeat it"
 	default:
+		s.log.Error("request failed", "error", err)
 		return http.StatusInternalServerError, "internal error"
 	}
 }
@@ -615,14 +595,11 @@ func public(a repo.AlbumWithTracks) any {
 }
 
 func (s web) listAlbums(r *http.Request) (any, error) {
-	page := repo.Page{After: r.URL.Query().Get("after"), Limit: 20}
-	albums, err := s.store.ListPublishedAlbums(r.Context(), page)
-	list, next := make([]any, len(albums)), ""
-	for i, a := range albums {
-		list[i] = public(a)
-	}
-	if len(albums) == page.Limit {
-		next = "/albums?after=" + url.QueryEscape(repo.AfterPublishedAlbum(albums[len(albums)-1]))
+	albums, err := s.store.ListPublishedAlbums(r.Context(), repo.Page{After: r.URL.Query().Get("after"), Limit: 20})
+	list, next := []any{}, ""
+	for _, a := range albums {
+		list = append(list, public(a))
+		next = "/albums?after=" + url.QueryEscape(repo.AfterPublishedAlbum(a))
 	}
 
 	return map[string]any{"albums": list, "next": next}, err
@@ -637,27 +614,12 @@ func (s web) getAlbum(r *http.Request) (any, error) {
 	return public(a), err
 }
 
+// createAccount returns named fields. An Account has more: its email_key, and whatever somebody adds to the table later.
 func (s web) createAccount(r *http.Request) (any, error) {
-	var in struct {
-		Email    string `json:"email"`
-		Password string `json:"password"`
-	}
-	body := json.NewDecoder(r.Body)
-	body.DisallowUnknownFields()
-	if err := body.Decode(&in); err != nil {
-		return nil, errors.Join(errBody, err)
-	}
-	if _, err := body.Token(); !errors.Is(err, io.EOF) { // something follows the object
-		return nil, errors.Join(errBody, err)
-	}
-	if len(in.Password) < 8 {
-		return nil, &repo.InvalidError{Field: "password", Reason: "must have 8 characters or more"}
-	}
 	a, err := s.store.CreateAccount(r.Context(), repo.NewAccount{
-		Email: repo.Email(in.Email), PasswordHash: argon2id(in.Password),
+		Email: repo.Email(r.PostFormValue("email")), PasswordHash: argon2id(r.PostFormValue("password")),
 	})
 
-	// Name the fields. An Account has more: its email_key, and whatever somebody adds to the table later.
 	return map[string]any{"id": a.ID, "email": a.Email, "created_at": a.CreatedAt}, err
 }
 
@@ -676,16 +638,18 @@ func Example_web() {
 	handler := web{store: store, log: slog.New(slog.DiscardHandler), limit: 10 * time.Second}.handler()
 	ask := func(method, target, body string) {
 		answer := httptest.NewRecorder()
-		handler.ServeHTTP(answer, httptest.NewRequestWithContext(ctx, method, target, strings.NewReader(body)))
+		request := httptest.NewRequestWithContext(ctx, method, target, strings.NewReader(body))
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		handler.ServeHTTP(answer, request)
 		fmt.Print(answer.Code, " ", answer.Body)
 	}
 	ask("GET", "/albums", "")
 	ask("GET", "/albums/none", "")
-	ask("POST", "/accounts", `{"email": "Ada@example.com", "password": "correct horse"}`)
-	ask("POST", "/accounts", `{"email": "ADA@EXAMPLE.COM", "password": "battery staple"}`)
-	ask("POST", "/accounts", `{"email": "ada at example.com", "password": "correct horse"}`)
+	ask("POST", "/accounts", "email=Ada@example.com&password=correct+horse")
+	ask("POST", "/accounts", "email=ADA@EXAMPLE.COM&password=battery+staple")
+	ask("POST", "/accounts", "email=ada+at+example.com&password=correct+horse")
 	// Output:
-	// 200 {"albums":[{"name":"Year of the Snake","price_cents":999,"tracks":0,"url":"year-of-the-snake","year":1991}],"next":""}
+	// 200 {"albums":[{"name":"Year of the Snake","price_cents":999,"tracks":0,"url":"year-of-the-snake","year":1991}],"next":"/albums?after=1991_1"}
 	// 404 {"error":"not found"}
 	// 201 {"created_at":"1999-12-31T23:59:00Z","email":"Ada@example.com","id":"00000000000000000000000000000001"}
 	// 409 {"error":"create account: e-mail already taken"}
