@@ -48,6 +48,7 @@ func run(ctx context.Context, args []string, in io.Reader, stdout, stderr io.Wri
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errs)
+	refuseUnknownWords(root)
 
 	cmd, err := root.ExecuteContextC(ctx)
 	if unwritten := out.end(); unwritten != nil && (err == nil || errors.Is(err, unwritten)) {
@@ -60,7 +61,7 @@ func run(ctx context.Context, args []string, in io.Reader, stdout, stderr io.Wri
 	case err == nil:
 		return ok
 	case !a.started: // cobra refused the words
-		help := "musicstore help" + strings.TrimPrefix(cmd.CommandPath(), "musicstore")
+		help := "musicstore help" + strings.TrimPrefix(strings.TrimPrefix(cmd.CommandPath(), "musicstore"), " help")
 		_, _ = fmt.Fprintf(errs, "musicstore: %s\nSee '%s'.\n", strings.TrimSpace(err.Error()), help)
 
 		return misuse
@@ -87,9 +88,16 @@ func (a *app) rootCommand() *cobra.Command {
 			"is 0 for success, 1 for a failure and 2 for wrong usage.",
 		Example: "  musicstore demo\n  musicstore init && musicstore import catalog.jsonl\n" +
 			"  musicstore report sales --days 7 --tz Europe/Berlin\n  source <(musicstore completion bash)",
-		SilenceErrors:    true,
-		SilenceUsage:     true,
-		PersistentPreRun: func(*cobra.Command, []string) { a.started = true },
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if a.timeout < 0 {
+				return fmt.Errorf("--timeout %v: must be 0 or more", a.timeout)
+			}
+			a.started = true
+
+			return nil
+		},
 	}
 	root.PersistentFlags().StringVar(&a.databaseURL, "database-url", os.Getenv("DATABASE_URL"),
 		"the PostgreSQL database, as a URL or a key=value `string` (default $DATABASE_URL)")

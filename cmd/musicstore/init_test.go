@@ -69,7 +69,7 @@ func TestInit(t *testing.T) {
 // The URLs that can't work have a password in them, which nothing may show.
 func TestInit_BadURL(t *testing.T) {
 	t.Parallel()
-	const badPort = "open: port: has a value that it can't have: a database URL is like postgres://user:password@host:port/database"
+	const badPort = "open: port: has a value that is not allowed: a database URL is like postgres://user:password@host:port/database"
 	const badURL = "open: database URL: can't be read: it must be like postgres://user:password@host:port/database"
 	for name, test := range map[string]struct{ url, says string }{
 		"SaysThatNoServerAnswers": {
@@ -81,7 +81,7 @@ func TestInit_BadURL(t *testing.T) {
 		"RefusesAPasswordWithSpaces":  {"postgres://u:secretpw with spaces@h/x", badURL},
 		"RefusesAHostThatIsMissing":   {"postgres://u:secretpw/x", badPort},
 		"RefusesAQuoteThatIsNotEnded": {"host=h password='secretpw", badURL},
-		"RefusesAnUnknownSSLMode":     {"postgres://u:secretpw@h/x?sslmode=maybe", "open: sslmode: has a value that it can't have"},
+		"RefusesAnUnknownSSLMode":     {"postgres://u:secretpw@h/x?sslmode=maybe", "open: sslmode: has a value that is not allowed"},
 		"RefusesAURLWithoutAScheme":   {"u:secretpw@h/x", badURL},
 	} {
 		t.Run(name, func(t *testing.T) {

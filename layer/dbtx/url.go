@@ -39,9 +39,9 @@ var badSetting = regexp.MustCompile("`: (?:invalid |unknown |cannot parse |faile
 // badURL is the error of a URL that can't be read. It names the setting whose value or whose file can't be used, if it is one's.
 func badURL(err error) error {
 	invalid := &InvalidError{Op: "open", Field: "database URL", Reason: "can't be read: it must be like " +
-		"postgres://user:password@host:port/database?setting=value, or key=value pairs, and each setting have a value that it can have"}
+		"postgres://user:password@host:port/database?setting=value, or key=value pairs, and the value of each setting must be allowed"}
 	if m := badSetting.FindStringSubmatch(err.Error()); m != nil {
-		invalid.Field, invalid.Reason = m[1], "has a value that it can't have"
+		invalid.Field, invalid.Reason = m[1], "has a value that is not allowed"
 		if m[1] == "port" { // of a URL without a host, the password is taken for it
 			invalid.Reason += ": a database URL is like postgres://user:password@host:port/database"
 		}
