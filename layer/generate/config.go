@@ -190,6 +190,9 @@ func sqlFiles(root string, where []string) ([]string, error) {
 			}
 		}
 	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%s: %s: there is no .sql file: write one", sqlcFile, strings.Join(where, ", "))
+	}
 
 	return files, nil
 }

@@ -184,6 +184,18 @@ func TestGenerate_SaysWhatToDoWithoutItsFiles(t *testing.T) {
 	write(t, filepath.Join(root, "sqlc.yaml"), sqlcYAML)
 	require.EqualError(t, generate(t.Context(), root, t.Output()),
 		"sqlc.yaml: db/schema: there is no such file or folder: create it, or correct its name")
+
+	for _, folder := range []string{"schema", "queries"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(root, "db", folder), 0o750))
+	}
+	require.EqualError(t, generate(t.Context(), root, t.Output()), "sqlc.yaml: db/schema: there is no .sql file: write one")
+	write(t, filepath.Join(root, "db/schema/010_all.sql"), schemaSQL)
+	require.EqualError(t, generate(t.Context(), root, t.Output()), "sqlc.yaml: db/queries: there is no .sql file: write one")
+	write(t, filepath.Join(root, "db/queries/all.sql"), queriesSQL)
+	require.EqualError(t, generate(t.Context(), root, t.Output()),
+		"there is no go.mod here or above: run 'go mod init' with the name of your module")
+	require.EqualError(t, sqlcError("go: no such tool \"sqlc\"\n", "sql/", nil, nil),
+		`go: no such tool "sqlc": run 'go get -tool github.com/sqlc-dev/sqlc/cmd/sqlc'`)
 }
 
 func TestGenerate_WritesWhatIsKnown(t *testing.T) {

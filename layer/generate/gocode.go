@@ -330,7 +330,7 @@ func modulePath(root string) (string, error) {
 		}
 		parent := filepath.Dir(folder)
 		if parent == folder {
-			return "", errors.New("there is no go.mod here or above")
+			return "", errors.New("there is no go.mod here or above: run 'go mod init' with the name of your module")
 		}
 		below = strings.TrimSuffix(filepath.Base(folder)+"/"+below, "/")
 		folder = parent

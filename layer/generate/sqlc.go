@@ -162,6 +162,7 @@ var hints = []struct {
 	of   *regexp.Regexp
 	text string
 }{
+	{regexp.MustCompile(`^go: no such tool "sqlc"$`), "run 'go get -tool github.com/sqlc-dev/sqlc/cmd/sqlc'"},
 	{
 		regexp.MustCompile(`: column reference ".*" is ambiguous$`),
 		"sqlc does not see which table is meant, so write the table before the column",
