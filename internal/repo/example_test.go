@@ -86,19 +86,19 @@ func firstSale(ctx context.Context, databaseURL string) error {
 		fmt.Printf("%d %s, %d tracks, %d.%02d\n", a.Year, a.Name, len(a.Tracks), a.PriceCents/100, a.PriceCents%100)
 	}
 
-	// The id and the time are made in Go, unless you set them. The hash is your password library's, in PHC form.
+	// The id and the time are made in Go, unless you set them. The hash comes from your password library, in PHC form.
 	ada, err := store.CreateAccount(ctx, repo.NewAccount{Email: "Ada@example.com", PasswordHash: argon2id("correct horse")})
 	if err != nil {
 		return err
 	}
 
-	// The database keeps the rule, Go names it.
+	// A constraint of the database refuses the same address. The error has a name in Go.
 	_, err = store.CreateAccount(ctx, repo.NewAccount{Email: "ADA@EXAMPLE.COM", PasswordHash: argon2id("battery")})
 	if errors.Is(err, repo.ErrEmailTaken) {
 		fmt.Println(err)
 	}
 
-	// The payment provider may call twice: one reference is one purchase.
+	// The payment provider may call twice. Two calls with the same reference make one purchase.
 	sale := repo.NewPurchase{AccountID: ada.ID, AlbumID: albums[0].ID, PaymentRef: "pi_3MtwBw", AmountPaidCents: 999}
 	for range 2 {
 		if _, err := store.RecordPurchase(ctx, sale); err != nil {
@@ -557,9 +557,10 @@ func (s web) route(success int, do func(*http.Request) (any, error)) http.Handle
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), s.limit)
 		defer cancel()
-		status, text := success, ""
+		status := success
 		body, err := do(r.WithContext(ctx))
 		if err != nil {
+			var text string
 			status, text = s.problem(w.Header(), err)
 			body = map[string]string{"error": text}
 		}
