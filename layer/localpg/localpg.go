@@ -307,7 +307,11 @@ func (h host) keptData(ctx context.Context, s *Server, name string) (pg installa
 		return pg, "", fmt.Errorf("kept data %q: %w", name, err)
 	}
 
-	if pg, err = h.find(ctx, major); err != nil {
+	pg, err = h.find(ctx, major)
+	if errors.Is(err, ErrNotInstalled) && !isNew {
+		return pg, "", fmt.Errorf("kept data %q: %w, or remove %s to begin without the data", name, err, data)
+	}
+	if err != nil {
 		return pg, "", fmt.Errorf("kept data %q: %w", name, err)
 	}
 

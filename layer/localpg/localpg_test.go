@@ -340,6 +340,7 @@ func givesTheReason(t *testing.T, names ...string) {
 		_, err := h.start(t.Context(), name)
 		require.ErrorIs(t, err, ErrNotInstalled)
 		require.ErrorContains(t, err, "the data was made by PostgreSQL 99, which is not installed: install version 99")
+		require.ErrorContains(t, err, ", or remove "+filepath.Dir(version)+" to begin without the data")
 		require.FileExists(t, version)
 	})
 }
