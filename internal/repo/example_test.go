@@ -617,8 +617,12 @@ func (s web) getAlbum(r *http.Request) (any, error) {
 
 // createAccount returns named fields. An Account has more: its email_key, and whatever somebody adds to the table later.
 func (s web) createAccount(r *http.Request) (any, error) {
+	password := r.PostFormValue("password")
+	if len(password) < 8 {
+		return nil, &repo.InvalidError{Field: "password", Reason: "must have 8 characters or more"}
+	}
 	a, err := s.store.CreateAccount(r.Context(), repo.NewAccount{
-		Email: repo.Email(r.PostFormValue("email")), PasswordHash: argon2id(r.PostFormValue("password")),
+		Email: repo.Email(r.PostFormValue("email")), PasswordHash: argon2id(password),
 	})
 
 	return map[string]any{"id": a.ID, "email": a.Email, "created_at": a.CreatedAt}, err

@@ -94,13 +94,14 @@ func TestWeb_GivesTheErrorsOfARequestTheirStatus(t *testing.T) {
 		"not there":           {"GET", "/albums/none", "", 404, "not found"},
 		"not published":       {"GET", "/albums/hidden", "", 404, "not found"},
 		"taken":               {post, account, signUp, 409, "e-mail already taken"},
-		"taken, spelled anew": {post, account, "email=ADA@example.com&password=x", 409, "e-mail already taken"},
-		"no address":          {post, account, "email=ada&password=x", 422, "email: has no @"},
-		"a NUL":               {post, account, "email=a%00@b&password=x", 422, "email"},
+		"taken, spelled anew": {post, account, "email=ADA@example.com&password=correct+horse", 409, "e-mail already taken"},
+		"a short password":    {post, account, "email=b@x&password=1234567", 422, "password: must have 8 characters or more"},
+		"no address":          {post, account, "email=ada&password=correct+horse", 422, "email: has no @"},
+		"a NUL":               {post, account, "email=a%00@b&password=correct+horse", 422, "email"},
 		"no place":            {"GET", "/albums?after=x", "", 422, "after: is no place in this list"},
 		"SQL for a place":     {"GET", "/albums?after=1991_0%27%20OR%201=1", "", 422, "after: is no place in this list"},
-		"no body":             {post, account, "", 422, "email: is missing"},
-		"not a form":          {post, account, "%", 422, "email: is missing"},
+		"no body":             {post, account, "", 422, "password: must have 8 characters or more"},
+		"not a form":          {post, account, "%", 422, "password: must have 8 characters or more"},
 	} {
 		answer := ask(t, handler, c.method, c.target, c.body)
 		require.Equal(t, c.status, answer.Code, "%s: %s", name, answer.Body)

@@ -176,13 +176,13 @@ func TestRepo_InTx_RunsAgainWhenItsSessionWasIdleForTooLong(t *testing.T) {
 
 	t.Run("BeforeAStatement", func(t *testing.T) {
 		t.Parallel()
-		for limit, want := range map[string]int{"100": 2, "60000": 1} { // and the control
+		for limit, want := range map[string]int{"500": 2, "60000": 1} { // and the control
 			store := open(t, proxy.URL("idle_in_transaction_session_timeout="+limit))
 			runs := 0
 			require.NoError(t, store.InTx(t.Context(), func(tx *testdb.Repo) error {
 				newPaper(t, tx, "before "+limit)
 				if runs++; runs == 1 {
-					time.Sleep(300 * time.Millisecond)
+					time.Sleep(time.Second)
 				}
 				_, err := tx.CreatePaper(t.Context(), paper("idle for "+limit))
 
@@ -214,13 +214,13 @@ func TestRepo_InTx_RunsAgainWhenItsSessionWasIdleForTooLong(t *testing.T) {
 	})
 	t.Run("UnlessItIsASingleConnection", func(t *testing.T) {
 		t.Parallel()
-		conn, err := pgx.Connect(t.Context(), proxy.URL("idle_in_transaction_session_timeout=100"))
+		conn, err := pgx.Connect(t.Context(), proxy.URL("idle_in_transaction_session_timeout=500"))
 		require.NoError(t, err)
 		runs := 0
 		err = testdb.New(conn).InTx(t.Context(), func(tx *testdb.Repo) error {
 			runs++
 			newPaper(t, tx, "before a single")
-			time.Sleep(300 * time.Millisecond)
+			time.Sleep(time.Second)
 			_, err := tx.CreatePaper(t.Context(), paper("single"))
 
 			return err
