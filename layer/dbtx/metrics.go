@@ -178,7 +178,7 @@ func (m *Metrics) String() string {
 	for _, q := range m.Queries() {
 		named[q.Name] = q
 	}
-	text, _ := json.Marshal(named) // it has numbers and names alone
+	text, _ := json.Marshal(named) //nolint:errchkjson // no duration is infinite or no number
 
 	return string(text)
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -49,7 +48,7 @@ func logger(level slog.Level) (*slog.Logger, func(*testing.T) []logged) {
 		t.Helper()
 		mu.Lock()
 		defer mu.Unlock()
-		for _, line := range strings.Split(strings.TrimSpace(out.String()), "\n") {
+		for line := range strings.SplitSeq(strings.TrimSpace(out.String()), "\n") {
 			var r logged
 			if line != "" {
 				require.NoError(t, json.Unmarshal([]byte(line), &r), line)
@@ -101,28 +100,28 @@ func TestWithLogger(t *testing.T) {
 		l, take := logger(slog.LevelDebug)
 		store := open(t, dbtest.URL(t), testdb.WithLogger(l), testdb.WithSlowStatements(100*time.Millisecond))
 		db := testdb.Store(store).DBTX()
-		ended, end := context.WithCancel(t.Context())
-		defer end()
 		for _, test := range []struct {
 			sql  string
-			ctx  context.Context
+			ends bool // its context
 			args []any
 			want string
 		}{
-			{"SELECT 1", t.Context(), nil, "DEBUG statement"},
-			{"SELECT pg_sleep(0.11)", t.Context(), nil, "WARN slow statement"},
-			{"SELECT $1::integer / $2::integer", t.Context(), []any{1, 0}, "DEBUG statement failed"},
-			{"DO $$ BEGIN RAISE EXCEPTION 'x'; END $$", t.Context(), nil, "DEBUG statement failed"},
-			{"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '40P01'; END $$", t.Context(), nil, "WARN statement failed"},
-			{"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '55P03'; END $$", t.Context(), nil, "ERROR statement failed"},
-			{"SELECT no_such_column", t.Context(), nil, "ERROR statement failed"},
-			{"SELECT pg_sleep(9)", ended, nil, "DEBUG statement failed"},
-			{"DO $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); END $$", t.Context(), nil, "ERROR statement failed"},
+			{"SELECT 1", false, nil, "DEBUG statement"},
+			{"SELECT pg_sleep(0.11)", false, nil, "WARN slow statement"},
+			{"SELECT $1::integer / $2::integer", false, []any{1, 0}, "DEBUG statement failed"},
+			{"DO $$ BEGIN RAISE EXCEPTION 'x'; END $$", false, nil, "DEBUG statement failed"},
+			{"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '40P01'; END $$", false, nil, "WARN statement failed"},
+			{"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '55P03'; END $$", false, nil, "ERROR statement failed"},
+			{"SELECT no_such_column", false, nil, "ERROR statement failed"},
+			{"SELECT pg_sleep(9)", true, nil, "DEBUG statement failed"},
+			{"DO $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); END $$", false, nil, "ERROR statement failed"},
 		} {
-			if test.ctx == ended {
+			ctx, end := context.WithCancel(t.Context())
+			if test.ends {
 				time.AfterFunc(50*time.Millisecond, end)
 			}
-			_, _ = db.Exec(test.ctx, test.sql, test.args...)
+			_, _ = db.Exec(ctx, test.sql, test.args...)
+			end()
 			records := take(t)
 			require.NotEmpty(t, records, test.sql)
 			require.Equal(t, test.want, records[0].Level+" "+records[0].Msg, test.sql)
@@ -166,7 +165,7 @@ func TestWithMetrics(t *testing.T) {
 	store := open(t, dbtest.URL(t), testdb.WithMetrics(m))
 	another := open(t, dbtest.URL(t), testdb.WithMetrics(m))
 	a := newPaper(t, store, "A")
-	require.Equal(t, make([]error, callers), dbtxtest.AtOnce(callers, func(i int) error {
+	require.Equal(t, make([]error, callers), dbtxtest.AtOnce(callers, func(int) error {
 		for round := range rounds {
 			if _, err := store.GetPaper(t.Context(), a.ID); err != nil {
 				return err
@@ -233,10 +232,15 @@ func TestWithMetrics(t *testing.T) {
 		`(?m)^# TYPE store_statement_errors_total counter$`,
 		`(?m)^store_statement_errors_total\{query="CreatePaper"\} 200$`,
 	} {
-		require.Regexp(t, regexp.MustCompile(line), out.String())
+		require.Regexp(t, line, out.String())
 	}
 	_, err = m.WriteTo(writerFunc(func([]byte) (int, error) { return 0, errOwn }))
 	require.ErrorIs(t, err, errOwn)
+}
+
+// toNowhere is a logger that writes records of this level and above, and nobody reads them.
+func toNowhere(level slog.Level) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: level})) //nolint:sloglint // it is to do the work
 }
 
 // A logger and metrics that are off cost no allocation. Metrics that are on cost none either.
@@ -254,32 +258,29 @@ func TestObserver_CostsNoAllocation(t *testing.T) { //nolint:paralleltest // it 
 		})
 	}
 	plain := get()
-	silent := slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelInfo}))
-	loud := slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	silent := toNowhere(slog.LevelInfo)
+	loud := toNowhere(slog.LevelDebug)
 	require.Less(t, get(testdb.WithLogger(nil), testdb.WithMetrics(nil)), plain+.5)
 	require.Less(t, get(testdb.WithMetrics(dbtx.NewMetrics())), plain+.5)
 	require.Less(t, get(testdb.WithLogger(silent)), plain+.5, "below its level")
 	require.Greater(t, get(testdb.WithLogger(loud)), plain+.5, "the control")
 }
 
-// What the observers cost: go test -run '^$' -bench Observer -count 10 ./layer/dbtx
+// What the observers cost: go test -run '^$' -bench Observer -count 10 ./layer/dbtx measures it.
 func BenchmarkObserver(b *testing.B) {
 	pool, err := pgxpool.New(b.Context(), dbtest.URL(b))
 	require.NoError(b, err)
 	defer pool.Close()
 	id, err := testdb.New(pool).CreatePaper(b.Context(), paper("A"))
 	require.NoError(b, err)
-	handler := func(level slog.Level) *slog.Logger {
-		return slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: level}))
-	}
 	for _, bench := range []struct {
 		name string
 		opts []testdb.Option
 	}{
 		{"off", nil},
 		{"metrics", []testdb.Option{testdb.WithMetrics(dbtx.NewMetrics())}},
-		{"logger below its level", []testdb.Option{testdb.WithLogger(handler(slog.LevelInfo))}},
-		{"logger", []testdb.Option{testdb.WithLogger(handler(slog.LevelDebug))}},
+		{"logger below its level", []testdb.Option{testdb.WithLogger(toNowhere(slog.LevelInfo))}},
+		{"logger", []testdb.Option{testdb.WithLogger(toNowhere(slog.LevelDebug))}},
 		{"echo", []testdb.Option{testdb.WithEcho(io.Discard)}},
 	} {
 		b.Run(bench.name, func(b *testing.B) {

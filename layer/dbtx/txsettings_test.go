@@ -291,7 +291,7 @@ func TestStore_InTxWith(t *testing.T) {
 	})
 }
 
-// What settings cost on one machine: go test -run '^$' -bench InTxWith -count 10 ./layer/dbtx
+// What settings cost on one machine: go test -run '^$' -bench InTxWith -count 10 ./layer/dbtx measures it.
 func BenchmarkStore_InTxWith(b *testing.B) {
 	store, err := testdb.Open(b.Context(), testdbs.URL(b))
 	require.NoError(b, err)
