@@ -38,6 +38,9 @@ type setting struct {
 
 // sorted returns the settings in the order of their names. It returns an *InvalidError if one can't be sent.
 func (s Settings) sorted() ([]setting, error) {
+	if len(s) == 0 {
+		return nil, nil // without an allocation
+	}
 	list := make([]setting, 0, len(s))
 	for _, name := range slices.Sorted(maps.Keys(s)) {
 		reason := Unstorable(name)
