@@ -266,6 +266,13 @@ func (k *catalogue) typed(ctx context.Context, op string, err error, sql string,
 	}
 }
 
+// Typed returns the error of a statement of this store that the caller has sent by itself, as a store's methods return it: with its type,
+// and without any value. op is the operation in words. sql is the text of the query; "" means none in particular. The statement must not have kept
+// anything, so that ErrOutcomeUnknown is not returned.
+func (m *Metadata) Typed(ctx context.Context, op string, err error, sql string) error {
+	return m.known().typed(ctx, op, err, sql, false)
+}
+
 // contextError returns the error of the caller's context that err is about, if it is about one. The time limit of an
 // attempt to connect is not the caller's.
 func contextError(err error) error {

@@ -27,6 +27,7 @@ import (
 
 	"musicstore/layer/internal/testdb"
 	"musicstore/layer/internal/testdb/dbtest"
+	"musicstore/layer/plans"
 	"musicstore/layer/schema"
 )
 
@@ -381,4 +382,38 @@ func (c copiesInTx) LoadArticles(ctx context.Context, articles []dbgen.LoadArtic
 	})
 
 	return n, err
+}
+
+// Explain prepares a statement. Sixteen clients do so at once on the four sessions of the pooler, every second one with an error.
+func TestPgBouncer_ExplainLeavesNothingInTheSession(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	url := behindPgBouncer(t, dbtest.URL(t))
+	clients := clientsOf(t, url, "exec", 16)
+	left := func() (prepared string) {
+		for _, client := range clients {
+			var one string
+			require.NoError(t, client.DB().QueryRow(ctx, "SELECT coalesce(string_agg(name, ' '), '') || "+
+				"coalesce(current_setting('plans.argument_1', true), '') FROM pg_prepared_statements WHERE name LIKE 'plans%'").Scan(&one))
+			prepared += one
+		}
+
+		return prepared
+	}
+	errs := dbtxtest.AtOnce(len(clients), func(i int) error {
+		id := strconv.Itoa(i)
+		if i%2 == 1 {
+			id = "none"
+		}
+		_, err := plans.Explain(ctx, clients[i].DB(), &dbgen.Metadata, "GetPaper", []string{id}, plans.ExplainOptions{})
+
+		return err
+	})
+	for i, err := range errs {
+		require.Equal(t, i%2 == 1, errors.Is(err, dbtx.ErrInvalid), "%v", err)
+	}
+	require.Empty(t, left())
+	_, err := clients[0].DB().Exec(ctx, "PREPARE plans_control AS SELECT 1")
+	require.NoError(t, err)
+	require.Contains(t, left(), "plans_control", "the control")
 }
