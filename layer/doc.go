@@ -5,7 +5,8 @@
 //     each statement.
 //   - schema creates the objects of a store's schema files, says what differs from them, draws them, and grants what the queries need.
 //   - private has types of values that must not be shown.
-//   - plans checks that every query uses an index, and that every index is needed.
+//   - plans checks that every query uses an index, and that every index is needed. On a database in use, it runs a query to print its
+//     plan, and lists the queries that take most of the server's time.
 //   - localpg is a private PostgreSQL server. dbtest gives every test a database of its own.
 //   - generate is the program that runs sqlc and writes the rest of the Go code.
 //   - ddl, settings and wireproxy serve the others and their tests.

@@ -57,6 +57,8 @@ const (
 	endInheritance  = "End the inheritance with: ALTER TABLE %s NO INHERIT %s"
 	startOver       = "Search again without --after, or with the same words and flags as for the page before"
 	correctWords    = "Search for fewer or other words"
+	allowWrite      = "The query writes: with --write it is run and rolled back"
+	correctArgument = "Write the argument as PostgreSQL writes a value of that type"
 	swapBounds      = "Write the smaller value of the range first"
 )
 
@@ -158,6 +160,8 @@ func nextOfInvalid(command string, err *repo.InvalidError) string {
 		return correctFile
 	case command == "search" && err.Field == "after":
 		return startOver
+	case command == "explain" && err.Field != "":
+		return correctArgument
 	case command == "search" && err.Field == "text":
 		return correctWords
 	case command == "search" && (err.Field == "year_from" || err.Field == "price_cents_from"):

@@ -53,7 +53,7 @@ func TestCommands(t *testing.T) {
 			"start":   {"demo", "init"},
 			"data":    {"export", "import", "search"},
 			"schema":  {"check", "grants", "graph", "migrate"},
-			"reports": {"report"},
+			"reports": {"explain", "report", "slow"},
 			"other":   {"completion", "help"},
 		}, groups)
 	})
@@ -81,7 +81,7 @@ func TestCommands(t *testing.T) {
 		require.Equal(t, ok, got.status)
 		at := 0
 		for _, title := range []string{
-			"\nStart:\n  demo ", "\nData:\n  export ", "\nSchema:\n  check ", "\nReports:\n  report ", "\nOther:\n  completion ",
+			"\nStart:\n  demo ", "\nData:\n  export ", "\nSchema:\n  check ", "\nReports:\n  explain ", "\nOther:\n  completion ",
 		} {
 			next := strings.Index(got.out, title)
 			require.Greater(t, next, at, title)

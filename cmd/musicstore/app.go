@@ -113,7 +113,7 @@ func (a *app) rootCommand() *cobra.Command {
 		{"start", "Start:", []*cobra.Command{a.demoCommand(), a.initCommand()}},
 		{"data", "Data:", []*cobra.Command{a.importCommand(), a.exportCommand(), a.searchCommand()}},
 		{"schema", "Schema:", []*cobra.Command{a.checkCommand(), a.migrateCommand(), a.grantsCommand(), a.graphCommand()}},
-		{"reports", "Reports:", []*cobra.Command{a.reportCommand()}},
+		{"reports", "Reports:", []*cobra.Command{a.reportCommand(), a.explainCommand(), a.slowCommand()}},
 		{"other", "Other:", nil}, // completion and help are cobra's
 	} {
 		root.AddGroup(&cobra.Group{ID: group.id, Title: group.title})

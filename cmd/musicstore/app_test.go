@@ -46,6 +46,14 @@ func TestUsage(t *testing.T) {
 		"RefusesHelpForNoCommand":      {[]string{"help", "sell"}, `there is no command "sell"`},
 		"RefusesHelpForNoReport":       {[]string{"help", "report", "cash"}, `there is no command "report cash"`},
 		"RefusesAnUnknownShell":        {[]string{"completion", "tcsh"}, `completion "tcsh": must be one of bash, fish, powershell, zsh`},
+		"RefusesAnExplainOfNothing":    {[]string{"explain"}, "explain needs a QUERY of db/queries, such as ListAlbums"},
+		"RefusesAnExplainOfNoQuery":    {[]string{"explain", "listalbums"}, "explain: listalbums: no query has this name, but there is ListAlbums"},
+		"RefusesAnExplainWithoutAll":   {[]string{"explain", "ListAlbums", "20"}, "explain ListAlbums: missing: page_size int4"},
+		"RefusesAnExplainWithMore":     {[]string{"explain", "GetAlbum", "1", "2"}, "explain GetAlbum: 2 arguments are too many: it has the parameters id int8"},
+		"RefusesAnExplainOfAWrite":     {[]string{"explain", "PublishAlbum", "1"}, "explain PublishAlbum: it writes or locks rows: with --write it is run and rolled back"},
+		"RefusesAnExplainOfACopy":      {[]string{"explain", "LoadTracks", "--write"}, "explain LoadTracks: a COPY has no plan"},
+		"RefusesAWordAfterSlow":        {[]string{"slow", "x"}, `slow takes no arguments, but got "x"`},
+		"RefusesASlowOfNoQuery":        {[]string{"slow", "--limit", "0"}, "--limit 0: must be from 1 to 1000"},
 		"RefusesAWordAfterCheck":       {[]string{"check", "all"}, `check takes no arguments, but got "all"`},
 		"RefusesAnUnknownFlag":         {[]string{"import", "--force", "f"}, "unknown flag: --force"},
 		"RefusesAFlagWithoutItsValue":  {[]string{"init", "--database-url"}, "flag needs an argument: --database-url"},
@@ -83,6 +91,8 @@ func TestHelp(t *testing.T) {
 		"ShowsExamplesOfAReport": {[]string{"report", "albums", "-h"}, "Examples:\n  musicstore report albums\n"},
 		"IsWhatReportAloneGives": {[]string{"report"}, "Available Commands:"},
 		"ShowsExamplesOfChecks":  {[]string{"check", "--help"}, "Examples:\n  musicstore check\n"},
+		"ShowsExamplesOfExplain": {[]string{"explain", "--help"}, "Examples:\n  musicstore explain ListAlbums "},
+		"ShowsExamplesOfSlow":    {[]string{"slow", "--help"}, "Examples:\n  musicstore slow\n"},
 		"ShowsExamplesOfMigrate": {[]string{"migrate", "--help"}, "Examples:\n  musicstore migrate --plan\n"},
 		"KnowsTheCommands":       {[]string{"help", "import"}, imports},
 	} {
@@ -107,6 +117,8 @@ func TestCompletion(t *testing.T) {
 	}
 	require.Contains(t, musicstore(t, "__complete", "report", "").out, "albums\tShow the albums that sold best\n")
 	require.Contains(t, musicstore(t, "__complete", "report", "sales", "--t").out, "--tz\t")
+	require.Contains(t, musicstore(t, "__complete", "explain", "").out, "\nListAlbums\n")
+	require.Contains(t, musicstore(t, "__complete", "explain", "ListAlbums", "").out, "page_size=\n")
 }
 
 // Programs get an object where people get a sentence.
@@ -214,6 +226,7 @@ func TestEveryCommandFailsWhenItsOutputIsLost(t *testing.T) {
 		{"graph"},
 		{"export"},
 		{"search", "a"},
+		{"explain", "GetAlbum", "1"},
 		{"report", "sales"},
 		{"report", "sales", "--json"},
 		{"import", "/dev/null"},

@@ -96,6 +96,7 @@ func shadowing(t *testing.T) {
 		{"search", "blue"},
 		{"check"},
 		{"report", "sales"},
+		{"explain", "GetAlbum", "1"},
 		{"demo"},
 		{"graph"},
 		{"grants", "shop"},
@@ -151,6 +152,7 @@ func shadowing(t *testing.T) {
 var silent = map[string][]string{
 	"init": {"init"}, "check": {"check"}, "import": {"import", "catalog.jsonl"}, "export": {"export"}, "graph": {"graph"},
 	"report": {"report", "sales"}, "search": {"search", "blue"}, "demo": {"demo"},
+	"explain": {"explain", "GetAlbum", "1"}, "slow": {"slow"},
 }
 
 // bound is far more than a command may take whose --timeout is a second or less, and less than the time limits of its parts

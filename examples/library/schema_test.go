@@ -159,6 +159,20 @@ func TestPlans(t *testing.T) {
 	require.Equal(t, "ListOverdueLoans", report.Findings[0].Of)
 }
 
+// The plan of a query on a database with rows. It shows no address.
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	db := connect(t, configOf(t, databases.URL(t)))
+	ctx := t.Context()
+	explained, err := plans.Explain(ctx, db, &dbgen.Metadata, "GetMemberByEmail", []string{"email_key=ada@example.com"}, plans.ExplainOptions{})
+	require.NoError(t, err)
+	require.Contains(t, explained.Plan, "Index Cond: (email_key = $1)")
+	require.Contains(t, explained.Plan, "Execution Time: ")
+	require.NotContains(t, explained.Plan, "ada")
+	_, err = plans.Explain(ctx, db, &dbgen.Metadata, "DeleteMember", []string{"x"}, plans.ExplainOptions{})
+	require.ErrorIs(t, err, plans.ErrWrites)
+}
+
 // A role that has the grants and nothing else can run each query. Without one of them it can't.
 func TestGrants(t *testing.T) {
 	t.Parallel()

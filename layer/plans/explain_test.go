@@ -97,9 +97,9 @@ func TestExplain(t *testing.T) {
 		db := dbtest.Pool(t)
 		run(t, db, `CREATE SCHEMA "Odd Place"; CREATE TYPE "Odd Place"."Mood" AS ENUM ('ok', 'it''s bad'); `+
 			`CREATE DOMAIN even AS integer CHECK (VALUE % 2 = 0)`)
-		m := known("Query :many\nSELECT 1 WHERE @a = 'it''s bad'::\"Odd Place\".\"Mood\" AND @b::even = 4 AND @c::text[] = '{NULL,\"a,b\"}' "+
-			"AND @d::timestamptz = '2026-01-02 03:04:05+00' AND @e::bytea = 'é' AND @f::jsonb = '{\"a\":1}' AND @g::int4range = '[1,2)' "+
-			"AND @h::\"Odd Place\".\"Mood\"[] = '{ok}' AND @i::float8 = 1e300 AND @j::\"char\" = 'x' AND @k::inet = '::1' AND @l::text IS NULL "+
+		m := known("Query :many\nSELECT 1 WHERE @a = 'it''s bad'::\"Odd Place\".\"Mood\" AND @b::even = 4 AND @c::text[] = '{NULL,\"a,b\"}' " +
+			"AND @d::timestamptz = '2026-01-02 03:04:05+00' AND @e::bytea = 'é' AND @f::jsonb = '{\"a\":1}' AND @g::int4range = '[1,2)' " +
+			"AND @h::\"Odd Place\".\"Mood\"[] = '{ok}' AND @i::float8 = 1e300 AND @j::\"char\" = 'x' AND @k::inet = '::1' AND @l::text IS NULL " +
 			"AND @m::varchar(2) = 'ab' AND @n::numeric = 1.50;\n")
 		args := []string{
 			"it's bad", "4", `{NULL,"a,b"}`, "2026-01-02T03:04:05Z", `\xc3a9`, `{"a": 1}`, "[1,1]", "{ok}", "1e300", "x", "::1", "NULL", "abc", "1.5",

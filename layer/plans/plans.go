@@ -4,6 +4,9 @@
 // It decides little itself. Whether an index would spare a sort or a filter is found by making it and planning the
 // query again; whether an index is needed, by dropping it and planning again what used it. A foreign key is planned as
 // the statement by which the server looks for the rows that refer to one.
+//
+// On a database in use, Explain runs a query and returns the plan that PostgreSQL took, and Slow lists the queries by the time that they
+// have taken.
 package plans
 
 import (

@@ -63,7 +63,7 @@ func calls(loads plans.Loads) map[string]int64 {
 	return n
 }
 
-func TestSlow(t *testing.T) { //nolint:tparallel // the parts share the statistics of a server
+func TestSlow(t *testing.T) { //nolint:paralleltest,tparallel // the parts share the statistics of a server
 	t.Parallel()
 	ctx := t.Context()
 	url := server(t, preloaded)
