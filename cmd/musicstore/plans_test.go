@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 
@@ -11,7 +12,9 @@ import (
 
 	"musicstore/internal/dbtest"
 	"musicstore/internal/repo"
+	"musicstore/layer/dbtx"
 	"musicstore/layer/localpg"
+	"musicstore/layer/plans"
 )
 
 func TestExplain(t *testing.T) {
@@ -69,6 +72,25 @@ func TestExplain(t *testing.T) {
 		}
 		require.Contains(t, explain("GetAlbumByURL", "ada").out, "'ada'", "the control")
 	})
+	t.Run("TakesEveryQuery", func(t *testing.T) {
+		t.Parallel()
+		store, planned := open(t, url), 0
+		for _, q := range repo.SQL().Queries {
+			args := make([]string, len(q.Params))
+			for i := range args {
+				args[i] = "NULL"
+			}
+			_, err := plans.Explain(t.Context(), store.DB(), repo.SQL().Metadata, q.Name, args, plans.ExplainOptions{Write: true})
+			switch {
+			case q.Command == dbtx.Copyfrom:
+				require.ErrorIs(t, err, plans.ErrNoPlan)
+			case !errors.Is(err, repo.ErrNotNull) && !errors.Is(err, dbtx.ErrRowsNotKept): // NULL where the query takes none
+				require.NoError(t, err, q.Name)
+				planned++
+			}
+		}
+		require.Greater(t, planned, 30)
+	})
 	t.Run("SaysWhatToDoNext", func(t *testing.T) {
 		t.Parallel()
 		require.Equal(t, result{failed, "", "musicstore: explain GetAlbum: id: is not a value of the type bigint\n" + correctArgument + "\n"},
@@ -111,7 +133,8 @@ func TestSlow(t *testing.T) {
 	require.Contains(t, got.err, "CREATE EXTENSION pg_stat_statements;")
 
 	store := open(t, url)
-	_, err = store.DB().Exec(ctx, "CREATE EXTENSION pg_stat_statements; CREATE ROLE shop LOGIN")
+	_, err = store.DB().Exec(ctx, "CREATE EXTENSION pg_stat_statements; CREATE ROLE shop LOGIN; "+
+		"REVOKE CREATE ON SCHEMA public FROM PUBLIC")
 	require.NoError(t, err)
 	require.Equal(t, ok, musicstore(t, "import", "catalog.jsonl", "--database-url", url).status)
 	for range 3 {

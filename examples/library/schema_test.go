@@ -2,6 +2,7 @@ package library_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -171,6 +172,23 @@ func TestExplain(t *testing.T) {
 	require.NotContains(t, explained.Plan, "ada")
 	_, err = plans.Explain(ctx, db, &dbgen.Metadata, "DeleteMember", []string{"x"}, plans.ExplainOptions{})
 	require.ErrorIs(t, err, plans.ErrWrites)
+
+	planned := 0
+	for _, q := range dbgen.Metadata.Queries {
+		args := make([]string, len(q.Params))
+		for i := range args {
+			args[i] = "NULL"
+		}
+		_, err := plans.Explain(ctx, db, &dbgen.Metadata, q.Name, args, plans.ExplainOptions{Write: true})
+		switch {
+		case q.Command == dbtx.Copyfrom:
+			require.ErrorIs(t, err, plans.ErrNoPlan)
+		case !errors.Is(err, library.ErrNotNull): // NULL in a column that takes none
+			require.NoError(t, err, q.Name)
+			planned++
+		}
+	}
+	require.Greater(t, planned, 15)
 }
 
 // A role that has the grants and nothing else can run each query. Without one of them it can't.

@@ -390,15 +390,17 @@ func TestPgBouncer_ExplainLeavesNothingInTheSession(t *testing.T) {
 	ctx := t.Context()
 	url := behindPgBouncer(t, dbtest.URL(t))
 	clients := clientsOf(t, url, "exec", 16)
-	left := func() (prepared string) {
+	left := func() (all []string) {
 		for _, client := range clients {
 			var one string
 			require.NoError(t, client.DB().QueryRow(ctx, "SELECT coalesce(string_agg(name, ' '), '') || "+
 				"coalesce(current_setting('plans.argument_1', true), '') FROM pg_prepared_statements WHERE name LIKE 'plans%'").Scan(&one))
-			prepared += one
+			if one != "" {
+				all = append(all, one)
+			}
 		}
 
-		return prepared
+		return all
 	}
 	errs := dbtxtest.AtOnce(len(clients), func(i int) error {
 		id := strconv.Itoa(i)

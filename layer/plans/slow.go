@@ -74,6 +74,7 @@ type Loads struct {
 // A statement belongs to the query whose name is in its text, in the comment that sqlc writes. If it has none, it belongs to the
 // query whose text it is, apart from constants, comments and spaces. The server keeps one entry for statements that differ in no more than
 // that, with the text of the one that ran first. So queries that differ in no more than that have one Load, with the first of their names.
+// A query of another program in the same database counts, too, if it has the name or the text of one of m.
 //
 // Counted are the statements that a client has sent, and the time in which they ran, without the planning. A COPY is among the others.
 //
@@ -232,33 +233,30 @@ func groups(m *dbtx.Metadata) (named, byText map[string][]string) {
 	return named, byText
 }
 
-// token is a part of a statement: a comment, a space, a name in quotes, a name, a constant or a parameter, or a sign.
-var token = regexp.MustCompile(`(?s)--[^\n]*|/\*.*?\*/|\s+|"(?:[^"]|"")*"` +
-	`|[eE]'(?:[^'\\]|\\.|'')*'|[bBxX]?'(?:[^']|'')*'|\$\$.*?\$\$|\$\d+|\d[\d._a-zA-Z]*|\.\d+` +
-	`|[\pL_][\pL\d_$]*|.`)
-
-// bareText returns what is left of a statement without comments and spaces, with a ? for each constant and each parameter, and one for a list
-// of them. The server puts $1, $2 and so on in the place of constants, and since PostgreSQL 18 one of them in the place of a list.
-// The sign of a number belongs to the constant, so a sign before a constant is left out.
+// bareText returns what is left of a statement without comments and spaces, in lower case, with a ? for each constant and each parameter,
+// and one for a list of them. The server puts $1, $2 and so on in the place of constants, and since PostgreSQL 18 one of them in the
+// place of a list. The sign of a number belongs to the constant, so a sign before a constant is left out.
 func bareText(sql string) string {
 	var tokens []string
 	last := func(n int) string { return tokens[max(len(tokens)-n, 0)] }
-	for _, t := range token.FindAllString(sql, -1) {
-		switch {
-		case strings.HasPrefix(t, "--"), strings.HasPrefix(t, "/*"), strings.TrimSpace(t) == "", t == ";":
+	for sql != "" {
+		n := tokenLength(sql)
+		t := sql[:n]
+		sql = sql[n:]
+		if isSpace(t[0]) || t == ";" || strings.HasPrefix(t, "--") || strings.HasPrefix(t, "/*") {
 			continue
-		case isConstant(t):
+		}
+		t = strings.ToLower(t)
+		if isConstant(t) {
 			t = "?"
-		default:
-			t = strings.ToLower(t)
-		}
-		if t == "?" && len(tokens) > 0 && (last(1) == "-" || last(1) == "+") {
-			tokens = tokens[:len(tokens)-1]
-		}
-		if t == "?" && len(tokens) > 1 && last(1) == "," && last(2) == "?" {
-			tokens = tokens[:len(tokens)-1]
+			if len(tokens) > 0 && (last(1) == "-" || last(1) == "+") {
+				tokens = tokens[:len(tokens)-1]
+			}
+			if len(tokens) > 1 && last(1) == "," && last(2) == "?" {
+				tokens = tokens[:len(tokens)-1]
 
-			continue
+				continue
+			}
 		}
 		tokens = append(tokens, t)
 	}
@@ -266,13 +264,89 @@ func bareText(sql string) string {
 	return strings.Join(tokens, " ")
 }
 
-func isConstant(t string) bool {
-	switch c := t[0]; {
-	case c == '$', c == '\'', '0' <= c && c <= '9', c == '.' && len(t) > 1:
-		return true
-	case len(t) > 1 && t[1] == '\'': // E'…'
-		return true
-	default:
-		return slices.Contains([]string{"true", "false", "null"}, strings.ToLower(t))
+// tokenLength returns how many bytes the first part of a statement has: a comment, spaces, a name, a constant, a parameter, or one sign.
+// https://www.postgresql.org/docs/current/sql-syntax-lexical.html
+func tokenLength(s string) int {
+	two := s[:min(2, len(s))]
+	c, next := s[0], byte(0)
+	if len(s) > 1 {
+		next = s[1]
 	}
+	switch {
+	case two == "--":
+		return until(s, 2, "\n")
+	case two == "/*":
+		return until(s, 2, "*/")
+	case isSpace(c):
+		return run(s, isSpace)
+	case c == '"', c == '\'':
+		return quoted(s, false)
+	case next == '\'' && strings.IndexByte("eEbBxXnN", c) >= 0:
+		return 1 + quoted(s[1:], c == 'e' || c == 'E')
+	case (c == 'u' || c == 'U') && next == '&' && len(s) > 2 && (s[2] == '\'' || s[2] == '"'):
+		return 2 + quoted(s[2:], false)
+	case c == '$' && isDigit(next):
+		return 1 + run(s[1:], isDigit)
+	case c == '$':
+		tag := 1 + run(s[1:], isName)
+		if tag == len(s) || s[tag] != '$' {
+			return 1
+		}
+
+		return until(s, tag+1, s[:tag+1])
+	case isDigit(c), c == '.' && isDigit(next):
+		return run(s, func(c byte) bool { return isName(c) || c == '.' })
+	case isName(c):
+		return run(s, func(c byte) bool { return isName(c) || c == '$' })
+	default:
+		return 1
+	}
+}
+
+// run returns how many bytes from the start on are such.
+func run(s string, such func(byte) bool) int {
+	for i := range len(s) {
+		if !such(s[i]) {
+			return i
+		}
+	}
+
+	return len(s)
+}
+
+// until returns the place behind the first end, or that of the text's end. The first bytes are not looked at.
+func until(s string, from int, end string) int {
+	if at := strings.Index(s[from:], end); at >= 0 {
+		return from + at + len(end)
+	}
+
+	return len(s)
+}
+
+// quoted returns the length of a name or constant that begins with its quote.
+func quoted(s string, backslashes bool) int {
+	for i := 1; i < len(s); i++ {
+		switch {
+		case backslashes && s[i] == '\\':
+			i++
+		case s[i] == s[0] && i+1 < len(s) && s[i+1] == s[0]: // it is doubled
+			i++
+		case s[i] == s[0]:
+			return i + 1
+		}
+	}
+
+	return len(s)
+}
+
+func isSpace(c byte) bool { return strings.IndexByte(" \t\n\r\f\v", c) >= 0 }
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+func isName(c byte) bool {
+	return isDigit(c) || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_' || c >= 0x80
+}
+
+// isConstant says whether a part of a statement, in lower case, is a constant or a parameter.
+func isConstant(t string) bool {
+	return isDigit(t[0]) || t[0] == '\'' || len(t) > 1 && (t[0] == '$' || t[0] == '.' || t[1] == '\'') ||
+		strings.HasPrefix(t, "u&'") || t == "true" || t == "false" || t == "null"
 }

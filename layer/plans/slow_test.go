@@ -63,7 +63,7 @@ func calls(loads plans.Loads) map[string]int64 {
 	return n
 }
 
-func TestSlow(t *testing.T) { //nolint:paralleltest,tparallel // the parts share the statistics of a server
+func TestSlow(t *testing.T) { //nolint:tparallel // the parts share the statistics of a server
 	t.Parallel()
 	ctx := t.Context()
 	url := server(t, preloaded)
@@ -76,7 +76,7 @@ func TestSlow(t *testing.T) { //nolint:paralleltest,tparallel // the parts share
 	t.Cleanup(store.Close)
 	reset := func() { run(t, db, `SELECT "Odd ""Name".pg_stat_statements_reset()`) }
 
-	t.Run("CountsByTheNamesOfTheQueries", func(t *testing.T) {
+	t.Run("CountsByTheNamesOfTheQueries", func(t *testing.T) { //nolint:paralleltest // they share the statistics
 		reset()
 		started := time.Now()
 		paper, err := store.CreatePaper(ctx, testdb.CreatePaperParams{Name: "The Times", URL: "times", Year: 1985, IsPublished: true})
@@ -111,7 +111,7 @@ func TestSlow(t *testing.T) { //nolint:paralleltest,tparallel // the parts share
 		}
 		require.Equal(t, calls(loads), calls(slow(t, db)), "it changes nothing")
 	})
-	t.Run("SaysWhichQueriesAreCountedTogether", func(t *testing.T) {
+	t.Run("SaysWhichQueriesAreCountedTogether", func(t *testing.T) { //nolint:paralleltest // they share the statistics
 		reset()
 		for _, publish := range []func(context.Context, int64) (testdb.Paper, error){store.UnpublishPaper, store.PublishPaper} {
 			_, err := publish(ctx, -1)
@@ -123,7 +123,7 @@ func TestSlow(t *testing.T) { //nolint:paralleltest,tparallel // the parts share
 		require.Equal(t, []string{"UnpublishPaper"}, queries[0].Also)
 		require.EqualValues(t, 2, queries[0].Calls)
 	})
-	t.Run("KnowsAQueryThatAnotherHasSentFirst", func(t *testing.T) {
+	t.Run("KnowsAQueryThatAnotherHasSentFirst", func(t *testing.T) { //nolint:paralleltest // they share the statistics
 		reset()
 		// Explain prepares it. The server keeps the text of that, with the name inside.
 		explain(t, db, "ConfirmEmail", []string{"x"}, plans.ExplainOptions{Write: true})
@@ -140,7 +140,7 @@ func TestSlow(t *testing.T) { //nolint:paralleltest,tparallel // the parts share
 		run(t, db, "UPDATE readers SET email_confirmed = false WHERE id = $1 RETURNING id", "x") // the control
 		require.Equal(t, map[string]int64{"ConfirmEmail": 1}, calls(slow(t, db)))
 	})
-	t.Run("KnowsEveryQueryByItsText", func(t *testing.T) {
+	t.Run("KnowsEveryQueryByItsText", func(t *testing.T) { //nolint:paralleltest // they share the statistics
 		reset()
 		want, n := map[string]bool{}, 0
 		for _, q := range dbgen.Metadata.Queries {
@@ -165,7 +165,19 @@ func TestSlow(t *testing.T) { //nolint:paralleltest,tparallel // the parts share
 		}
 		require.Empty(t, want)
 	})
-	t.Run("LeavesOutOtherDatabases", func(t *testing.T) {
+	t.Run("KnowsAQueryWithEachKindOfConstant", func(t *testing.T) { //nolint:paralleltest // they share the statistics
+		reset()
+		const odd = `SELECT -1, +2.5e3, .5, 7 - 1, E'it\'s -- ''a', 'b''/*', $$c'$$, $é1$d$$ $é1$, B'101', x'1F', U&'\0041', true, NOT false, NULL,
+			interval '1 day', date '2026-01-01' - 1, ARRAY[1, 2, 3], ('{"a": 1}'::jsonb) -> 'a', "name ""' 1" AS "A$1", "é" IS NULL, a$b || 'x'
+			FROM (SELECT name AS "name ""' 1", id AS "é", url AS a$b FROM papers) AS p WHERE "é" IN (1, 2, 3) AND "é" NOT IN (-4, 5) LIMIT 3`
+		m := known("Odd :many\n" + odd + ";\n")
+		run(t, db, odd)
+		run(t, db, strings.ReplaceAll(odd, "id AS", "price_cents AS")) // the control
+		loads, err := plans.Slow(ctx, db, m)
+		require.NoError(t, err)
+		require.Equal(t, map[string]int64{"Odd": 1}, calls(loads))
+	})
+	t.Run("LeavesOutOtherDatabases", func(t *testing.T) { //nolint:paralleltest // they share the statistics
 		reset()
 		run(t, db, "CREATE DATABASE other")
 		config := db.Config()
@@ -181,7 +193,7 @@ func TestSlow(t *testing.T) { //nolint:paralleltest,tparallel // the parts share
 		require.Empty(t, slow(t, db).Queries)
 		require.Equal(t, map[string]int64{"GetPaper": 1}, calls(slow(t, other)), "the control")
 	})
-	t.Run("SaysThatStatementsAreHiddenFromARole", func(t *testing.T) {
+	t.Run("SaysThatStatementsAreHiddenFromARole", func(t *testing.T) { //nolint:paralleltest // they share the statistics
 		reset()
 		_, err := store.GetPaper(ctx, -1)
 		require.ErrorIs(t, err, dbtx.ErrNotFound)
@@ -198,7 +210,7 @@ func TestSlow(t *testing.T) { //nolint:paralleltest,tparallel // the parts share
 		require.NoError(t, err)
 		require.Equal(t, map[string]int64{"GetPaper": 1}, calls(slow(t, tx)), "the control")
 	})
-	t.Run("SaysHowToUpdateTheExtension", func(t *testing.T) {
+	t.Run("SaysHowToUpdateTheExtension", func(t *testing.T) { //nolint:paralleltest // they share the statistics
 		tx, err := db.Begin(ctx)
 		require.NoError(t, err)
 		defer tx.Rollback(ctx)
