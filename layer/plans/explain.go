@@ -191,7 +191,9 @@ func (e *explainer) bind(ctx context.Context, tx pgx.Tx, values []*string) (exec
 		return "", err
 	}
 	if len(types) != len(values) {
-		return "", fmt.Errorf("the query has %d parameters, and the server says %d", len(values), len(types))
+		reason := fmt.Sprintf("the query has %d parameters, but the server finds %d in its text", len(values), len(types))
+
+		return "", &dbtx.InvalidError{Op: op(e.q), Reason: reason}
 	}
 	expressions := make([]string, len(values))
 	for i, value := range values {

@@ -292,7 +292,10 @@ func TestExplain_Secrets(t *testing.T) {
 		require.NoError(t, err)
 		_, err = plans.Explain(ctx, tx, &dbgen.Metadata, "AddPaper", []string{"", "", "1", "1", "", "true", "true"}, plans.ExplainOptions{Write: true})
 		require.ErrorIs(t, err, dbtx.ErrCheck)
+		explain(t, tx, "GetPaper", []string{"1"}, plans.ExplainOptions{})
 		require.Equal(t, 1, left(), "the control alone")
+		_, err = tx.Exec(ctx, "UPDATE papers SET year = year")
+		require.NoError(t, err, "the transaction may write, as before")
 		require.Equal(t, "x", setting(t, tx, "plans.control"), "the control")
 	})
 }
