@@ -901,7 +901,7 @@ var Metadata = dbtx.Metadata{
 			Uses: []dbtx.Use{
 				{Table: "albums", Read: true, Select: []string{"id", "name", "url", "year", "price_cents", "is_published"}},
 				{Table: "tracks", Read: true, Select: []string{"id", "name", "album_id"}},
-			},
+			}, Calls: []string{"fold_name"},
 		},
 		{Name: "SetPasswordHash", Op: "set password hash", Command: "one", SQL: setPasswordHash, File: "db/queries/accounts.sql:56",
 			Params: []dbtx.Param{
@@ -959,5 +959,4 @@ var Metadata = dbtx.Metadata{
 			}, Write: true,
 		},
 	},
-	Enums: nil,
 }

@@ -12,6 +12,7 @@ import (
 
 	"musicstore/internal/dbgen"
 	"musicstore/layer/dbtx"
+	layerschema "musicstore/layer/schema"
 )
 
 // querier is unexported, so callers can't skip the methods that this package defines over the generated ones.
@@ -200,3 +201,7 @@ func WithPipelining() Option { return dbtx.WithPipelining() }
 // WithUserMessages shows the messages that functions of the database raise for people (RAISE EXCEPTION, SQLSTATE P0001). Use it only
 // if no function puts into such a message what must not be shown.
 func WithUserMessages() Option { return dbtx.WithUserMessages() }
+
+// WithSchemaCheck has Open ask, with one query, whether the store's queries can work on the schema of the database. If they can't, Open returns an
+// error that is schema.ErrUnfit, of the layer: it says what is missing, and whether to run migrate. It is for Open: New panics. See schema.Fits.
+func WithSchemaCheck() Option { return dbtx.WithStartCheck(layerschema.AtStart) }

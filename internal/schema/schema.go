@@ -33,6 +33,9 @@ func Check(ctx context.Context, db DB) ([]Difference, error) {
 	return schema.Check(ctx, db, &dbgen.Metadata)
 }
 
+// Fits says whether the queries of db/queries can work on the current schema, with one query. See the layer's Fits.
+func Fits(ctx context.Context, db DB) (Fit, error) { return schema.Fits(ctx, db, &dbgen.Metadata) }
+
 // Grants returns the statements that let a role run every query of db/queries on the tables in the schema of that name. See the
 // layer's Grants.
 func Grants(role, in string) ([]string, error) { return schema.Grants(role, in, &dbgen.Metadata) }
@@ -46,6 +49,10 @@ func Warnings(ctx context.Context, db DB) (warnings []string, err error) {
 }
 
 type (
+	// Fit says how the version of a schema relates to that of the program.
+	Fit = schema.Fit
+	// UnfitError says why the program can't work on a schema. It is ErrUnfit.
+	UnfitError = schema.UnfitError
 	// MigrateOptions say what Migrate may do.
 	MigrateOptions = schema.MigrateOptions
 	// Plan is what Migrate would do.
@@ -57,6 +64,17 @@ type (
 	// RefusedError is a plan that Migrate refuses. It is ErrRefused.
 	RefusedError = schema.RefusedError
 )
+
+// The versions of a schema, seen from the program.
+const (
+	FitUnknown = schema.FitUnknown
+	FitSame    = schema.FitSame
+	FitOlder   = schema.FitOlder
+	FitNewer   = schema.FitNewer
+)
+
+// ErrUnfit is what errors.Is finds in every *UnfitError.
+var ErrUnfit = schema.ErrUnfit
 
 // The errors of Migrate.
 var (

@@ -71,7 +71,7 @@ func (k *catalogue) needsEnums(sql string) bool {
 		return false
 	}
 	for i := range q.Params {
-		if p := &q.Params[i]; (p.Array || q.Command == Copyfrom) && slices.Contains(k.Enums, p.Type) {
+		if p := &q.Params[i]; (p.Array || q.Command == Copyfrom) && k.Enum(p.Type) != nil {
 			return true
 		}
 	}
@@ -80,15 +80,15 @@ func (k *catalogue) needsEnums(sql string) bool {
 }
 
 // loadEnums returns those of the enum types that the database has, with their arrays.
-func loadEnums(ctx context.Context, conn *pgx.Conn, names []string) (found []*pgtype.Type, err error) {
-	if len(names) == 0 {
+func loadEnums(ctx context.Context, conn *pgx.Conn, enums []Enum) (found []*pgtype.Type, err error) {
+	if len(enums) == 0 {
 		return nil, nil
 	}
 	const query = `SELECT t.typname, t.oid, t.typarray FROM pg_catalog.unnest($1::pg_catalog.text[]) AS of (name)
 		JOIN pg_catalog.pg_type AS t ON t.oid OPERATOR(pg_catalog.=) pg_catalog.to_regtype(of.name)`
-	quoted := make([]string, len(names))
-	for i, name := range names {
-		quoted[i] = strconv.Quote(pgx.Identifier(strings.Split(name, ".")).Sanitize())
+	quoted := make([]string, len(enums))
+	for i, enum := range enums {
+		quoted[i] = strconv.Quote(pgx.Identifier(strings.Split(enum.Name, ".")).Sanitize())
 	}
 	list := []byte("{" + strings.Join(quoted, ",") + "}")
 	result := conn.PgConn().ExecParams(ctx, query, [][]byte{list}, nil, nil, nil).Read()

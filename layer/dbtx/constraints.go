@@ -3,7 +3,6 @@ package dbtx
 import (
 	"errors"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -79,7 +78,7 @@ func newCatalogue(m *Metadata) *catalogue {
 			k.wholes[part] = table
 		}
 		for _, column := range table.Columns {
-			if column.Array && slices.Contains(m.Enums, column.Type) {
+			if column.Array && m.Enum(column.Type) != nil {
 				k.listsOfEnums[table.Name] = true
 			}
 		}

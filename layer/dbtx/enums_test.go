@@ -21,7 +21,11 @@ const (
 )
 
 // diaries is a schema that has a list of enums.
-func diaries(enums ...string) *dbtx.Metadata {
+func diaries(names ...string) *dbtx.Metadata {
+	enums := make([]dbtx.Enum, len(names))
+	for i, name := range names {
+		enums[i].Name = name
+	}
 	uses := []dbtx.Use{{Table: "diaries", Read: true, Select: []string{"moods"}}}
 	param := dbtx.Param{Name: "moods", Type: "mood", Array: true, Assigned: []dbtx.ColumnOf{{Table: "diaries", Column: "moods"}}}
 

@@ -17,12 +17,29 @@ type Metadata struct {
 	Schema  []Statement // of the schema files, in the order in which they are run
 	Tables  []*Table    // with the views, in the order of the schema files
 	Queries []*Query    // in the order of their names
-	Enums   []string    // the names of the enum types
+	Enums   []Enum
 
 	Migrations string // the table in which Migrate records its steps; "" is musicstore_migrations
 
 	once      sync.Once
 	catalogue *catalogue // see known
+}
+
+// Enum is an enum type.
+type Enum struct {
+	Name   string // it has the form schema.enum when the schema is not the default one
+	Labels []string
+}
+
+// Enum returns the enum type of this name; nil when there is none.
+func (m *Metadata) Enum(name string) *Enum {
+	for i := range m.Enums {
+		if m.Enums[i].Name == name {
+			return &m.Enums[i]
+		}
+	}
+
+	return nil
 }
 
 // Statement is a statement of the schema files, with what it makes. Names are as the catalogue has them: without quotes,
@@ -179,11 +196,12 @@ type Query struct {
 	SQL     string // as the generated code sends it; that of Copyfrom is never sent
 	File    string // the file and line of the query: db/queries/readers.sql:12
 	Params  []Param
-	Fills   []Fill // its defaults, in the order in which they are made
-	Uses    []Use  // the tables and views that it touches; of Copyfrom, the table alone
-	Write   bool   // it may change something: it writes, or calls a function that is not known to be STABLE
-	Locks   bool   // it locks rows, and so may wait for others
-	Utility bool   // it has no plan: it is no SELECT, INSERT, UPDATE, DELETE, MERGE or VALUES
+	Fills   []Fill   // its defaults, in the order in which they are made
+	Uses    []Use    // the tables and views that it touches; of Copyfrom, the table alone
+	Calls   []string // the functions of the schema files that it calls, without their arguments
+	Write   bool     // it may change something: it writes, or calls a function that is not known to be STABLE
+	Locks   bool     // it locks rows, and so may wait for others
+	Utility bool     // it has no plan: it is no SELECT, INSERT, UPDATE, DELETE, MERGE or VALUES
 
 	// Keyed means that the query may be sent twice. The second time it changes nothing, and returns the stored row or no row.
 	Keyed bool

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"musicstore/layer/internal/sqlstate"
 	"musicstore/layer/settings"
 
 	"github.com/jackc/pgx/v5"
@@ -68,6 +69,8 @@ type options struct {
 	tracer   pgx.QueryTracer
 	alone    bool // BEGIN is sent by itself, because the tracer is not told of batches
 	guard    *guard
+
+	startCheck func(context.Context, DB, *Metadata) error
 
 	ownClock     bool // now is WithClock's
 	values       map[any]any
@@ -143,6 +146,12 @@ func WithPipelining() Option { return func(o *options) { o.pipelining = true } }
 // is in it. Without the option the error says only that a function raised it, as for every other code.
 func WithUserMessages() Option { return func(o *options) { o.userMessages = true } }
 
+// WithStartCheck has Open call check with its first connection and what is known of the store's SQL. If check returns an error, so does Open,
+// and no connection is left. schema.AtStart is such a check. The option is for Open: New panics on it, because it connects to nothing.
+func WithStartCheck(check func(ctx context.Context, db DB, m *Metadata) error) Option {
+	return func(o *options) { o.startCheck = check }
+}
+
 // minConns is the least size that Open gives a pool whose URL does not say pool_max_conns: with fewer, concurrent
 // look-ups wait for each other. pgxpool's own default is the number of processors.
 const minConns = 16
@@ -166,7 +175,7 @@ const minConns = 16
 // take any time, except for a COPY of which the server takes nothing for two minutes. A caller with a shorter deadline gets
 // its context's error at its deadline.
 //
-// Open only logs in. Whether session_replication_role turns foreign keys off is found out by Warnings.
+// Open only logs in, unless WithStartCheck has it ask more. Whether session_replication_role turns foreign keys off is found out by Warnings.
 func Open(ctx context.Context, url string, sql SQL, opts ...Option) (*Store, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -208,6 +217,12 @@ func Open(ctx context.Context, url string, sql SQL, opts ...Option) (*Store, err
 		return nil, fmt.Errorf("open: %w", sql.known().unreachable(ctx, err))
 	}
 	err = settings.Check(first.Conn().PgConn())
+	if err == nil && o.startCheck != nil {
+		err = o.startCheck(ctx, first.Conn(), sql.Metadata)
+		if err != nil && (first.Conn().IsClosed() || sqlstate.Of(err) != "") {
+			err = sql.known().unreachable(ctx, err)
+		}
+	}
 	first.Release()
 	if err != nil {
 		pool.Close()
@@ -248,6 +263,9 @@ func New(db DB, sql SQL, opts ...Option) *Store {
 	o := newOptions(sql, opts)
 	if o.tracer != nil {
 		panic("dbtx: WithTracer is for Open: set ConnConfig.Tracer of the pool or connection that New is given")
+	}
+	if o.startCheck != nil {
+		panic("dbtx: WithStartCheck is for Open: call the check with what New is given")
 	}
 	config := configOf(db)
 	o.mode = insteadOf(config)

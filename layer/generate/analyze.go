@@ -46,6 +46,7 @@ type analysis struct {
 	at     func(location int32) place
 
 	uses    map[string]*dbtx.Use
+	calls   []string // the functions of the schema files
 	scopes  map[*pgquery.SelectStmt]*scope
 	params  []dbtx.Param
 	write   bool
@@ -535,10 +536,14 @@ func (a *analysis) expr(node proto.Message, sc *scope) {
 	})
 }
 
-// call notes that a function is called that may write.
+// call notes that a function of the schema files is called, or one that may write.
 func (a *analysis) call(f *pgquery.FuncCall) {
-	if !a.schema.reads(lastName(f.GetFuncname())) {
+	name := lastName(f.GetFuncname())
+	if !a.schema.reads(name) {
 		a.write = true
+	}
+	if _, own := a.schema.functions[name]; own && len(f.GetFuncname()) == 1 {
+		include(&a.calls, name)
 	}
 }
 

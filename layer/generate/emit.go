@@ -33,7 +33,7 @@ var storeText string
 // emitStore writes the store's type on the generated queries.
 func emitStore(module string, c *config) ([]byte, error) {
 	text := strings.NewReplacer(
-		"PACKAGE", c.storeName, "DBGENPATH", path.Join(module, c.out), "DBTXPATH", dbtxPath(), "DBGEN", c.pkg,
+		"PACKAGE", c.storeName, "DBGENPATH", path.Join(module, c.out), "DBTXPATH", dbtxPath(), "SCHEMAPATH", path.Join(path.Dir(dbtxPath()), "schema"), "DBGEN", c.pkg,
 	).Replace(storeText)
 
 	return gofmt(storeFile, text)
@@ -80,7 +80,12 @@ func emitMetadata(c *config, s *schema, files []*source, queries []*query, g *go
 		literal(&b, q.Query, g.constants[q.Name])
 		b.WriteString(",\n")
 	}
-	fmt.Fprintf(&b, "},\nEnums: %s,\n", texts(s.enums))
+	b.WriteString("},\n")
+	if len(s.enums) > 0 {
+		b.WriteString("Enums: ")
+		literal(&b, s.enums, "")
+		b.WriteString(",\n")
+	}
 	if c.migrations != "" {
 		fmt.Fprintf(&b, "Migrations: %q,\n", c.migrations)
 	}
@@ -169,18 +174,6 @@ func literal(b *bytes.Buffer, value any, sql string) {
 	default:
 		fmt.Fprintf(b, "%#v", value)
 	}
-}
-
-func texts(all []string) string {
-	if len(all) == 0 {
-		return "nil"
-	}
-	quoted := make([]string, len(all))
-	for i, text := range all {
-		quoted[i] = strconv.Quote(text)
-	}
-
-	return "[]string{" + strings.Join(quoted, ", ") + "}"
 }
 
 // notForCallers are the names of the generated package that no caller needs.

@@ -90,7 +90,7 @@ func TestGenerate_OfForeignSQL(t *testing.T) {
 		`{Name: "page_size", Type: "int4"}`, `{Name: "page", Type: "int4"}`,
 		`{Name: "up", Type: "int4"}`, `{Name: "day", Type: "date"}`, `{Name: "since", Type: "text"}`,
 		`{Name: "moods", Type: "mood", Array: true, `, `{Name: "limits", Type: "numeric", Array: true, `,
-		`{Table: "keys", Empty: true}`, `Utility: true`, `Enums: []string{"mood"}`,
+		`{Table: "keys", Empty: true}`, `Utility: true`, `Enums: []dbtx.Enum{{Name: "mood"`,
 		`{Name: "stays_int8range_daterange_excl", Kind: "exclusion", Columns: []string{"house_id", "since", "until"}, `+
 			`Words: "stay conflicts with another in house_id, since and until"}`,
 		`{Name: "stays_check", `, `{Table: "floors", Read: true, Select: []string{"house", "top", "n"}}`, `{Name: "n", Type: "int8", `,

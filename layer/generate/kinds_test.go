@@ -137,7 +137,7 @@ Twice false
 		`{Name: "Bookings_excl", Kind: "exclusion", Columns: []string{"roomId", "during"},`,
 		`{Table: "loud", Read: true, Select: []string{"id", "name", "during"}}`,
 		`{Table: "logs", Insert: []string{"at", "what"}}`,
-		`Enums: []string{"mood", "Size"}`,
+		`Enums: []dbtx.Enum{{Name: "mood", Labels: []string{"calm", "loud"}}, {Name: "Size"`,
 		`Kind: "partition", Name: "logs_2027", Table: "logs"}`,
 		`Partitioned: true, Partitions: []string{"logs_2026", "logs_2027"}`,
 		`SQL: "ALTER TABLE ONLY rooms ADD CONSTRAINT rooms_pkey PRIMARY KEY (id)"`,

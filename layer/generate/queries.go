@@ -331,7 +331,7 @@ func readQueries(c *config, r request, s *schema, all []*written, ps *problems) 
 			p, at := a.params[l.param], a.at(l.location)
 			ps.addf(at.file, at.line, "%s: sqlc takes @%s for a list, because it stands beside ANY: cast it, @%[2]s::%[3]s", w.name, p.Name, p.Type)
 		}
-		q.Params, q.Write, q.Locks, q.Utility = a.params, a.write, a.locks, a.utility
+		q.Params, q.Calls, q.Write, q.Locks, q.Utility = a.params, a.calls, a.write, a.locks, a.utility
 		q.assign(a)
 		for _, t := range s.tables {
 			if use := a.uses[t.name]; use != nil {

@@ -21,7 +21,7 @@ type schema struct {
 	config    *config
 	problems  *problems
 	tables    []*table
-	enums     []string
+	enums     []dbtx.Enum
 	enumsAt   map[string]place // by the name of the Go type
 	domains   map[string]domain
 	functions map[string]bool // of the schema files: whether it is known to write nothing
@@ -127,7 +127,7 @@ func readSchema(c *config, r request, files []*source, ps *problems) *schema {
 			continue
 		}
 		for _, e := range of.Enums {
-			s.enums = append(s.enums, tableName(r.Catalog.DefaultSchema, of.Name, e.Name))
+			s.enums = append(s.enums, dbtx.Enum{Name: tableName(r.Catalog.DefaultSchema, of.Name, e.Name), Labels: e.Labels})
 		}
 		for _, t := range of.Tables {
 			if slices.Contains(rows, t.Rel.Name) {

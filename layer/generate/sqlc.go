@@ -29,7 +29,8 @@ type request struct {
 				Columns []sqlcColumn `json:"columns"`
 			} `json:"tables"`
 			Enums []struct {
-				Name string `json:"name"`
+				Name   string   `json:"name"`
+				Labels []string `json:"vals"`
 			} `json:"enums"`
 		} `json:"schemas"`
 	} `json:"catalog"`

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"musicstore/layer/dbtx"
@@ -43,10 +44,45 @@ func (g *migration) record(ctx context.Context, a *Applied) error {
 			}
 		}
 
-		return tx.QueryRow(ctx, "INSERT INTO "+table+` (at, seconds, from_version, to_version, step)
+		err := tx.QueryRow(ctx, "INSERT INTO "+table+` (at, seconds, from_version, to_version, step)
 SELECT $1, $2, coalesce((SELECT to_version FROM `+table+` WHERE to_version <> $3 ORDER BY id DESC LIMIT 1), ''), $3, $4
 RETURNING from_version`, pgx.QueryExecModeExec, a.At, a.Seconds, a.To, a.SQL).Scan(&a.From)
+		if err == nil && len(g.applied) == 0 {
+			err = comment(ctx, tx, table)
+		}
+
+		return err
 	})
+}
+
+// recordIntro begins the comment on the table of the record. Every role may read a comment, and Fits does.
+const recordIntro = "versions of the schema, the first one first, then the present one: "
+
+// recordedMost is how many versions the comment keeps.
+const recordedMost = 100
+
+// comment writes the versions of the record into the comment on its table.
+func comment(ctx context.Context, tx pgx.Tx, table string) error {
+	var versions string
+	err := tx.QueryRow(ctx, fmt.Sprintf(`SELECT concat_ws(' ', string_agg(to_version, ' ' ORDER BY at),
+    (SELECT to_version FROM %[1]s ORDER BY id DESC LIMIT 1))
+FROM (SELECT to_version, min(id) AS at FROM %[1]s GROUP BY to_version ORDER BY at DESC LIMIT %[2]d) AS latest`, table, recordedMost),
+		pgx.QueryExecModeExec).Scan(&versions)
+	if err != nil {
+		return err
+	}
+
+	return exec(ctx, tx, "COMMENT ON TABLE "+table+" IS "+literal(recordIntro+versions))
+}
+
+// recorded returns the versions in such a comment; none where it is another.
+func recorded(comment string) []string {
+	versions, ours := strings.CutPrefix(comment, recordIntro)
+	if !ours {
+		return nil
+	}
+
+	return strings.Fields(versions)
 }
 
 // Log returns the steps that Migrate has run in the current schema, in their order; none where it has run none. It changes nothing.

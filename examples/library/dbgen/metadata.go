@@ -787,6 +787,6 @@ WHERE loans.returned_at IS NULL`, File: "schema/040_loans.sql:34", Kind: "view",
 			}, Write: true,
 		},
 	},
-	Enums:      []string{"copy_condition"},
+	Enums:      []dbtx.Enum{{Name: "copy_condition", Labels: []string{"new", "good", "worn", "damaged"}}},
 	Migrations: "library_migrations",
 }

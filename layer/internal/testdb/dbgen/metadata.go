@@ -748,5 +748,4 @@ var Metadata = dbtx.Metadata{
 			}, Write: true,
 		},
 	},
-	Enums: nil,
 }

@@ -1,0 +1,428 @@
+package schema
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"musicstore/layer/dbtx"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Fit says how the version of a schema relates to that of a program. Its text says that the program can work on it.
+type Fit int
+
+// The versions of a schema, seen from a program.
+const (
+	FitUnknown Fit = iota // Migrate has recorded no version, or none that tells
+	FitSame               // Migrate has brought the schema to the program's version, by all of its steps or by those of Expand
+	FitOlder              // older than the program
+	FitNewer              // newer than the program
+)
+
+func (f Fit) String() string {
+	switch f {
+	case FitSame:
+		return "of this program's version, and compatible"
+	case FitOlder:
+		return "older than this program, and compatible: run migrate"
+	case FitNewer:
+		return "newer than this program, and compatible"
+	default:
+		return "compatible"
+	}
+}
+
+// UnfitError says why a program can't work on a schema. It is ErrUnfit.
+type UnfitError struct {
+	Fit     Fit
+	Reasons []string // "column papers.year is missing"; all of them, in the order of the schema files
+}
+
+// shownReasons is how many reasons the text of an UnfitError has.
+const shownReasons = 5
+
+// Error says the first reasons, and what to do.
+func (e *UnfitError) Error() string {
+	reasons, more := e.Reasons, ""
+	if n := len(reasons) - shownReasons; n > 0 {
+		reasons, more = reasons[:shownReasons], fmt.Sprintf("; and %d more", n)
+	}
+	advice := map[Fit]string{
+		FitSame:    "migrate has begun to bring the schema to this program's version, or somebody has changed it since: run migrate",
+		FitOlder:   "the schema is older than this program: run migrate",
+		FitNewer:   "the schema is newer than this program: start a newer program",
+		FitUnknown: "the schema is older or newer than this program: if this is the newest program, run migrate; otherwise start the newest one",
+	}[e.Fit]
+
+	return ErrUnfit.Error() + ": " + strings.Join(reasons, "; ") + more + " (" + advice + ")"
+}
+
+// ErrUnfit is what errors.Is finds in every *UnfitError.
+var ErrUnfit = errors.New("this program can't work on the schema")
+
+// Is reports whether target is ErrUnfit.
+func (*UnfitError) Is(target error) bool { return target == ErrUnfit }
+
+// Fits says whether the queries of m can work on the current schema. It is one query of the catalogue, which every role may read. It
+// takes no lock that others wait for, and changes nothing. A second call asks again.
+//
+// It returns a *UnfitError, and how old the schema is, if the schema has something with which a query fails every time, or which a Go type can't
+// read:
+//
+//   - a table, a view, or one of its columns that a query names is missing;
+//   - a column of a table has a type of another kind. A type is of the same kind if the Go type can read and write it: all
+//     numbers are of one kind; so are texts and enums, so are json and jsonb. A timestamptz may be a timestamp. A
+//     domain counts as the type that it is of;
+//   - an enum lacks a label, or is missing. What is looked at are the enums of the columns and parameters of queries;
+//   - a function of the schema files that a query calls is missing. Its arguments are not compared;
+//   - a query inserts rows without a column that is NOT NULL and has no default. A table with a trigger BEFORE INSERT or with a rule is
+//     not looked at, because it may set the column;
+//   - a query sets a column that the database computes.
+//
+// Everything else fits. More tables, columns and labels than the program knows do. So do other constraints, indexes, lengths
+// of texts, and NOT NULL: with these some rows may be refused, and not others. A query that no test or program calls counts like all others. Rights are not looked at.
+// Check compares everything.
+//
+// The version is read from the record of Migrate: the comment on its table, which every role may read. While Migrate has
+// recorded one version at most, and not the program's, the columns decide. The schema is taken to be older if something is missing and its tables
+// have no column that the program does not know. It is newer if nothing is missing and they have one, and FitUnknown otherwise. The reason is
+// that Bootstrap, which makes the first version, records none.
+func Fits(ctx context.Context, db DB, m *dbtx.Metadata) (Fit, error) {
+	need := needsOf(m)
+	rows, err := db.Query(ctx, fitsSQL, pgx.QueryExecModeExec,
+		recordTable(m), need.schemas, need.names, need.types, need.quotedTypes, need.functions)
+	if err != nil {
+		return FitUnknown, fmt.Errorf("fits: %w", err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[fact])
+	if err != nil {
+		return FitUnknown, fmt.Errorf("fits: %w", err)
+	}
+	have := known(found)
+	reasons := need.lacks(have)
+	fit := age(have.record, Version(m), len(reasons) > 0, need.meetsStrangers(have))
+	if len(reasons) > 0 {
+		return fit, &UnfitError{fit, reasons}
+	}
+
+	return fit, nil
+}
+
+// AtStart is Fits for dbtx.WithStartCheck: it returns the error alone.
+func AtStart(ctx context.Context, db DB, m *dbtx.Metadata) error {
+	_, err := Fits(ctx, db, m)
+
+	return err
+}
+
+// fitsSQL runs in the session's own search_path, like missingSQL, so every name and operator in it is qualified.
+//
+// A domain counts as what it is of. Of a domain over a domain no type is returned.
+const fitsSQL = `
+SELECT 'schema', coalesce(pg_catalog.current_schema()::pg_catalog.text, ''), coalesce((
+    SELECT d.description
+    FROM pg_catalog.pg_description AS d
+    JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) d.objoid
+    JOIN pg_catalog.pg_namespace AS s ON s.oid OPERATOR(pg_catalog.=) c.relnamespace
+    WHERE d.classoid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid
+        AND d.objsubid OPERATOR(pg_catalog.=) 0
+        AND c.relname OPERATOR(pg_catalog.=) $1::pg_catalog.text
+        AND s.nspname OPERATOR(pg_catalog.=) pg_catalog.current_schema()
+), ''), '', '', false, false, false
+UNION ALL
+SELECT 'column', CASE WHEN w.schema OPERATOR(pg_catalog.=) '' THEN w.name ELSE pg_catalog.concat(w.schema, '.', w.name) END,
+    coalesce(a.attname::pg_catalog.text, ''),
+    CASE
+        WHEN c.relkind OPERATOR(pg_catalog.=) ANY ('{v,m}') OR flat.typtype OPERATOR(pg_catalog.=) 'd' THEN ''
+        ELSE coalesce(flat.typname::pg_catalog.text, '')
+    END,
+    coalesce(flat.typcategory::pg_catalog.text, ''),
+    e.oid IS NOT NULL,
+    coalesce((a.attnotnull OR t.typnotnull) AND NOT a.atthasdef AND a.attidentity OPERATOR(pg_catalog.=) '' AND t.typdefault IS NULL
+        AND NOT c.relhasrules AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_trigger AS g
+            WHERE g.tgrelid OPERATOR(pg_catalog.=) c.oid
+                AND NOT g.tgisinternal
+                AND g.tgenabled OPERATOR(pg_catalog.<>) 'D'
+                AND g.tgtype::pg_catalog.int4 OPERATOR(pg_catalog.&) 7 OPERATOR(pg_catalog.=) 7 -- FOR EACH ROW, BEFORE, INSERT
+        ), false),
+    coalesce(a.attgenerated OPERATOR(pg_catalog.<>) '', false)
+FROM ROWS FROM (pg_catalog.unnest($2::pg_catalog.text[]), pg_catalog.unnest($3::pg_catalog.text[])) AS w (schema, name)
+JOIN pg_catalog.pg_namespace AS s ON s.nspname OPERATOR(pg_catalog.=)
+    CASE WHEN w.schema OPERATOR(pg_catalog.=) '' THEN pg_catalog.current_schema()::pg_catalog.text ELSE w.schema END
+JOIN pg_catalog.pg_class AS c ON c.relnamespace OPERATOR(pg_catalog.=) s.oid AND c.relname OPERATOR(pg_catalog.=) w.name
+    AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,v,m,f}')
+LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.>) 0
+    AND NOT a.attisdropped
+LEFT JOIN pg_catalog.pg_type AS t ON t.oid OPERATOR(pg_catalog.=) a.atttypid
+LEFT JOIN pg_catalog.pg_type AS b ON b.oid OPERATOR(pg_catalog.=)
+    CASE WHEN t.typtype OPERATOR(pg_catalog.=) 'd' THEN t.typbasetype ELSE t.oid END
+LEFT JOIN pg_catalog.pg_type AS e ON b.typcategory OPERATOR(pg_catalog.=) 'A' AND e.oid OPERATOR(pg_catalog.=) b.typelem
+LEFT JOIN pg_catalog.pg_type AS flat ON flat.oid OPERATOR(pg_catalog.=)
+    CASE WHEN e.typtype OPERATOR(pg_catalog.=) 'd' THEN e.typbasetype ELSE coalesce(e.oid, b.oid) END
+UNION ALL
+SELECT 'type', w.name, '', t.typname::pg_catalog.text, t.typcategory::pg_catalog.text, false, false, false
+FROM ROWS FROM (pg_catalog.unnest($4::pg_catalog.text[]), pg_catalog.unnest($5::pg_catalog.text[])) AS w (name, quoted)
+JOIN pg_catalog.pg_type AS t ON t.oid OPERATOR(pg_catalog.=) pg_catalog.to_regtype(w.quoted)::pg_catalog.oid
+UNION ALL
+SELECT 'label', w.name, l.enumlabel::pg_catalog.text, '', '', false, false, false
+FROM ROWS FROM (pg_catalog.unnest($4::pg_catalog.text[]), pg_catalog.unnest($5::pg_catalog.text[])) AS w (name, quoted)
+JOIN pg_catalog.pg_enum AS l ON l.enumtypid OPERATOR(pg_catalog.=) pg_catalog.to_regtype(w.quoted)::pg_catalog.oid
+UNION ALL
+SELECT 'function', w.name, '', '', '', false, false, false
+FROM pg_catalog.unnest($6::pg_catalog.text[]) AS w (name)
+WHERE EXISTS (
+    SELECT FROM pg_catalog.pg_proc AS p
+    JOIN pg_catalog.pg_namespace AS s ON s.oid OPERATOR(pg_catalog.=) p.pronamespace
+    WHERE p.proname OPERATOR(pg_catalog.=) w.name
+        AND s.nspname OPERATOR(pg_catalog.=) pg_catalog.current_schema()
+)`
+
+// fact is a row of fitsSQL.
+type fact struct {
+	Kind, Of, Name string
+	Type, Category string // of an array those of its elements; "" where they are not compared
+	Array          bool
+	Must           bool // an INSERT must set the column
+	Computed       bool
+}
+
+// facts are what the database has.
+type facts struct {
+	schema    string // "" where the search_path names none
+	record    string
+	columns   map[string]map[string]fact // by table, also of a table without columns
+	types     map[string]fact
+	labels    map[dbtx.ColumnOf]bool // an enum and its label
+	functions map[string]bool
+}
+
+func known(found []fact) *facts {
+	have := &facts{
+		columns: map[string]map[string]fact{}, types: map[string]fact{}, labels: map[dbtx.ColumnOf]bool{}, functions: map[string]bool{},
+	}
+	for _, f := range found {
+		switch f.Kind {
+		case "schema":
+			have.schema, have.record = f.Of, f.Name
+		case "column":
+			if have.columns[f.Of] == nil {
+				have.columns[f.Of] = map[string]fact{}
+			}
+			have.columns[f.Of][f.Name] = f
+		case "type":
+			have.types[f.Of] = f
+		case "label":
+			have.labels[dbtx.ColumnOf{Table: f.Of, Column: f.Name}] = true
+		case "function":
+			have.functions[f.Of] = true
+		}
+	}
+
+	return have
+}
+
+// needs are what the queries need.
+type needs struct {
+	m              *dbtx.Metadata
+	tables         []*dbtx.Table
+	columns        map[dbtx.ColumnOf]bool
+	schemas, names []string // of the tables; the schema is "" where it is the current one
+
+	types, quotedTypes []string
+	functions          []string
+}
+
+func needsOf(m *dbtx.Metadata) *needs {
+	n := &needs{m: m, columns: map[dbtx.ColumnOf]bool{}, schemas: []string{}, names: []string{}, functions: []string{}}
+	used, types := map[string]bool{}, map[string]bool{}
+	for _, q := range m.Queries {
+		for _, u := range q.Uses {
+			used[u.Table] = true
+			for _, c := range slices.Concat(u.Select, u.Insert, u.Update) {
+				n.columns[dbtx.ColumnOf{Table: u.Table, Column: c}] = true
+			}
+		}
+		for i := range q.Params {
+			if m.Enum(q.Params[i].Type) != nil {
+				types[q.Params[i].Type] = true
+			}
+		}
+		for _, f := range q.Calls {
+			if !slices.Contains(n.functions, f) {
+				n.functions = append(n.functions, f)
+			}
+		}
+	}
+	for _, t := range m.Tables {
+		if !used[t.Name] {
+			continue
+		}
+		n.tables = append(n.tables, t)
+		name := named("", t.Name)
+		n.schemas, n.names = append(n.schemas, name[0]), append(n.names, name[1])
+		for _, c := range t.Columns {
+			if n.columns[dbtx.ColumnOf{Table: t.Name, Column: c.Name}] {
+				types[c.Type] = true
+			}
+		}
+	}
+	n.types, n.quotedTypes = []string{}, []string{}
+	for t := range types {
+		n.types, n.quotedTypes = append(n.types, t), append(n.quotedTypes, pgx.Identifier(strings.Split(t, ".")).Sanitize())
+	}
+
+	return n
+}
+
+// lacks says why the queries can't work.
+func (n *needs) lacks(have *facts) (reasons []string) {
+	if have.schema == "" {
+		return []string{"the search_path names no schema that exists"}
+	}
+	if len(n.tables) > 0 && len(have.columns) == 0 {
+		return []string{"schema " + have.schema + " has none of its tables"}
+	}
+	for _, t := range n.tables {
+		columns, there := have.columns[t.Name]
+		if !there {
+			what := "table "
+			if t.View {
+				what = "view "
+			}
+			reasons = append(reasons, what+t.Name+" is missing")
+
+			continue
+		}
+		for _, c := range t.Columns {
+			if !n.columns[dbtx.ColumnOf{Table: t.Name, Column: c.Name}] {
+				continue
+			}
+			of := "column " + t.Name + "." + c.Name
+			if is, there := columns[c.Name]; !there {
+				reasons = append(reasons, of+" is missing")
+			} else if want, known := have.types[c.Type]; known && is.Type != "" && !sameKind(c, want, is) {
+				reasons = append(reasons, of+" is "+typeText(is.Type, is.Array)+", not "+typeText(c.Type, c.Array))
+			}
+		}
+		reasons = append(reasons, n.refused(t, columns)...)
+	}
+	for _, e := range n.m.Enums {
+		if _, there := have.types[e.Name]; !slices.Contains(n.types, e.Name) {
+			continue
+		} else if !there {
+			reasons = append(reasons, "enum "+e.Name+" is missing")
+
+			continue
+		}
+		for _, label := range e.Labels {
+			if !have.labels[dbtx.ColumnOf{Table: e.Name, Column: label}] {
+				reasons = append(reasons, "label "+literal(label)+" of enum "+e.Name+" is missing")
+			}
+		}
+	}
+	for _, f := range n.functions {
+		if !have.functions[f] {
+			reasons = append(reasons, "function "+f+" is missing")
+		}
+	}
+
+	return reasons
+}
+
+// refused says which columns the queries must set and do not, or set and must not.
+func (n *needs) refused(t *dbtx.Table, columns map[string]fact) (reasons []string) {
+	said := map[string]bool{}
+	say := func(column, what string) {
+		if !said[column] {
+			said[column] = true
+			reasons = append(reasons, "column "+t.Name+"."+column+what)
+		}
+	}
+	for _, q := range n.m.Queries {
+		for _, u := range q.Uses {
+			if u.Table != t.Name || len(u.Insert) == 0 {
+				continue
+			}
+			for name, c := range columns {
+				if c.Must && !slices.Contains(u.Insert, name) {
+					say(name, " must have a value, and "+q.Name+" sets none")
+				}
+			}
+		}
+		for _, p := range q.Params {
+			for _, a := range p.Assigned {
+				if a.Table == t.Name && columns[a.Column].Computed {
+					say(a.Column, " is computed by the database, and "+q.Name+" sets it")
+				}
+			}
+		}
+	}
+	slices.Sort(reasons)
+
+	return reasons
+}
+
+// meetsStrangers says whether the tables have columns that the program does not know.
+func (n *needs) meetsStrangers(have *facts) bool {
+	for _, t := range n.tables {
+		for name := range have.columns[t.Name] {
+			knows := func(c dbtx.Column) bool { return c.Name == name || c.Was == name }
+			if name != "" && !slices.ContainsFunc(t.Columns, knows) {
+				return true
+			}
+		}
+	}
+
+	return false
+}
+
+// sameKind says whether the Go type that a column has in the program reads and writes what the database has.
+func sameKind(c dbtx.Column, want, have fact) bool {
+	kind := func(of fact) string {
+		switch {
+		case of.Category == "N": // https://www.postgresql.org/docs/current/catalog-pg-type.html#CATALOG-TYPCATEGORY-TABLE
+			return "number"
+		case of.Category == "S", of.Category == "E":
+			return "text"
+		case of.Type == "jsonb":
+			return "json"
+		default:
+			return of.Type
+		}
+	}
+
+	return c.Array == have.Array && (kind(want) == kind(have) || want.Type == "timestamptz" && have.Type == "timestamp")
+}
+
+func typeText(name string, array bool) string {
+	if array {
+		return name + "[]"
+	}
+
+	return name
+}
+
+// age compares a version with those in the record: the versions in the order in which each first came, and behind them the present one. lacks says that the
+// program lacks something, and strangers that there is something which it does not know.
+func age(record, version string, lacks, strangers bool) Fit {
+	versions := recorded(record)
+	last := len(versions) - 1
+	at := slices.Index(versions, version)
+	switch {
+	case at >= 0 && versions[last] == version:
+		return FitSame
+	case at >= 0 && at < slices.Index(versions, versions[last]):
+		return FitNewer
+	case at >= 0, last > 1, lacks && !strangers:
+		return FitOlder
+	case strangers && !lacks:
+		return FitNewer
+	default:
+		return FitUnknown
+	}
+}
