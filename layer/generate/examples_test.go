@@ -34,6 +34,7 @@ import (
 
 	"example.com/example/internal/dbgen"
 	"musicstore/layer/dbtx"
+	layerschema "musicstore/layer/schema"
 )
 
 func main() {
@@ -43,6 +44,8 @@ func main() {
 	schema, err := os.ReadFile("schema.sql")
 	check(err)
 	_, err = conn.PgConn().Exec(ctx, string(schema)).ReadAll()
+	check(err)
+	_, err = layerschema.Fits(ctx, conn, &dbgen.Metadata)
 	check(err)
 	for _, q := range dbgen.Metadata.Queries {
 		if q.Command == dbtx.Copyfrom {

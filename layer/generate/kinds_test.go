@@ -138,6 +138,7 @@ Twice false
 		`{Table: "loud", Read: true, Select: []string{"id", "name", "during"}}`,
 		`{Table: "logs", Insert: []string{"at", "what"}}`,
 		`Enums: []dbtx.Enum{{Name: "mood", Labels: []string{"calm", "loud"}}, {Name: "Size"`,
+		`Calls: []string{"product"}`, `Calls: []string{"tidy"}`, `Calls: []string{"busy"}`, `Calls: []string{"all_rooms"}`,
 		`Kind: "partition", Name: "logs_2027", Table: "logs"}`,
 		`Partitioned: true, Partitions: []string{"logs_2026", "logs_2027"}`,
 		`SQL: "ALTER TABLE ONLY rooms ADD CONSTRAINT rooms_pkey PRIMARY KEY (id)"`,

@@ -415,6 +415,31 @@ func TestFits_OfACommentThatIsNotMigrates(t *testing.T) {
 	}
 }
 
+// A migration does not fail because the record is the table of another role. The role may insert into it.
+func TestMigrate_KeepsARecordOfAnotherRole(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	role := "keeper-" + testdb.NewID()
+	atEnd(t, fmt.Sprintf("DROP ROLE %q", role))
+	admin := connect(t, dbtest.AdminURL(t))
+	run(t, admin, fmt.Sprintf("CREATE ROLE %q", role))
+	db := connect(t, dbtest.EmptyURL(t))
+	run(t, admin, fmt.Sprintf("GRANT %q TO %q", role, db.Config().User))
+	first, second := people(t, 1), people(t, 2)
+	_, err := schema.Migrate(ctx, db, dbtx.SQL{Metadata: first.Metadata}, schema.MigrateOptions{})
+	require.NoError(t, err)
+	run(t, db, fmt.Sprintf("GRANT CREATE ON SCHEMA public TO %[1]q; ALTER TABLE musicstore_migrations OWNER TO %[1]q; "+
+		"SET ROLE %[1]q; GRANT SELECT, INSERT ON musicstore_migrations TO %[2]q; RESET ROLE", role, db.Config().User))
+	run(t, admin, fmt.Sprintf("REVOKE %q FROM %q", role, db.Config().User))
+	_, err = db.Exec(ctx, "COMMENT ON TABLE musicstore_migrations IS 'mine'") // the control
+	require.Equal(t, "42501", dbtxtest.SQLState(err))
+	_, err = schema.Migrate(ctx, db, dbtx.SQL{Metadata: second.Metadata}, schema.MigrateOptions{AllowLoss: true})
+	require.NoError(t, err)
+	log, err := schema.Log(ctx, db, second.Metadata)
+	require.NoError(t, err)
+	require.Equal(t, schema.Version(second.Metadata), log[len(log)-1].To)
+}
+
 // Open asks one query more with the option, and none without it.
 func TestWithSchemaCheck(t *testing.T) {
 	t.Parallel()

@@ -61,7 +61,7 @@ const recordIntro = "versions of the schema, the first one first, then the prese
 // recordedMost is how many versions the comment keeps.
 const recordedMost = 100
 
-// comment writes the versions of the record into the comment on its table.
+// comment writes the versions of the record into the comment on its table, if the table is the role's own.
 func comment(ctx context.Context, tx pgx.Tx, table string) error {
 	var versions string
 	err := tx.QueryRow(ctx, fmt.Sprintf(`SELECT concat_ws(' ', string_agg(to_version, ' ' ORDER BY at),
@@ -72,7 +72,14 @@ FROM (SELECT to_version, min(id) AS at FROM %[1]s GROUP BY to_version ORDER BY a
 		return err
 	}
 
-	return exec(ctx, tx, "COMMENT ON TABLE "+table+" IS "+literal(recordIntro+versions))
+	err = pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
+		return exec(ctx, tx, "COMMENT ON TABLE "+table+" IS "+literal(recordIntro+versions))
+	})
+	if sqlstate.Of(err) == "42501" { // insufficient_privilege: the table is another role's
+		return nil
+	}
+
+	return err
 }
 
 // recorded returns the versions in such a comment; none where it is another.
