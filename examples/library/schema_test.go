@@ -92,6 +92,52 @@ func TestCheck(t *testing.T) {
 	require.NoError(t, tx.Rollback(ctx))
 }
 
+// docs/start.md shows it.
+func start(ctx context.Context, url string) (*library.Repo, error) {
+	store, err := library.Open(ctx, url, library.WithSchemaCheck())
+	if errors.Is(err, schema.ErrUnfit) {
+		fmt.Fprintln(os.Stderr, "not started:", err)
+	}
+
+	return store, err
+}
+
+func TestStart(t *testing.T) {
+	t.Parallel()
+	url := databases.URL(t)
+	ctx := t.Context()
+	store, err := start(ctx, url)
+	require.NoError(t, err)
+	store.Close()
+
+	// Each of these would be an error in the middle of a request.
+	db := connect(t, configOf(t, url))
+	for sql, missing := range map[string]string{
+		"ALTER TABLE books RENAME title TO name":                  "column books.title is missing",
+		"ALTER TYPE copy_condition RENAME VALUE 'worn' TO 'used'": "label 'worn' of enum copy_condition is missing",
+		"DROP VIEW overdue_loans":                                 "view overdue_loans is missing",
+		"ALTER TABLE members ADD COLUMN phone text NOT NULL":      "column members.phone must have a value, and CreateMember sets none",
+		"ALTER TABLE books DROP CONSTRAINT books_details_check; DROP INDEX books_details_idx; ALTER TABLE books ALTER COLUMN details TYPE text": "column books.details is text, not jsonb",
+		"ALTER TABLE fines RENAME TO penalties":                            "table fines is missing",
+		"ALTER TABLE books ADD COLUMN shelf text; CREATE TABLE shelves ()": "",
+	} {
+		tx, err := db.Begin(ctx)
+		require.NoError(t, err)
+		_, err = tx.Exec(ctx, sql)
+		require.NoError(t, err, sql)
+		_, err = schema.Fits(ctx, tx, &dbgen.Metadata)
+		if missing == "" {
+			require.NoError(t, err)
+		} else {
+			require.ErrorIs(t, err, schema.ErrUnfit)
+			require.ErrorContains(t, err, missing)
+		}
+		require.NoError(t, tx.Rollback(ctx))
+	}
+	_, err = start(ctx, dbtest.EmptyURL(t))
+	require.ErrorIs(t, err, schema.ErrUnfit)
+}
+
 // docs/migrate.md shows it.
 func migrate(ctx context.Context, store *library.Repo) error {
 	plan, err := schema.PlanOf(ctx, store.DB(), library.SQL().Metadata, schema.MigrateOptions{})

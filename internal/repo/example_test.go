@@ -136,6 +136,26 @@ func ExampleOpen() {
 	// [] <nil>
 }
 
+func ExampleWithSchemaCheck() {
+	ctx := context.Background()
+	databaseURL, drop := dbtest.ExampleURL() // an empty database
+	defer drop()
+	start := func() error {
+		store, err := repo.Open(ctx, databaseURL, repo.WithSchemaCheck())
+		if err != nil {
+			return err
+		}
+		defer store.Close()
+
+		return nil
+	}
+
+	err := start()
+	fmt.Println(errors.Is(err, schema.ErrUnfit), err)
+	// Output:
+	// true open: this program can't work on the schema: schema public has none of this program's tables (the schema is older than this program: run migrate)
+}
+
 func ExampleRepo_CreateAccount() {
 	ctx := context.Background()
 	store, done := example(ctx)

@@ -68,6 +68,48 @@ func ExampleCheck() {
 	// <nil>
 }
 
+func ExampleFits() {
+	ctx := context.Background()
+	databaseURL, drop := dbtest.ExampleURL()
+	defer drop()
+	conn, err := pgx.Connect(ctx, databaseURL)
+	if err != nil {
+		fmt.Println(err)
+
+		return
+	}
+	defer conn.Close(ctx)
+	if _, err := schema.Bootstrap(ctx, conn); err != nil {
+		fmt.Println(err)
+
+		return
+	}
+	for _, change := range []string{
+		"",
+		"ALTER TABLE albums ADD COLUMN label text",
+		"ALTER TABLE albums ADD COLUMN country text NOT NULL",
+		"ALTER TABLE albums DROP COLUMN label, DROP COLUMN country, DROP COLUMN year",
+	} {
+		if _, err := conn.Exec(ctx, change); err != nil {
+			fmt.Println(err)
+
+			return
+		}
+
+		fit, err := schema.Fits(ctx, conn)
+		if err != nil {
+			fmt.Println(err)
+		} else {
+			fmt.Println("the schema is " + fit.String())
+		}
+	}
+	// Output:
+	// the schema is compatible
+	// the schema is newer than this program, and compatible
+	// this program can't work on the schema: column albums.country must have a value, and CreateAlbum sets none (the schema is older or newer than this program: if this is the newest program, run migrate; otherwise start the newest one)
+	// this program can't work on the schema: column albums.year is missing (the schema is older than this program: run migrate)
+}
+
 func ExampleMigrate() {
 	ctx := context.Background()
 	databaseURL, drop := dbtest.ExampleURL()

@@ -285,7 +285,7 @@ func (n *needs) lacks(have *facts) (reasons []string) {
 		return []string{"the search_path names no schema that exists"}
 	}
 	if len(n.tables) > 0 && len(have.columns) == 0 {
-		return []string{"schema " + have.schema + " has none of its tables"}
+		return []string{"schema " + have.schema + " has none of this program's tables"}
 	}
 	for _, t := range n.tables {
 		columns, there := have.columns[t.Name]

@@ -135,7 +135,7 @@ CREATE FUNCTION give() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN new.more := ''
 CREATE TRIGGER give BEFORE INSERT ON notes FOR EACH ROW EXECUTE FUNCTION give();`
 	cases := map[string][]string{
 		"":                         nil,
-		"DROP TABLE notes CASCADE": {"schema public has none of its tables"},
+		"DROP TABLE notes CASCADE": {"schema public has none of this program's tables"},
 		"DROP VIEW loud":           {"view loud is missing"},
 		"ALTER VIEW loud RENAME COLUMN name TO title":                                                           {"column loud.name is missing"},
 		"DROP VIEW loud; ALTER TABLE notes RENAME TO letters; CREATE VIEW loud AS SELECT id, name FROM letters": {"table notes is missing"},
@@ -209,7 +209,7 @@ func TestFits_SaysAtMostFiveReasons(t *testing.T) {
 	t.Parallel()
 	db := connect(t, dbtest.EmptyURL(t))
 	_, err := schema.Fits(t.Context(), db, notes(t).Metadata)
-	require.EqualError(t, err, "this program can't work on the schema: schema public has none of its tables (the schema is older than this program: run migrate)")
+	require.EqualError(t, err, "this program can't work on the schema: schema public has none of this program's tables (the schema is older than this program: run migrate)")
 	run(t, db, "CREATE TABLE notes (id bigint)")
 	_, err = schema.Fits(t.Context(), db, notes(t).Metadata)
 	require.EqualError(t, err, "this program can't work on the schema: column notes.name is missing; column notes.mood is missing; "+
@@ -235,7 +235,7 @@ func TestFits_LooksAtTheCurrentSchemaInEveryQueryMode(t *testing.T) {
 	for _, mode := range dbtest.QueryModes {
 		for path, want := range map[string]string{
 			"public": "", "whole": "", "no_such,whole,part": "", "part": "column notes.seen is missing",
-			"bare,whole": "schema bare has none of its tables", "no_such": "the search_path names no schema that exists",
+			"bare,whole": "schema bare has none of this program's tables", "no_such": "the search_path names no schema that exists",
 		} {
 			db := connect(t, dbtxtest.With(t, at, "default_query_exec_mode", mode), searchPath(path))
 			_, err := schema.Fits(t.Context(), db, p.Metadata)
