@@ -105,7 +105,7 @@ func ExampleFits() {
 	}
 	// Output:
 	// the schema is compatible
-	// the schema is newer than this program, and compatible
+	// the schema is compatible
 	// this program can't work on the schema: column albums.country must have a value, and CreateAlbum sets none (the schema is older or newer than this program: if this is the newest program, run migrate; otherwise start the newest one)
 	// this program can't work on the schema: column albums.year is missing (the schema is older than this program: run migrate)
 }

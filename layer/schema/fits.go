@@ -81,16 +81,16 @@ func (*UnfitError) Is(target error) bool { return target == ErrUnfit }
 //   - a function of the schema files that a query calls is missing. Its arguments are not compared;
 //   - a query inserts rows without a column that is NOT NULL and has no default. A table with a trigger BEFORE INSERT or with a rule is
 //     not looked at, because it may set the column;
-//   - a query sets a column that the database computes.
+//   - a query sets a generated column.
 //
 // Everything else fits. More tables, columns and labels than the program knows do. So do other constraints, indexes, lengths
-// of texts, and NOT NULL: with these some rows may be refused, and not others. A query that no test or program calls counts like all others. Rights are not looked at.
-// Check compares everything.
+// of texts, and NOT NULL of a column that the queries set: with these some rows may be refused, and not others. The types of a view's columns, and
+// rights, are not looked at. Check compares everything.
 //
-// The version is read from the record of Migrate: the comment on its table, which every role may read. While Migrate has
-// recorded one version at most, and not the program's, the columns decide. The schema is taken to be older if something is missing and its tables
-// have no column that the program does not know. It is newer if nothing is missing and they have one, and FitUnknown otherwise. The reason is
-// that Bootstrap, which makes the first version, records none.
+// The version is read from the record of Migrate: the comment on its table, which every role may read. Bootstrap, which makes the first
+// version, records none. So while the record has fewer than two versions, and not the program's, the columns decide. If something is
+// missing, and the tables have no column that the program does not know, the schema is taken to be older. If nothing is missing, they have such a
+// column, and Migrate has recorded a version, it is taken to be newer. Otherwise it is FitUnknown.
 func Fits(ctx context.Context, db DB, m *dbtx.Metadata) (Fit, error) {
 	need := needsOf(m)
 	rows, err := db.Query(ctx, fitsSQL, pgx.QueryExecModeExec,
@@ -420,7 +420,7 @@ func age(record, version string, lacks, strangers bool) Fit {
 		return FitNewer
 	case at >= 0, last > 1, lacks && !strangers:
 		return FitOlder
-	case strangers && !lacks:
+	case len(versions) > 0 && strangers && !lacks:
 		return FitNewer
 	default:
 		return FitUnknown
