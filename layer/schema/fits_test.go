@@ -2,7 +2,11 @@ package schema_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"math/big"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,6 +19,7 @@ import (
 	"musicstore/layer/schema"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -258,6 +263,54 @@ func TestFits_LooksAtTheCurrentSchemaInEveryQueryMode(t *testing.T) {
 	elsewhere.Queries[0].Uses[0].Select = []string{"name", "seen"}
 	_, err = schema.Fits(t.Context(), admin, &elsewhere)
 	require.ErrorContains(t, err, "column part.notes.seen is missing")
+}
+
+// What is of one kind can be read and written with the Go type of the other. Each Go type is that of docs/types.md.
+func TestFits_TypesOfOneKindAreReadAndWrittenAlike(t *testing.T) {
+	t.Parallel()
+	store, err := testdb.Open(t.Context(), dbtxtest.With(t, dbtest.EmptyURL(t), "default_query_exec_mode", "describe_exec"))
+	require.NoError(t, err)
+	t.Cleanup(store.Close)
+	db := store.DB()
+	run(t, db, "CREATE TYPE mood AS ENUM ('1')")
+	type mood string
+	number := pgtype.Numeric{Int: big.NewInt(1), Valid: true}
+	kinds := []map[string]any{
+		{"int2": int16(1), "int4": int32(1), "int8": int64(1), "float4": float32(1), "float8": float64(1), "numeric": number},
+		{"text": "1", "varchar": "1", "bpchar": "1", "name": "1", "mood": mood("1")},
+		{"json": json.RawMessage("1"), "jsonb": json.RawMessage("1")},
+		{"timestamptz": time.Unix(1e9, 0).UTC(), "timestamp": pgtype.Timestamp{}},
+	}
+	alike := func(expected string, value any, is string) error {
+		return pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error {
+			run(t, tx, "CREATE TABLE t (v "+is+" NOT NULL)")
+			read := reflect.New(reflect.TypeOf(value))
+			if err := tx.QueryRow(t.Context(), "INSERT INTO t VALUES ($1) RETURNING v", value).Scan(read.Interface()); err != nil {
+				return err
+			}
+			if got := read.Elem().Interface(); expected != "numeric" && !reflect.DeepEqual(got, value) {
+				return fmt.Errorf("%v is read as %v", value, got)
+			}
+			m := &dbtx.Metadata{
+				Tables:  []*dbtx.Table{{Name: "t", Columns: []dbtx.Column{{Name: "v", Type: expected}}}},
+				Queries: []*dbtx.Query{{Uses: []dbtx.Use{{Table: "t", Select: []string{"v"}}}}},
+			}
+			_, err := schema.Fits(t.Context(), tx, m)
+			require.NoError(t, err, "%s as %s", expected, is)
+
+			return errors.New("undone")
+		})
+	}
+	for _, kind := range kinds {
+		for expected, value := range kind {
+			for is := range kind {
+				if expected != "timestamp" && is != expected {
+					require.EqualError(t, alike(expected, value, is), "undone", "%s as %s", expected, is)
+				}
+			}
+		}
+	}
+	require.Error(t, alike("timestamp", pgtype.Timestamp{Valid: true}, "timestamptz"))
 }
 
 // people is a version of a program. Each has another column for where somebody lives, and the later ones have a time.
