@@ -3,7 +3,8 @@
 //
 //   - dbtx runs the generated queries, with defaults, typed errors, retries, transactions, tracing, pipelining, and an echo: it prints
 //     each statement.
-//   - schema creates the objects of a store's schema files, says what differs from them, draws them, and grants what the queries need.
+//   - schema creates the objects of a store's schema files, says what differs from them, migrates to them, and says whether a program can
+//     work on what is there. It draws them, and grants what the queries need.
 //   - private has types of values that must not be shown.
 //   - plans checks that every query uses an index, and that every index is needed. On a database in use, it runs a query to print its
 //     plan, and lists the queries that take most of the server's time.

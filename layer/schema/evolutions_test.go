@@ -323,7 +323,7 @@ func (l *lab) dump(ctx context.Context) ([]string, error) {
 		name, entry := text[m[2]:m[3]], strings.TrimSpace(text[m[1]:end])
 		entry, _, _ = strings.Cut(entry, "\n--\n-- PostgreSQL database dump complete")
 		entry = strings.TrimSpace(setLines.ReplaceAllString(entry, ""))
-		if strings.Contains(name, "Name: musicstore_migrations") || ofPart.MatchString(entry) {
+		if strings.Contains(name, "Name: musicstore_migrations") || strings.Contains(name, "Name: TABLE musicstore_migrations") || ofPart.MatchString(entry) {
 			continue
 		}
 		entry = notNullName.ReplaceAllString(entry, "NOT NULL")

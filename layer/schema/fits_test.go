@@ -535,7 +535,7 @@ func TestWithSchemaCheck(t *testing.T) {
 		return schema.AtStart(ctx, db, m)
 	}))
 	require.ErrorIs(t, err, context.Canceled)
-	_, err = testdb.Open(ctx, dbtxtest.With(t, at, "statement_timeout", "1"), dbtx.WithStartCheck(func(ctx context.Context, db dbtx.DB, m *dbtx.Metadata) error {
+	_, err = testdb.Open(ctx, dbtxtest.With(t, at, "statement_timeout", "1"), dbtx.WithStartCheck(func(ctx context.Context, db dbtx.DB, _ *dbtx.Metadata) error {
 		_, err := db.Exec(ctx, "SELECT pg_sleep(1)")
 
 		return err
