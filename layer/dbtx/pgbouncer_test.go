@@ -366,6 +366,29 @@ func TestPgBouncer_ReportsTheSettings(t *testing.T) {
 	require.Equal(t, made, read)
 }
 
+func TestPgBouncer_ChecksTheSchemaAtStart(t *testing.T) {
+	t.Parallel()
+	direct := dbtest.URL(t)
+	url := behindPgBouncer(t, direct)
+	open := func() error {
+		store, err := testdb.Open(t.Context(), url, testdb.WithSchemaCheck()) // with pgx's own query mode, which is not for a pooler
+		if err == nil {
+			store.Close()
+		}
+
+		return err
+	}
+	for range 2 * serverConns {
+		require.NoError(t, open())
+	}
+	conn, err := pgx.Connect(t.Context(), direct)
+	require.NoError(t, err)
+	_, err = conn.Exec(t.Context(), "ALTER TABLE sales DROP COLUMN description")
+	require.NoError(t, err)
+	require.NoError(t, conn.Close(t.Context()))
+	require.ErrorIs(t, open(), schema.ErrUnfit)
+}
+
 // copiesInTx has the COPY in a transaction. A pooler may give it another server connection otherwise than the look at the types of its
 // columns had.
 type copiesInTx struct {

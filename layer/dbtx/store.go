@@ -147,7 +147,7 @@ func WithPipelining() Option { return func(o *options) { o.pipelining = true } }
 func WithUserMessages() Option { return func(o *options) { o.userMessages = true } }
 
 // WithStartCheck has Open call check with its first connection and what is known of the store's SQL. If check returns an error, so does Open,
-// and no connection is left. schema.AtStart is such a check. The option is for Open: New panics on it, because it connects to nothing.
+// and no connection is left. schema.AtStart is such a check. A nil check is none. The option is for Open: New panics on it, because it connects to nothing.
 func WithStartCheck(check func(ctx context.Context, db DB, m *Metadata) error) Option {
 	return func(o *options) { o.startCheck = check }
 }

@@ -422,6 +422,36 @@ func TestFits_ADeployOfMixedVersions(t *testing.T) {
 	}
 }
 
+// A column that goes, is NOT NULL and has no default stays until all old programs have ended. The new program can't insert rows before.
+func TestFits_OfANewProgramThatDropsARequiredColumn(t *testing.T) {
+	t.Parallel()
+	for _, column := range []string{"city text NOT NULL", "city text NOT NULL DEFAULT ''"} {
+		second, third := people(t, 2), people(t, 3)
+		second.Schema[0].SQL = strings.Replace(second.Schema[0].SQL, "city text", column, 1)
+		db := connect(t, dbtest.EmptyURL(t))
+		_, err := schema.Bootstrap(t.Context(), db, second.Metadata)
+		require.NoError(t, err)
+		_, err = schema.Migrate(t.Context(), db, dbtx.SQL{Metadata: third.Metadata}, schema.MigrateOptions{Expand: true})
+		require.NoError(t, err)
+		require.NoError(t, second.works(t.Context(), db))
+		_, err = schema.Fits(t.Context(), db, third.Metadata)
+		if strings.Contains(column, "DEFAULT") {
+			require.NoError(t, err)
+			require.NoError(t, third.works(t.Context(), db))
+
+			continue
+		}
+		require.ErrorIs(t, err, schema.ErrUnfit)
+		require.ErrorContains(t, err, "column people.city must have a value, and CreatePerson sets none")
+		require.Equal(t, "23502", dbtxtest.SQLState(third.works(t.Context(), db))) // not_null_violation
+		_, err = schema.Migrate(t.Context(), db, dbtx.SQL{Metadata: third.Metadata}, schema.MigrateOptions{AllowLoss: true})
+		require.NoError(t, err)
+		_, err = schema.Fits(t.Context(), db, third.Metadata)
+		require.NoError(t, err)
+		require.NoError(t, third.works(t.Context(), db))
+	}
+}
+
 // A program's role reads no table but its own, and not the record.
 func TestFits_NeedsNoRights(t *testing.T) {
 	t.Parallel()
