@@ -242,10 +242,6 @@ SELECT setval('things_id_seq', max(id)) FROM things; ALTER TABLE things ALTER CO
 		scans: true,
 	},
 	{
-		name: "virtual column added", change: []string{"    note text,", "    note text,\n    double integer GENERATED ALWAYS AS (size * 2) VIRTUAL,"}, since: 18,
-		naive: "ALTER TABLE things ADD COLUMN double integer GENERATED ALWAYS AS (size * 2) VIRTUAL",
-	},
-	{
 		name: "unique added", change: []string{last, last[:len(last)-1] + ",\n    CONSTRAINT things_code_key UNIQUE (code)\n"},
 		dirty: "UPDATE things SET code = 'twice' WHERE id IN (3, 4)", clean: "UPDATE things SET code = id::text WHERE id IN (3, 4)",
 		naive: "ALTER TABLE things ADD CONSTRAINT things_code_key UNIQUE (code)",
