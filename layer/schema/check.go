@@ -109,8 +109,8 @@ var ErrNoSchema = errors.New("can't make a schema to compare with")
 // again, and what is the same then is no difference. That takes some more round trips. To print views and functions waits for a
 // table that is being altered, as a SELECT does.
 //
-// Owners, privileges, extended statistics, the STATISTICS of an index and tablespaces are not compared. Neither are policies (row
-// security itself is), triggers, defaults and NOT NULL of single partitions, operators, casts, collations, and settings of
+// Owners, privileges, extended statistics, the STATISTICS of an index and tablespaces are not compared. Neither are policies, the row
+// security of a table that has one, triggers, defaults and NOT NULL of single partitions, operators, casts, collations, and settings of
 // the server, the database or a role, such as session_replication_role.
 //
 // A column or table with a new name is one difference where the mark +was says its old name, and a missing and an extra one otherwise. A
@@ -528,7 +528,8 @@ WITH here AS MATERIALIZED (
 ), relation AS (
     SELECT
         c.oid, relname, relnamespace, relkind, relpersistence, relrowsecurity, relforcerowsecurity, relispartition,
-        relpartbound, reloptions, relacl, relowner, reltoastrelid, relreplident
+        relpartbound, reloptions, relacl, relowner, reltoastrelid, relreplident,
+        EXISTS (SELECT FROM pg_catalog.pg_policy WHERE polrelid = c.oid) AS policed
     FROM pg_catalog.pg_class AS c
     WHERE relnamespace = (SELECT oid FROM here) AND ($1::text[] IS NULL OR relname = ANY ($1))
 ), type AS ( -- those that no table has
@@ -672,8 +673,8 @@ WITH here AS MATERIALIZED (
             WHERE value IS NOT NULL
         ) END,
         'Unlogged', relpersistence = 'u',
-        'RowSecurity', relrowsecurity,
-        'ForcedRowSecurity', relforcerowsecurity,
+        'RowSecurity', relrowsecurity AND NOT policed,
+        'ForcedRowSecurity', relforcerowsecurity AND NOT policed,
         'Partition', relispartition,
         'Belongs', CASE WHEN relispartition THEN pg_get_partition_constraintdef(r.oid) END,
         'Bound', CASE WHEN relispartition THEN pg_get_expr(relpartbound, r.oid) ELSE '' END,

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"musicstore/layer/dbtest"
+	"musicstore/layer/dbtx"
 	"musicstore/layer/internal/sqlstate"
 	"musicstore/layer/schema"
 )
@@ -1099,6 +1100,26 @@ func TestCheck_MendsWhatATableIs(t *testing.T) {
 		require.NoError(t, err, d.Mend)
 	}
 	differences, err = schema.Check(t.Context(), pool, own)
+	require.NoError(t, err)
+	require.Empty(t, differences)
+}
+
+// The schema files can't hold policies. So somebody makes them by hand, and a migration must not open the table to everybody.
+func TestMigrate_KeepsTheRowSecurityOfATableWithAPolicy(t *testing.T) {
+	t.Parallel()
+	db := connect(t, databases.URL(t))
+	run(t, db, `CREATE POLICY none ON sales USING (false);
+		ALTER TABLE sales ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+		ALTER TABLE articles ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY`)
+	_, err := schema.Migrate(t.Context(), db, dbtx.SQL{Metadata: own}, schema.MigrateOptions{Prune: true, AllowLoss: true})
+	require.NoError(t, err)
+	for table, secured := range map[string]bool{"sales": true, "articles": false} { // the control has no policy
+		var enabled, forced bool
+		row := db.QueryRow(t.Context(), "SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = $1::text::regclass", table)
+		require.NoError(t, row.Scan(&enabled, &forced))
+		require.Equal(t, []bool{secured, secured}, []bool{enabled, forced}, table)
+	}
+	differences, err := schema.Check(t.Context(), db, own)
 	require.NoError(t, err)
 	require.Empty(t, differences)
 }
