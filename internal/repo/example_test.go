@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/exaring/otelpgx"
 	"go.opentelemetry.io/otel/sdk/trace"
@@ -346,7 +347,7 @@ func ExampleWithLogger() {
 		},
 	}))
 
-	// Slow and failed statements are logged in production, and all others at Debug.
+	// Slow statements are logged at Warn, faults at Error, and nearly all others at Debug.
 	store, err := repo.Open(ctx, databaseURL, repo.WithLogger(logger), repo.WithSlowStatements(200*time.Millisecond))
 	if err != nil {
 		fmt.Println(err)
@@ -382,7 +383,7 @@ func ExampleWithMetrics() {
 		w.Header().Set("Content-Type", dbtx.MetricsContentType)
 		_, _ = metrics.WriteTo(w)
 	})
-	// For expvar: it is at /debug/vars of http.DefaultServeMux then.
+	// For expvar: http.DefaultServeMux shows it at /debug/vars.
 	expvar.Publish("statements", metrics)
 
 	if _, err := schema.Bootstrap(ctx, store.DB()); err != nil {
@@ -480,7 +481,7 @@ func ExampleRepo_Stats() {
 	store, done := example(ctx)
 	defer done()
 
-	// It is at /debug/vars of http.DefaultServeMux then.
+	// http.DefaultServeMux shows it at /debug/vars.
 	expvar.Publish("musicstore", expvar.Func(func() any { return store.Stats() }))
 
 	var stats repo.Stats
@@ -638,7 +639,7 @@ func (s web) getAlbum(r *http.Request) (any, error) {
 // createAccount returns named fields. An Account has more: its email_key, and whatever somebody adds to the table later.
 func (s web) createAccount(r *http.Request) (any, error) {
 	password := r.PostFormValue("password")
-	if len(password) < 8 {
+	if utf8.RuneCountInString(password) < 8 {
 		return nil, &repo.InvalidError{Field: "password", Reason: "must have 8 characters or more"}
 	}
 	a, err := s.store.CreateAccount(r.Context(), repo.NewAccount{

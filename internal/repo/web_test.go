@@ -96,6 +96,7 @@ func TestWeb_GivesTheErrorsOfARequestTheirStatus(t *testing.T) {
 		"taken":               {post, account, signUp, 409, "e-mail already taken"},
 		"taken, spelled anew": {post, account, "email=ADA@example.com&password=correct+horse", 409, "e-mail already taken"},
 		"a short password":    {post, account, "email=b@x&password=1234567", 422, "password: must have 8 characters or more"},
+		"short in characters": {post, account, "email=b@x&password=" + strings.Repeat("%C3%A9", 7), 422, "password: must have 8 characters"},
 		"no address":          {post, account, "email=ada&password=correct+horse", 422, "email: has no @"},
 		"a NUL":               {post, account, "email=a%00@b&password=correct+horse", 422, "email"},
 		"no place":            {"GET", "/albums?after=x", "", 422, "after: is no place in this list"},
