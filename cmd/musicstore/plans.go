@@ -21,14 +21,14 @@ func (a *app) explainCommand() *cobra.Command {
 		Use:   "explain QUERY [ARGUMENT...]",
 		Short: "Run a query of db/queries, roll it back and print its plan",
 		Long: "Run a query of db/queries on this database, roll it back and print its plan: EXPLAIN (ANALYZE, BUFFERS). The query\n" +
-			"is really run: it takes the time and the locks that it always takes. --timeout limits it.\n\n" +
-			"An argument is written as PostgreSQL writes it, so a list is {1,2}. NULL is NULL. The arguments are in the order of\n" +
-			"the query's parameters, or have the form name=value. No default is filled in. A negative number needs its name:\n" +
-			"after_id=-1. Without arguments, the error lists the parameters.\n\n" +
-			"A query that writes or locks rows needs --write. What it writes is rolled back. Sequences still count on, and the\n" +
-			"dead rows take space until the next vacuum.\n\n" +
-			"If an argument is secret or personal, the plan is the one for any arguments, and shows $1 in its place. Give another\n" +
-			"value of the same form if you can, because shells keep command lines and ps shows them.",
+			"really runs, so it takes its usual time and locks. --timeout limits it.\n\n" +
+			"Write an argument as PostgreSQL writes it: a list is {1,2}. NULL is NULL. The arguments are in the order of the\n" +
+			"query's parameters, or have the form name=value. No default is filled in. A negative number needs the name of its\n" +
+			"parameter: after_id=-1. Without arguments, the error lists the parameters.\n\n" +
+			"A query that writes or locks rows needs --write. What it writes is rolled back. But sequences do not go back,\n" +
+			"and the dead rows take space until the next vacuum.\n\n" +
+			"If an argument is secret or personal, the command prints the plan for any arguments, which shows $1 in its place.\n" +
+			"Shells keep command lines, and ps shows them. So give another value of the same form if you can.",
 		Example: "  musicstore explain ListAlbums after_id=0 page_size=20\n" +
 			"  musicstore explain ListFirstTracksOfAlbums '{1,2,3}' 10\n" +
 			"  musicstore explain PublishAlbum 1 --write\n  musicstore explain GetAlbum 1 --json | jq '.plan[0].\"Execution Time\"'",
@@ -109,10 +109,10 @@ func (a *app) slowCommand() *cobra.Command {
 		Use:   "slow",
 		Short: "List the queries of db/queries that take most of the server's time",
 		Long: "List the queries of db/queries that take most of the server's time in this database, from pg_stat_statements. The\n" +
-			"first has taken the most time in total. The numbers are sums over all roles, and the times are in milliseconds. A\n" +
-			"block is 8 KiB that was not in PostgreSQL's memory. \"others\" are all other statements: BEGIN, COPY, and those of\n" +
-			"other programs.\n\n" +
-			"The server counts queries together that differ in constants alone. Their names are in one line.\n\n" +
+			"query with the most time in total is the first. The numbers are sums over all roles, and the times are in\n" +
+			"milliseconds. \"blocks\" is how many blocks of 8 KiB were not in PostgreSQL's memory. \"others\" are all other\n" +
+			"statements: BEGIN, COPY, and those of other programs.\n\n" +
+			"If queries differ only in constants, the server counts them as one. One line has all their names.\n\n" +
 			"The server must load pg_stat_statements (shared_preload_libraries), and the database must have the extension. To see\n" +
 			"the statements of other roles, a role needs pg_read_all_stats.",
 		Example: "  musicstore slow\n  musicstore slow --limit 5 --json | jq 'select(.kind == \"query\") | .query'",

@@ -12,8 +12,8 @@ import (
 func op(q *dbtx.Query) string { return "explain " + q.Name }
 
 // CheckArguments returns the error that Explain returns before it sends anything: for a program that reads a command line and connects later.
-// It is ErrNoPlan, ErrWrites, or a *dbtx.InvalidError when there is no such query or an argument is missing or too many. Then the text names the parameters
-// that are missing, with their types. No error has the value of an argument.
+// It is ErrNoPlan or ErrWrites. If there is no such query, or there are too few or too many arguments, it is a *dbtx.InvalidError, whose text names the
+// missing parameters with their types. No error has the value of an argument.
 //
 // An argument is a text in the form in which PostgreSQL reads the parameter's type, so an array is {1,2} or {a,"b c"}. The text NULL
 // means NULL, and "NULL", with the quotes, is the text of four letters. An argument name=value, where name is that of a parameter, is for

@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// The errors of Explain, beside those that every statement can have. Nothing was sent.
+// Explain returns these errors before it sends anything. It can also return the errors that every statement can have.
 var (
 	// ErrNoPlan: the query has no plan. It is a COPY, a CALL or another statement that PostgreSQL does not plan.
 	ErrNoPlan = errors.New("has no plan")
@@ -29,7 +29,7 @@ type ExplainOptions struct {
 	// Write allows a query that writes or locks rows. What it writes is rolled back.
 	Write bool
 
-	// Generic asks for the plan that PostgreSQL makes for any arguments, instead of the one for these.
+	// Generic asks for the plan that PostgreSQL makes for any arguments, instead of the plan for the given ones.
 	Generic bool
 
 	// JSON asks for the plan as JSON, instead of lines of text.
@@ -41,10 +41,10 @@ type Explained struct {
 	Query string
 	Plan  string // as EXPLAIN (ANALYZE, BUFFERS) prints it: lines of text, or JSON. Times are in milliseconds, buffers in blocks of 8 KiB
 
-	// Generic says that the plan is the one for any arguments. It shows $1, $2 and so on in place of their values.
+	// Generic says that this is the plan for any arguments. It shows $1, $2 and so on in place of their values.
 	Generic bool
 
-	// Hidden has the names of the parameters whose values must not be shown. If there is one, the plan is generic.
+	// Hidden has the names of the parameters whose values must not be shown. If there is any, the plan is generic.
 	Hidden []string
 }
 
@@ -52,19 +52,20 @@ type Explained struct {
 // back. A second call runs the query again.
 // https://www.postgresql.org/docs/current/sql-explain.html
 //
-// The arguments are texts in PostgreSQL's own form, as CheckArguments describes them. They are sent as bound parameters, and the server reads them as
-// the types of the query's parameters. No default of the store is filled in. Of a batch query, it is the plan of one statement.
+// The arguments are texts in PostgreSQL's own form, as CheckArguments describes them. They are sent as bound parameters. The server reads each as a
+// value of its parameter's type. The store's defaults are not filled in. For a batch query, Explain returns the plan of one statement.
 //
-// The transaction is READ ONLY unless the options allow writes, so that PostgreSQL itself refuses a write: that is dbtx.ErrReadOnly. A
-// write holds its locks while it runs. A rollback does not take back what sequences have counted, what a function did outside the
-// database, or the space that the dead rows take until the next vacuum. A NOTIFY is not sent. Constraints that are checked at COMMIT are not checked.
+// Unless the options allow writes, the transaction is READ ONLY, so PostgreSQL itself refuses a write: the error is dbtx.ErrReadOnly. A
+// write holds its locks while it runs. The rollback does not undo the numbers that sequences have given, or what a function did outside the
+// database. Dead rows take space until the next vacuum. A NOTIFY is not sent. Constraints that are checked at COMMIT are not checked.
 //
-// If a parameter is a value of a column that must not be shown, the plan is generic: PostgreSQL puts the values into any other. An
-// error has the types of the store's own errors, and no value of an argument or a row. What CheckArguments finds is returned before
-// anything is sent. An argument that is no value of its type is a *dbtx.InvalidError. Settings or a search_path that a store refuses are
-// refused with the same errors.
+// A plan that is not generic shows the arguments. So the plan is generic if a parameter belongs to a column that must not be shown.
 //
-// It takes one transaction, and leaves nothing in the session. So it works behind a pooler in transaction mode. If the context ends,
+// The errors have the types of the store's own errors, and no value of an argument or a row. The errors of CheckArguments come before
+// anything is sent. An argument that is no value of its type is a *dbtx.InvalidError. Explain refuses the settings and the search_path that a
+// store refuses, with the same errors.
+//
+// Explain runs in one transaction, and leaves nothing in the session. So it works behind a pooler in transaction mode. If the context ends,
 // the statement is cancelled and rolled back, and the error is the context's. The time limits are the session's own.
 func Explain(
 	ctx context.Context, db DB, m *dbtx.Metadata, query string, args []string, opts ExplainOptions,

@@ -22,10 +22,10 @@ import (
 // text says what to do.
 var ErrNoStatistics = errors.New("no statistics of statements")
 
-// Load is what the server has done for a query since its statistics began.
+// Load is the work of the server for a query since its statistics began.
 type Load struct {
-	Query string   // its name; "" for those that are not of the queries
-	Also  []string // the queries that are counted with it, because they differ from it in constants alone
+	Query string   // its name; "" in Others and Hidden
+	Also  []string // the queries that are counted with it, because they differ from it only in constants
 	Calls int64    // how often it was run
 	Rows  int64    // how many rows it has returned or changed
 	Total time.Duration
@@ -54,13 +54,13 @@ func (l *Load) add(other Load) {
 
 // Loads are the loads of a database.
 type Loads struct {
-	Queries []Load // the slowest in total first; none for a query that was not run
+	Queries []Load // the largest total first; a query that was not run has none
 
-	// Others are all statements that are not of the queries, such as BEGIN, COPY and those of other programs. It is one sum.
+	// Others is the sum of all other statements, such as BEGIN, COPY and those of other programs.
 	Others Load
 
-	// Hidden are the statements of other roles whose texts this role may not see. A query may be among them. A member of the role
-	// pg_read_all_stats sees all.
+	// Hidden is the sum of the statements of other roles whose texts this role may not see. Queries may be among them. A member of
+	// the role pg_read_all_stats sees all texts.
 	Hidden Load
 
 	Since   time.Time // when the statistics began
@@ -71,15 +71,15 @@ type Loads struct {
 // pg_stat_statements. It changes nothing. A second call returns the present numbers.
 // https://www.postgresql.org/docs/current/pgstatstatements.html
 //
-// A statement belongs to the query whose name is in its text, in the comment that sqlc writes. If it has none, it belongs to the
-// query whose text it is, apart from constants, comments and spaces. The server keeps one entry for statements that differ in no more than
-// that, with the text of the one that ran first. So queries that differ in no more than that have one Load, with the first of their names.
-// A query of another program in the same database counts, too, if it has the name or the text of one of m.
+// A statement belongs to the query whose name is in its text, in the comment that sqlc writes. If the text has no name, Slow compares it with
+// the texts of the queries, without constants, comments and spaces. If statements differ only in these, the server keeps one entry for them,
+// with the text of the first that ran. So queries that differ only in these have one Load, with the first of their names. A query of another
+// program in the same database counts, too, if it has the name or the text of a query of m.
 //
-// Counted are the statements that a client has sent, and the time in which they ran, without the planning. A COPY is among the others.
+// Slow counts the statements that clients have sent, and the time in which they ran, without the planning. A COPY is among the others.
 //
-// The error is ErrNoStatistics where the extension is not installed in this database, is not loaded, or is older than 1.9, which is that of
-// PostgreSQL 14. Other errors have the types of the store's own.
+// The error is ErrNoStatistics if the extension is not installed in this database, is not loaded, or is older than version 1.9, which
+// PostgreSQL 14 has. Other errors have the types of the store's own.
 func Slow(ctx context.Context, db DB, m *dbtx.Metadata) (Loads, error) {
 	tx, err := db.Begin(ctx)
 	if err != nil {

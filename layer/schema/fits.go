@@ -12,12 +12,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Fit says how the version of a schema relates to that of a program. Its text says that the program can work on it.
+// Fit says whether a schema is older or newer than a program. Its text is for a schema on which the program can work.
 type Fit int
 
 // The versions of a schema, seen from a program.
 const (
-	FitUnknown Fit = iota // Migrate has recorded no version, or none that tells
+	FitUnknown Fit = iota // the record of Migrate does not tell
 	FitSame               // Migrate has brought the schema to the program's version, by all of its steps or by those of Expand
 	FitOlder              // older than the program
 	FitNewer              // newer than the program
@@ -36,7 +36,7 @@ func (f Fit) String() string {
 	}
 }
 
-// UnfitError says why a program can't work on a schema. It is ErrUnfit.
+// UnfitError says why a program can't work on a schema. errors.Is matches it with ErrUnfit.
 type UnfitError struct {
 	Fit     Fit
 	Reasons []string // "column papers.year is missing"; all of them, in the order of the schema files
@@ -61,7 +61,7 @@ func (e *UnfitError) Error() string {
 	return ErrUnfit.Error() + ": " + strings.Join(reasons, "; ") + more + " (" + advice + ")"
 }
 
-// ErrUnfit is what errors.Is finds in every *UnfitError.
+// ErrUnfit matches every *UnfitError, by errors.Is.
 var ErrUnfit = errors.New("this program can't work on the schema")
 
 // Is reports whether target is ErrUnfit.
@@ -70,27 +70,28 @@ func (*UnfitError) Is(target error) bool { return target == ErrUnfit }
 // Fits says whether the queries of m can work on the current schema. It is one query of the catalogue, which every role may read. It
 // takes no lock that others wait for, and changes nothing. A second call asks again.
 //
-// It returns a *UnfitError, and how old the schema is, if the schema has something with which a query fails every time, or which a Go type can't
-// read:
+// If a query would always fail, or a Go type can't read a column, Fits returns a *UnfitError, and whether the schema is older or newer. These
+// are the cases:
 //
-//   - a table, a view, or one of its columns that a query names is missing;
-//   - a column of a table has a type of another kind. A type is of the same kind if the Go type can read and write it: all
-//     numbers are of one kind; so are texts and enums, so are json and jsonb. A timestamptz may be a timestamp. A
-//     domain counts as the type that it is of;
-//   - an enum lacks a label, or is missing. What is looked at are the enums of the columns and parameters of queries;
-//   - a function of the schema files that a query calls is missing. Its arguments are not compared;
-//   - a query inserts rows without a column that is NOT NULL and has no default. A table with a trigger BEFORE INSERT or with a rule is
-//     not looked at, because it may set the column;
-//   - a query sets a generated column.
+//   - A table, a view or a column that a query names is missing.
+//   - A column of a table has a type that the Go type can't read and write. Any type of number may stand for another. So may texts and
+//     enums, and json and jsonb. A timestamp may stand for a timestamptz. A domain counts as its base type.
+//   - An enum of a query's columns or parameters is missing, or lacks a label.
+//   - A function of the schema files that a query calls is missing. Its arguments are not compared.
+//   - A column is NOT NULL and has no default, and a query inserts rows without it. A table with a rule, or with a trigger BEFORE INSERT
+//     for each row, is left out, because these may set the column.
+//   - A query sets a generated column.
 //
-// Everything else fits. More tables, columns and labels than the program knows do. So do other constraints, indexes, lengths
-// of texts, and NOT NULL of a column that the queries set: with these some rows may be refused, and not others. The types of a view's columns, and
-// rights, are not looked at. Check compares everything.
+// The schema may have more tables, columns and labels than the program knows, other constraints and indexes, and other lengths of texts. A
+// column that the queries set may have become NOT NULL. These can refuse single rows only. Fits does not look at the types of a view's columns,
+// and not at rights. Check finds other differences.
 //
-// The version is read from the record of Migrate: the comment on its table, which every role may read. Bootstrap, which makes the first
-// version, records none. So while the record has fewer than two versions, and not the program's, the columns decide. If something is
-// missing, and the tables have no column that the program does not know, the schema is taken to be older. If nothing is missing, they have such a
-// column, and Migrate has recorded a version, it is taken to be newer. Otherwise it is FitUnknown.
+// Fits reads the version from the record of Migrate: the comment on its table. Bootstrap makes the first version and records none, so the record
+// may lack the program's version. If it then has two versions or more, the schema is older. If it has fewer, the columns decide:
+//
+//   - The schema is older if something is missing, and the tables have no column that the program does not know.
+//   - It is newer if nothing is missing, the tables have such a column, and Migrate has recorded a version.
+//   - Otherwise the answer is FitUnknown.
 func Fits(ctx context.Context, db DB, m *dbtx.Metadata) (Fit, error) {
 	need := needsOf(m)
 	rows, err := db.Query(ctx, fitsSQL, pgx.QueryExecModeExec,
@@ -112,7 +113,7 @@ func Fits(ctx context.Context, db DB, m *dbtx.Metadata) (Fit, error) {
 	return fit, nil
 }
 
-// AtStart is Fits for dbtx.WithStartCheck: it returns the error alone.
+// AtStart calls Fits and returns only its error, as dbtx.WithStartCheck needs it.
 func AtStart(ctx context.Context, db DB, m *dbtx.Metadata) error {
 	_, err := Fits(ctx, db, m)
 
@@ -407,8 +408,8 @@ func typeText(name string, array bool) string {
 	return name
 }
 
-// age compares a version with those in the record: the versions in the order in which each first came, and behind them the present one. lacks says that the
-// program lacks something, and strangers that there is something which it does not know.
+// age compares a version with those in the record: the versions in the order in which they first appeared, and then the present one. lacks says that
+// something is missing for the program, and strangers that there is something that the program does not know.
 func age(record, version string, lacks, strangers bool) Fit {
 	versions := recorded(record)
 	last := len(versions) - 1
