@@ -28,7 +28,7 @@ type Metrics struct {
 // NewMetrics returns metrics that count nothing yet.
 func NewMetrics() *Metrics { return &Metrics{queries: map[string]*timings{}} }
 
-// WithMetrics has m count the statements of a store. A nil m is none.
+// WithMetrics counts the statements of a store in m. A nil m counts nothing.
 func WithMetrics(m *Metrics) Option { return func(o *options) { o.counts = m } }
 
 // bounds are the upper bounds of the buckets, in seconds. A statement on one machine takes less than the first of them.
@@ -109,18 +109,18 @@ func (r recorder) statement(sql string, took time.Duration, err error) {
 type QueryMetrics struct {
 	Name    string   `json:"-"`
 	Count   uint64   `json:"count"`   // tries of statements that have ended
-	Errors  uint64   `json:"errors"`  // those of them that failed; that there is no row is no failure
+	Errors  uint64   `json:"errors"`  // how many of them failed; a query that finds no row has not failed
 	Seconds float64  `json:"seconds"` // how long all of them took together
 	Buckets []Bucket `json:"-"`
 }
 
-// Bucket is how many statements took so long at most.
+// Bucket has the number of statements that took at most so many seconds.
 type Bucket struct {
 	Seconds float64 // the last is +Inf
 	Count   uint64
 }
 
-// Queries returns what was counted, in the order of the names, without the names of which nothing ran. It may be called at any time.
+// Queries returns what was counted, in the order of the names. A name of which no statement ran is left out. It may be called at any time.
 func (m *Metrics) Queries() []QueryMetrics {
 	m.mu.Lock()
 	named := maps.Clone(m.queries)

@@ -29,16 +29,18 @@ const defaultSlow = time.Second
 //   - query: the name of the query, or the first word of a statement that has no name, such as COMMIT;
 //   - duration: from the start of the try to its last row, as a time.Duration;
 //   - rows: how many were read or written;
-//   - error: what went wrong, if something did. No value is in its text, nor are the arguments logged.
+//   - error: what went wrong, if something did. Its text has no value.
 //
-// The level is Debug for a statement that went well, and for one that was refused because of its values or its caller: a constraint, data of
-// the wrong form, a function's own error, a context that ended. It is Warn for a slow statement, a serialization failure and a deadlock. It
-// is Error for any other error. The record has the statement's context. A nil l is no logger.
+// The arguments are not logged.
+//
+// The level is Debug for a statement that succeeded, and for one that failed because of its values or its caller: a constraint, a value of
+// the wrong form, an error that a function raised, the end of the context. It is Warn for a slow statement, a serialization failure and a
+// deadlock. It is Error for any other error. The record has the statement's context. A nil l is no logger.
 //
 // A statement waits for the handler of l. If the handler panics, the record is lost, and the statement goes on.
 func WithLogger(l *slog.Logger) Option { return func(o *options) { o.observer.log = l } }
 
-// WithSlowStatements says from which duration on WithLogger logs a statement as slow. Without it, that is one second. With 0, no statement is
+// WithSlowStatements sets the least duration of a statement that WithLogger logs as slow. The default is one second. With 0, no statement is
 // slow.
 func WithSlowStatements(least time.Duration) Option {
 	return func(o *options) { o.observer.slow = least }

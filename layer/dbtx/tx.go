@@ -42,12 +42,12 @@ func (r *Store) InTxOptions(ctx context.Context, opts pgx.TxOptions, fn func(*St
 	return r.InTxWith(ctx, TxOptions{TxOptions: opts}, fn)
 }
 
-// InTxWith is InTxOptions with settings for the transaction. They are sent with BEGIN, in the same round trip, and set again if fn runs again.
-// Where BEGIN is sent by itself, each setting takes a round trip of its own. If fn sends nothing, nothing is set.
+// InTxWith is InTxOptions with settings for the transaction. They are sent with BEGIN, in the same round trip, and again if fn runs
+// again. If BEGIN is sent by itself, each setting takes a round trip of its own. If fn sends nothing, nothing is set.
 //
 // A name or a value that can't be set is an *InvalidError, with the setting's name as its Field. The server finds most of them, when fn sends
-// its first statement: that statement returns the error, and nothing of the transaction is kept. What the store itself depends on can't be
-// set: client_encoding, DateStyle, session_replication_role and standard_conforming_strings.
+// its first statement: that statement returns the error, and nothing of the transaction is kept. These settings can't be set, because the
+// store depends on them: client_encoding, DateStyle, session_replication_role and standard_conforming_strings.
 func (r *Store) InTxWith(ctx context.Context, opts TxOptions, fn func(*Store) error) error {
 	if r.reads {
 		return errRead

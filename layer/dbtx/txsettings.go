@@ -22,7 +22,7 @@ type TxOptions struct {
 }
 
 // Settings are values for SET LOCAL, by the names of the settings: {"app.user_id": "42", "statement_timeout": "2s"}. They are
-// sent as parameters, so a value needs no quotes, and can't be SQL. They end with the transaction.
+// sent as parameters, so a value needs no quotes and can't become SQL. They end with the transaction.
 // https://www.postgresql.org/docs/current/sql-set.html
 type Settings map[string]string
 

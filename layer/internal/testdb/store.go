@@ -181,14 +181,14 @@ func WithIDs(newID func() string) Option { return dbtx.WithIDs(newID) }
 // if any. Secrets and personal data are not shown. A nil w is no echo. See dbtx.WithEcho.
 func WithEcho(w io.Writer) Option { return dbtx.WithEcho(w) }
 
-// WithLogger logs every statement to l: at Debug, at Warn if it is slow, and at Error if it failed through no fault of its caller. No argument
-// and no value is logged. A nil l is no logger. See dbtx.WithLogger.
+// WithLogger logs every statement to l: a slow one or a conflict at Warn, a fault at Error, and all others at Debug. No argument and no value is
+// logged. A nil l is no logger. See dbtx.WithLogger.
 func WithLogger(l *slog.Logger) Option { return dbtx.WithLogger(l) }
 
-// WithSlowStatements says from which duration on WithLogger logs a statement as slow: one second without it, never with 0.
+// WithSlowStatements sets the least duration of a statement that WithLogger logs as slow. The default is one second. With 0, no statement is slow.
 func WithSlowStatements(least time.Duration) Option { return dbtx.WithSlowStatements(least) }
 
-// WithMetrics has m, which dbtx.NewMetrics makes, count the statements and how long they took, by the names of the queries. See dbtx.Metrics.
+// WithMetrics counts the statements in m, and measures how long they took, by the names of the queries. dbtx.NewMetrics makes m. See dbtx.Metrics.
 func WithMetrics(m *dbtx.Metrics) Option { return dbtx.WithMetrics(m) }
 
 // WithTracer has pgx report to t, which may implement its other tracer interfaces too; otelpgx does. It is for Open: New panics. Set the
@@ -202,6 +202,6 @@ func WithPipelining() Option { return dbtx.WithPipelining() }
 // if no function puts into such a message what must not be shown.
 func WithUserMessages() Option { return dbtx.WithUserMessages() }
 
-// WithSchemaCheck has Open ask, with one query, whether the store's queries can work on the schema of the database. If they can't, Open returns an
-// error that is schema.ErrUnfit, of the layer: it says what is missing, and whether to run migrate. It is for Open: New panics. See schema.Fits.
+// WithSchemaCheck makes Open check, with one query, whether the store's queries can work on the schema of the database. If they can't, Open returns an
+// error that is schema.ErrUnfit of the layer. It says what is missing, and whether to run migrate. The option is for Open: New panics. See schema.Fits.
 func WithSchemaCheck() Option { return dbtx.WithStartCheck(layerschema.AtStart) }
