@@ -27,7 +27,8 @@ type Difference struct {
 	// Mend is the SQL that makes it as the schema files say: one or more statements, for a session of the same search_path. It
 	// is empty where PostgreSQL has no statement that does.
 	Mend string `json:"mend"`
-	// LosesData says that Mend takes rows or values with it, or may: it drops a table or column, or changes a type.
+	// LosesData says that Mend takes rows or values with it, or may: it drops a table or column, or changes a type. So does what turns row
+	// security off.
 	LosesData bool `json:"loses_data"`
 	// Steps are the statements of Mend, with what each of them costs.
 	Steps []Step `json:"steps"`

@@ -1104,6 +1104,24 @@ func TestCheck_MendsWhatATableIs(t *testing.T) {
 	require.Empty(t, differences)
 }
 
+// Without a policy, row security hides all rows from everybody but the owner. A migration opens the table only where it is allowed.
+func TestMigrate_TurnsRowSecurityOffOnlyIfAllowed(t *testing.T) {
+	t.Parallel()
+	db := connect(t, databases.URL(t))
+	run(t, db, "ALTER TABLE sales ENABLE ROW LEVEL SECURITY")
+	enabled := func() (is bool) {
+		require.NoError(t, db.QueryRow(t.Context(), "SELECT relrowsecurity FROM pg_class WHERE oid = 'sales'::regclass").Scan(&is))
+
+		return is
+	}
+	_, err := schema.Migrate(t.Context(), db, dbtx.SQL{Metadata: own}, schema.MigrateOptions{Prune: true, AllowRewrite: true})
+	require.ErrorContains(t, err, "table sales: it loses the row security of sales: allow it by --allow-loss")
+	require.True(t, enabled())
+	_, err = schema.Migrate(t.Context(), db, dbtx.SQL{Metadata: own}, schema.MigrateOptions{AllowLoss: true})
+	require.NoError(t, err)
+	require.False(t, enabled())
+}
+
 // The schema files can't hold policies. So somebody makes them by hand, and a migration must not open the table to everybody.
 func TestMigrate_KeepsTheRowSecurityOfATableWithAPolicy(t *testing.T) {
 	t.Parallel()

@@ -550,6 +550,10 @@ func (c *comparison) compareTable(w, h object) {
 			return
 		}
 		c.add(tableIs, w, w.describe(), h.describe(), false, first...)
+		if h.RowSecurity || h.ForcedRowSecurity { // roles would see rows that are kept from them
+			c.last().Loses = "the row security of " + w.Name
+			c.found[len(c.found)-1].LosesData = true
+		}
 		if w.Unlogged != h.Unlogged {
 			c.last().Rewrites = true
 		}
