@@ -23,6 +23,7 @@ type config struct {
 	initialisms     []string
 	rename          map[string]string
 	sensitive       map[string]bool // the columns whose Go type hides the value, as table.column
+	typed           map[string]int  // the columns that sqlc.yaml gives a type, as table.column, and its lines
 
 	store     string // the folder of the package whose callers use the generated code; "" when there is none
 	storeName string // its name
@@ -88,7 +89,7 @@ func readConfig(root string) (raw map[string]any, blocks []*config, err error) {
 					Initialisms  []string
 					Rename       map[string]string
 					Overrides    []struct {
-						Column string
+						Column yaml.Node
 						GoType yaml.Node `yaml:"go_type"`
 					}
 				}
@@ -107,7 +108,7 @@ func readConfig(root string) (raw map[string]any, blocks []*config, err error) {
 		}
 		c := &config{
 			out: path.Clean(block.Gen.Go.Out), pkg: block.Gen.Go.Package, initialisms: block.Gen.Go.Initialisms,
-			rename: block.Gen.Go.Rename, sensitive: map[string]bool{},
+			rename: block.Gen.Go.Rename, sensitive: map[string]bool{}, typed: map[string]int{},
 		}
 		if c.initialisms == nil {
 			c.initialisms = []string{"id"}
@@ -122,14 +123,29 @@ func readConfig(root string) (raw map[string]any, blocks []*config, err error) {
 			return nil, nil, err
 		}
 		for _, o := range block.Gen.Go.Overrides {
-			if strings.Contains(o.Column, ".") && hides(o.GoType) {
-				c.sensitive[lastTwo(o.Column)] = true
+			if !strings.Contains(o.Column.Value, ".") {
+				continue
+			}
+			c.typed[lastTwo(o.Column.Value)] = o.Column.Line
+			if hides(o.GoType) {
+				c.sensitive[lastTwo(o.Column.Value)] = true
 			}
 		}
 		blocks = append(blocks, c)
 	}
 
 	return raw, blocks, nil
+}
+
+// refuseMisspelled finds the columns of sqlc.yaml that their tables don't have. sqlc passes over them, and a column that must not be shown
+// would lose its type. A table may be missing: it may come later.
+func (c *config) refuseMisspelled(s *schema, ps *problems) {
+	for _, name := range slices.Sorted(keys(c.typed)) {
+		of, column, _ := strings.Cut(name, ".")
+		if t := s.table(of); t != nil && t.column(column) == nil && !strings.ContainsAny(name, "*?") {
+			ps.addf(sqlcFile, c.typed[name], "the override is for %s, but table %s has no column %s", name, of, column)
+		}
+	}
 }
 
 // lastTwo returns table.column of schema.table.column.

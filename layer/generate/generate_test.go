@@ -485,6 +485,17 @@ func TestGenerate_RefusesAFunctionThatIsNotThere(t *testing.T) {
 	}))
 }
 
+// sqlc passes over an override of a column that is not there, and a secret would be a plain text.
+func TestGenerate_RefusesTheTypeOfAColumnThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	misspelled := strings.Replace(sqlcYAML, "members.card", "members.cart", 1)
+	require.Equal(t, []string{"sqlc.yaml:15: the override is for members.cart, but table members has no column cart"},
+		refused(t, map[string]string{"sqlc.yaml": misspelled}))
+	later := strings.Replace(sqlcYAML, "members.card, go_type: example/layer/private.Text }",
+		"members.card, go_type: example/layer/private.Text }\n          - { column: fines.note, go_type: example/layer/private.Text }", 1)
+	require.NoError(t, generate(t.Context(), project(t, map[string]string{"sqlc.yaml": later}), t.Output()), "the control: a table may come later")
+}
+
 func TestGenerate_RefusesKeyedWithoutItsReason(t *testing.T) {
 	t.Parallel()
 	dbtest.Full(t)

@@ -137,6 +137,7 @@ func (c *config) write(root, made, module string, s *schema, files []*source, qu
 	if err != nil {
 		return nil, err
 	}
+	c.refuseMisspelled(s, ps)
 	c.refuseDoubles(g, s, queries, ps)
 	taken := map[string]bool{}
 	var store *golang
