@@ -26,9 +26,10 @@ RACE = $(eval RACE := $$(or $$(shell GO="$$(GO)" scripts/setup race),$$(error no
 run: setup ## Run the demo on a private PostgreSQL, or on DATABASE_URL (ARGS=--echo prints the SQL)
 	$(GO) run ./cmd/musicstore demo $(ARGS)
 
+# The first time, a test builds sqlc. That takes minutes, and go test ends a package after ten, unless it is told otherwise.
 .PHONY: test
 test: setup ## Run the tests on a real PostgreSQL, with the race detector. Of many similar cases it runs a few
-	$(GO) test $(RACE) -vet=off -parallel 4 ./...
+	$(GO) test $(RACE) -vet=off -parallel 4 -timeout 30m ./...
 	cd examples/library && $(GO) test $(RACE) -vet=off -parallel 4 ./...
 
 .PHONY: soak
@@ -99,14 +100,18 @@ GENERATED := internal/dbgen internal/repo/store.go internal/repo/types.go intern
 .PHONY: verify
 verify: generate ## Fail if the generated code or the picture in docs/graph.md is out of date, or go.mod is not tidy
 	@changes=$$(git status --porcelain --untracked-files=all -- $(GENERATED)) && \
-		if [ -n "$$changes" ]; then git diff -- $(GENERATED); \
-		echo "this is not what 'make generate' gives; commit it:"; echo "$$changes"; exit 1; fi
+		if [ -n "$$changes" ]; then git --no-pager diff -- $(GENERATED); \
+		echo "These files are as 'make generate' writes them, but are not committed. Commit them:"; echo "$$changes"; exit 1; fi
 	$(GO) test -tags verify -list '^TestDocs_Show' ./internal/schema | grep -q '^TestDocs_Show' # go test passes where there is none
 	$(GO) test -count 1 -tags verify -run '^TestDocs_Show' ./internal/schema
 	$(GO) mod tidy -diff
 	cd bench && $(GO) mod tidy -diff
 	cd examples/library && $(GO) mod tidy -diff
 	$(GO) mod verify
+
+.PHONY: graph
+graph: generate ## Draw the picture in docs/graph.md again
+	@cd internal/schema && MUSICSTORE_GRAPH=draw $(GO) test -count 1 -tags verify -run '^TestDocs_ShowTheSchemaAsItIs$$'
 
 SYSTEMS ?= linux/amd64 linux/arm64 linux/386 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64 freebsd/amd64 freebsd/arm64
 

@@ -126,6 +126,13 @@ func (d demo) openShop() error {
 	}
 	if len(created) == 0 {
 		d.sayf("The tables exist already, so Bootstrap changed nothing.")
+		differences, err := schema.Check(d.ctx, d.store.DB())
+		if err != nil {
+			return err
+		}
+		if n := len(differences); n > 0 {
+			d.sayf("But the database has %s from db/schema: run 'go run ./cmd/musicstore migrate'.", plural(n, "difference"))
+		}
 	} else {
 		d.sayf("Bootstrap created %s.", strings.Join(created, ", "))
 	}

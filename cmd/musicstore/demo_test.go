@@ -27,6 +27,7 @@ func TestDemo(t *testing.T) {
 		second := musicstore(t, "demo", "--database-url", url, "--echo")
 		require.Equal(t, ok, second.status, second.err)
 		require.Contains(t, second.out, "The tables exist already, so Bootstrap changed nothing.\n")
+		require.NotContains(t, second.out, "from db/schema")
 		require.Contains(t, second.out,
 			"Some of these albums exist already, as after an earlier run. An import adds all or none, so this one added none.\n")
 
@@ -73,6 +74,10 @@ func TestDemo(t *testing.T) {
 		require.Equal(t, 4, count(t, url, "SELECT count(*) FROM purchases"))
 		require.Equal(t, 2, count(t, url, "SELECT count(*) FROM password_resets"))
 		require.Equal(t, 2, count(t, url, "SELECT count(*) FROM password_resets WHERE used_ip = '192.0.2.7'"))
+
+		change(t, url, "DROP INDEX purchases_album_id_idx")
+		require.Contains(t, musicstore(t, "demo", "--database-url", url).out,
+			"But the database has 1 difference from db/schema: run 'go run ./cmd/musicstore migrate'.\n")
 	})
 	t.Run("SaysHowToBeginAgainOnThePrivateServer", func(t *testing.T) {
 		t.Parallel()

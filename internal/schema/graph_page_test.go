@@ -16,13 +16,21 @@ import (
 // `make verify` runs this. It is no part of `make test`, which takes a table that somebody adds.
 func TestDocs_ShowTheSchemaAsItIs(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../../docs/graph.md")
+	const name = "../../docs/graph.md"
+	page, err := os.ReadFile(name)
 	require.NoError(t, err)
-	_, block, found := strings.Cut(string(page), "```mermaid\n")
+	before, block, found := strings.Cut(string(page), "```mermaid\n")
 	require.True(t, found)
-	block, _, found = strings.Cut(block, "```")
+	block, after, found := strings.Cut(block, "```")
 	require.True(t, found)
-	graph, err := schema.Graph(t.Context(), dbtest.Pool(t))
+	graph, err := schema.Graph(t.Context(), dbtest.Pool(quiet{t}))
 	require.NoError(t, err)
-	require.Equal(t, graph, block, "the picture of docs/graph.md is out of date: put there what `musicstore graph` prints")
+	if os.Getenv("MUSICSTORE_GRAPH") != "" { // `make graph` sets it
+		require.NoError(t, os.WriteFile(name, []byte(before+"```mermaid\n"+graph+"```"+after), 0o600))
+
+		return
+	}
+	if graph != block {
+		t.Error("the picture of docs/graph.md is not that of db/schema: run make graph")
+	}
 }

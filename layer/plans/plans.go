@@ -38,11 +38,14 @@ type Report struct {
 // statement that reads none has one with no table.
 type Read struct{ Statement, Table, Index string }
 
-// String lists the reads, then the findings, a line each.
+// String lists the reads under a line of headings, then the findings, a line each.
 func (r Report) String() string {
 	var b strings.Builder
 	out := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	statement := ""
+	if len(r.Reads) > 0 {
+		_, _ = fmt.Fprint(out, "query\ttable\tindex\n")
+	}
 	for _, read := range r.Reads {
 		if read.Statement == statement {
 			read.Statement = ""
