@@ -46,7 +46,7 @@ FUZZTIME ?= 30s
 
 .PHONY: fuzz
 fuzz: ## Look for input that breaks something, FUZZTIME (30s) for each fuzz test. make test runs the inputs that were found
-	@set -e; for package in ./internal/repo ./cmd/musicstore; do \
+	@set -e; for package in ./layer/dbtx ./internal/repo ./cmd/musicstore; do \
 		for fuzz in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 			echo "--- $$fuzz"; $(GO) test -run '^$$' -fuzz "^$$fuzz\$$" -fuzztime $(FUZZTIME) $$package; \
 		done; \
@@ -95,7 +95,7 @@ generate: ## Generate Go code from the SQL in db/, and say what is wrong with th
 	cd examples/library && $(GO) run musicstore/layer/generate
 
 # What `make generate` writes.
-GENERATED := internal/dbgen internal/repo/store.go internal/repo/types.go internal/repo/sentinels.go internal/repo/derived.go layer/internal/testdb examples/library
+GENERATED := internal/dbgen internal/repo/store.go internal/repo/types.go internal/repo/sentinels.go internal/repo/derived.go internal/repo/pages.go layer/internal/testdb examples/library
 
 .PHONY: verify
 verify: generate ## Fail if the generated code or the picture in docs/graph.md is out of date, or go.mod is not tidy

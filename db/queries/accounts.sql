@@ -24,8 +24,8 @@ FROM accounts
 WHERE email_key = @email_key;
 
 -- name: ListAccounts :many
--- ListAccounts returns up to page_size accounts in the order of their sign-up. It begins after the account with the given time
--- and id. With the zero time and the empty id it begins at the first account.
+-- ListAccounts returns the accounts in the order of their sign-up.
+-- +pages
 SELECT *
 FROM accounts
 WHERE (created_at, id) > (@after_created_at::timestamptz, @after_id::text)

@@ -121,6 +121,7 @@ WHERE url = @url;
 -- name: ListPublishedAlbums :many
 -- ListPublishedAlbums returns up to page_size published albums without their tracks, the newest year and the highest id first. It
 -- begins after the album with the given year and id.
+-- +pages
 SELECT *
 FROM albums
 WHERE is_published AND (year, id) < (@before_year::integer, @before_id::bigint)
@@ -130,6 +131,7 @@ LIMIT @page_size;
 -- name: ListAlbums :many
 -- ListAlbums returns up to page_size albums in the order of their ids, published or not, without their tracks. It begins after
 -- the given id.
+-- +pages
 SELECT *
 FROM albums
 WHERE id > @after_id

@@ -23,8 +23,8 @@ FROM purchases
 WHERE id = @id;
 
 -- name: ListPurchases :many
--- ListPurchases returns up to page_size purchases of an account, newest first. It begins after the purchase with the given time
--- and id.
+-- ListPurchases returns the purchases of an account, the newest first; none when there is no such account.
+-- +pages
 SELECT *
 FROM purchases
 WHERE account_id = @account_id AND (created_at, id) < (@before_created_at::timestamptz, @before_id::bigint)

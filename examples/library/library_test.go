@@ -60,7 +60,7 @@ func TestDefaults_OfAnUpdateAndOfCopy(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.EqualValues(t, 2, n)
-	books, err := store.ListBooks(ctx, library.ListBooksParams{PageSize: 2})
+	books, err := store.ListBooks(ctx, library.Page{Limit: 2})
 	require.NoError(t, err)
 	require.Equal(t, []time.Time{now, noon}, []time.Time{books[0].CreatedAt, books[1].CreatedAt})
 }
@@ -219,7 +219,7 @@ func TestTransactions(t *testing.T) {
 		return failure
 	})
 	require.ErrorIs(t, err, failure)
-	loans, err := store.ListLoansOfMember(ctx, library.ListLoansOfMemberParams{MemberID: member.ID, BeforeLentAt: future, PageSize: 9})
+	loans, err := store.ListLoansOfMember(ctx, member.ID, library.Page{})
 	require.NoError(t, err)
 	require.Empty(t, loans)
 
@@ -238,12 +238,10 @@ func TestTransactions(t *testing.T) {
 		return nil
 	})
 	require.NoError(t, err)
-	loans, err = store.ListLoansOfMember(ctx, library.ListLoansOfMemberParams{MemberID: member.ID, BeforeLentAt: future, PageSize: 9})
+	loans, err = store.ListLoansOfMember(ctx, member.ID, library.Page{})
 	require.NoError(t, err)
 	require.Len(t, loans, 1)
 }
-
-var future = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Two desks lend the one copy at the same time. One of them is told that it is lent.
 func TestLoans_DoNotOverlap(t *testing.T) {

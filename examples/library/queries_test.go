@@ -39,7 +39,7 @@ func TestBooks_PagesAndFilters(t *testing.T) {
 	require.NoError(t, err)
 
 	// Two titles that are the same are on two pages.
-	page := library.ListBooksParams{PageSize: 1}
+	page := library.Page{Limit: 1}
 	var all []library.Book
 	for {
 		books, err := store.ListBooks(ctx, page)
@@ -47,14 +47,24 @@ func TestBooks_PagesAndFilters(t *testing.T) {
 		if all = append(all, books...); len(books) == 0 {
 			break
 		}
-		page.AfterTitle, page.AfterID = books[0].Title, books[0].ID
+		page.After = library.AfterBook(books[0])
 	}
 	require.Equal(t, []string{"A", "A", "B", "C"}, titles(all))
+	var walked []library.Book
+	for book, err := range store.AllBooks(ctx) {
+		require.NoError(t, err)
+		walked = append(walked, book)
+	}
+	require.Equal(t, all, walked)
+
+	// A place belongs to its list.
+	_, err = store.SearchBooks(ctx, library.SearchBooksParams{}, page)
+	require.ErrorIs(t, err, library.ErrInvalid)
+	require.EqualError(t, err, "search books: after: is a place in another list")
 
 	// Each filter may be left out.
 	search := func(p library.SearchBooksParams) []string {
-		p.PageSize = 9
-		books, err := store.SearchBooks(ctx, p)
+		books, err := store.SearchBooks(ctx, p, library.Page{})
 		require.NoError(t, err)
 
 		return titles(books)
@@ -123,7 +133,7 @@ func TestLoans_Overdue(t *testing.T) {
 	loan, err := store.LendCopy(ctx, library.LendCopyParams{CopyID: item.ID, MemberID: member.ID, LentAt: noon})
 	require.NoError(t, err)
 	overdue := func(at time.Time) []library.OverdueLoan {
-		rows, err := store.ListOverdueLoans(ctx, library.ListOverdueLoansParams{DueBefore: at, PageSize: 9})
+		rows, err := store.ListOverdueLoans(ctx, at, library.Page{})
 		require.NoError(t, err)
 
 		return rows
@@ -226,7 +236,7 @@ func TestEvents_AreInTheirMonths(t *testing.T) {
 		require.NoError(t, store.DB().QueryRow(ctx, "SELECT count(*) FROM "+partition).Scan(&n))
 		require.Equal(t, 1, n, partition)
 	}
-	of, err := store.ListEventsOfMember(ctx, library.ListEventsOfMemberParams{MemberID: someone, Since: noon, Until: future})
+	of, err := store.ListEventsOfMember(ctx, library.ListEventsOfMemberParams{MemberID: someone, Since: noon, Until: noon.AddDate(1, 0, 0)})
 	require.NoError(t, err)
 	require.Len(t, of, 3)
 }

@@ -231,8 +231,7 @@ type ListAccountsParams struct {
 	PageSize       int32     `json:"page_size"`
 }
 
-// ListAccounts returns up to page_size accounts in the order of their sign-up. It begins after the account with the given time
-// and id. With the zero time and the empty id it begins at the first account.
+// ListAccounts returns the accounts in the order of their sign-up.
 func (q *Queries) ListAccounts(ctx context.Context, arg ListAccountsParams) ([]Account, error) {
 	rows, err := q.db.Query(ctx, listAccounts, arg.AfterCreatedAt, arg.AfterID, arg.PageSize)
 	if err != nil {

@@ -489,7 +489,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "accounts", Select: []string{"id", "email", "email_key", "password_hash", "created_at", "email_confirmed", "is_super_user"}, Delete: true},
 			}, Write: true,
 		},
-		{Name: "DeleteAlbum", Op: "delete album", Command: "one", SQL: deleteAlbum, File: "db/queries/albums.sql:167",
+		{Name: "DeleteAlbum", Op: "delete album", Command: "one", SQL: deleteAlbum, File: "db/queries/albums.sql:169",
 			Params: []dbtx.Param{
 				{Name: "id", Type: "int8",
 					Compared: []dbtx.ColumnOf{{Table: "albums", Column: "id"}},
@@ -635,7 +635,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "accounts", Read: true, Select: []string{"id", "email", "email_key", "password_hash", "created_at", "email_confirmed", "is_super_user"}},
 			},
 		},
-		{Name: "ListAlbums", Op: "list albums", Command: "many", SQL: listAlbums, File: "db/queries/albums.sql:130",
+		{Name: "ListAlbums", Op: "list albums", Command: "many", SQL: listAlbums, File: "db/queries/albums.sql:131",
 			Params: []dbtx.Param{
 				{Name: "after_id", Type: "int8",
 					Compared: []dbtx.ColumnOf{{Table: "albums", Column: "id"}},
@@ -786,7 +786,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "tracks", Insert: []string{"album_id", "name", "length_seconds", "audio_url", "video_url", "display_order"}},
 			}, Write: true,
 		},
-		{Name: "LockAlbum", Op: "lock album", Command: "one", SQL: lockAlbum, File: "db/queries/albums.sql:174",
+		{Name: "LockAlbum", Op: "lock album", Command: "one", SQL: lockAlbum, File: "db/queries/albums.sql:176",
 			Params: []dbtx.Param{
 				{Name: "id", Type: "int8",
 					Compared: []dbtx.ColumnOf{{Table: "albums", Column: "id"}},
@@ -809,7 +809,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "tracks", Read: true, Select: []string{"id", "album_id", "display_order", "name", "length_seconds", "audio_url", "video_url"}, Update: []string{"display_order"}},
 			}, Write: true,
 		},
-		{Name: "PublishAlbum", Op: "publish album", Command: "one", SQL: publishAlbum, File: "db/queries/albums.sql:153",
+		{Name: "PublishAlbum", Op: "publish album", Command: "one", SQL: publishAlbum, File: "db/queries/albums.sql:155",
 			Params: []dbtx.Param{
 				{Name: "id", Type: "int8",
 					Compared: []dbtx.ColumnOf{{Table: "albums", Column: "id"}},
@@ -917,7 +917,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "password_resets", Select: []string{"account_id", "used_at"}, Delete: true},
 			}, Write: true,
 		},
-		{Name: "UnpublishAlbum", Op: "unpublish album", Command: "one", SQL: unpublishAlbum, File: "db/queries/albums.sql:160",
+		{Name: "UnpublishAlbum", Op: "unpublish album", Command: "one", SQL: unpublishAlbum, File: "db/queries/albums.sql:162",
 			Params: []dbtx.Param{
 				{Name: "id", Type: "int8",
 					Compared: []dbtx.ColumnOf{{Table: "albums", Column: "id"}},
@@ -927,7 +927,7 @@ var Metadata = dbtx.Metadata{
 				{Table: "albums", Select: []string{"id", "name", "url", "year", "price_cents", "image_url", "has_preview", "is_published"}, Update: []string{"is_published"}},
 			}, Write: true,
 		},
-		{Name: "UpdateAlbum", Op: "update album", Command: "one", SQL: updateAlbum, File: "db/queries/albums.sql:139",
+		{Name: "UpdateAlbum", Op: "update album", Command: "one", SQL: updateAlbum, File: "db/queries/albums.sql:141",
 			Params: []dbtx.Param{
 				{Name: "name", Type: "text",
 					Assigned: []dbtx.ColumnOf{{Table: "albums", Column: "name"}},

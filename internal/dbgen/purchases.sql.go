@@ -204,8 +204,7 @@ type ListPurchasesParams struct {
 	PageSize        int32     `json:"page_size"`
 }
 
-// ListPurchases returns up to page_size purchases of an account, newest first. It begins after the purchase with the given time
-// and id.
+// ListPurchases returns the purchases of an account, the newest first; none when there is no such account.
 func (q *Queries) ListPurchases(ctx context.Context, arg ListPurchasesParams) ([]Purchase, error) {
 	rows, err := q.db.Query(ctx, listPurchases,
 		arg.AccountID,

@@ -81,8 +81,7 @@ type Querier interface {
 	// HasRecentPasswordReset reports whether the account has a reset, open or used, that was created less than the interval before or
 	// after now.
 	HasRecentPasswordReset(ctx context.Context, arg HasRecentPasswordResetParams) (bool, error)
-	// ListAccounts returns up to page_size accounts in the order of their sign-up. It begins after the account with the given time
-	// and id. With the zero time and the empty id it begins at the first account.
+	// ListAccounts returns the accounts in the order of their sign-up.
 	ListAccounts(ctx context.Context, arg ListAccountsParams) ([]Account, error)
 	// ListAlbums returns up to page_size albums in the order of their ids, published or not, without their tracks. It begins after
 	// the given id.
@@ -97,8 +96,7 @@ type Querier interface {
 	ListPublishedAlbums(ctx context.Context, arg ListPublishedAlbumsParams) ([]Album, error)
 	// ListPurchasedAlbumIDs returns the ids of the albums that an account has bought, each once, in order.
 	ListPurchasedAlbumIDs(ctx context.Context, accountID string) ([]int64, error)
-	// ListPurchases returns up to page_size purchases of an account, newest first. It begins after the purchase with the given time
-	// and id.
+	// ListPurchases returns the purchases of an account, the newest first; none when there is no such account.
 	ListPurchases(ctx context.Context, arg ListPurchasesParams) ([]Purchase, error)
 	// ListTracksOfAlbum returns the tracks of this album, in display order.
 	ListTracksOfAlbum(ctx context.Context, albumID int64) ([]Track, error)

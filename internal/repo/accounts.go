@@ -3,7 +3,6 @@ package repo
 import (
 	"context"
 	"errors"
-	"iter"
 	"strings"
 
 	"musicstore/internal/dbgen"
@@ -49,27 +48,6 @@ func (r *Repo) SetPasswordHash(ctx context.Context, accountID string, hash Passw
 	_, err := r.querier.SetPasswordHash(ctx, dbgen.SetPasswordHashParams{ID: accountID, PasswordHash: hash})
 
 	return err
-}
-
-// ListAccounts returns a page of the accounts, in the order of their sign-up. The page after it is at
-// AfterAccount(last).
-func (r *Repo) ListAccounts(ctx context.Context, page Page) ([]Account, error) {
-	p := dbgen.ListAccountsParams{AfterCreatedAt: dbtx.FirstTime}
-	var err error
-	if p.PageSize, err = page.read("list accounts", &p.AfterCreatedAt, &p.AfterID); err != nil {
-		return nil, err
-	}
-
-	return r.querier.ListAccounts(ctx, p)
-}
-
-// AfterAccount is the place in ListAccounts behind an account.
-func AfterAccount(a Account) string { return place(a.CreatedAt, a.ID) }
-
-// AllAccounts walks all accounts in the order of their sign-up, a page at a time. An error ends the walk, as its last
-// pair.
-func (r *Repo) AllAccounts(ctx context.Context) iter.Seq2[Account, error] {
-	return walk(AfterAccount, func(page Page) ([]Account, error) { return r.ListAccounts(ctx, page) })
 }
 
 // derived is the error of a value that the caller set, though the store makes it.

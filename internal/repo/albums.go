@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -251,8 +250,8 @@ func (r *Repo) GetAlbumByURL(ctx context.Context, url string) (AlbumWithTracks, 
 // ListPublishedAlbums returns a page of the published albums with their tracks, as they are at one moment, the newest year first. The
 // page after it is at AfterPublishedAlbum(last).
 func (r *Repo) ListPublishedAlbums(ctx context.Context, page Page) ([]AlbumWithTracks, error) {
-	p, err := publishedPage(page)
-	if err != nil {
+	var p dbgen.ListPublishedAlbumsParams
+	if err := pageOfPublishedAlbums(page, &p); err != nil {
 		return nil, err
 	}
 
@@ -264,37 +263,20 @@ func (r *Repo) ListPublishedAlbums(ctx context.Context, page Page) ([]AlbumWithT
 	)
 }
 
-// publishedAlbums is ListPublishedAlbums without the tracks.
-func (r *Repo) publishedAlbums(ctx context.Context, page Page) ([]Album, error) {
-	p, err := publishedPage(page)
-	if err != nil {
-		return nil, err
-	}
-
-	return r.querier.ListPublishedAlbums(ctx, p)
-}
-
-func publishedPage(page Page) (p dbgen.ListPublishedAlbumsParams, err error) {
-	p = dbgen.ListPublishedAlbumsParams{BeforeYear: math.MaxInt32, BeforeID: math.MaxInt64}
-	p.PageSize, err = page.read("list published albums", &p.BeforeYear, &p.BeforeID)
-
-	return p, err
-}
-
 // AfterPublishedAlbum is the place in ListPublishedAlbums behind an album.
-func AfterPublishedAlbum(a AlbumWithTracks) string { return place(a.Year, a.ID) }
+func AfterPublishedAlbum(a AlbumWithTracks) string { return afterPublishedAlbum(a.Album) }
 
 // AllPublishedAlbums walks all published albums, the newest year first. However long their texts are, it holds no more
 // than about a thousand tracks at a time. Errors are those of AllAlbums.
 func (r *Repo) AllPublishedAlbums(ctx context.Context) iter.Seq2[AlbumWithTracks, error] {
-	return r.walkAlbums(ctx, AfterPublishedAlbum, r.publishedAlbums)
+	return r.walkAlbums(ctx, AfterPublishedAlbum, r.listPublishedAlbums)
 }
 
 // ListAlbums returns a page of all albums with their tracks, as they are at one moment, published or not, in the order they were
 // created. The page after it is at AfterAlbum(last).
 func (r *Repo) ListAlbums(ctx context.Context, page Page) ([]AlbumWithTracks, error) {
-	p, err := albumsPage(page)
-	if err != nil {
+	var p dbgen.ListAlbumsParams
+	if err := pageOfAlbums(page, &p); err != nil {
 		return nil, err
 	}
 
@@ -304,31 +286,14 @@ func (r *Repo) ListAlbums(ctx context.Context, page Page) ([]AlbumWithTracks, er
 	)
 }
 
-// albums is ListAlbums without the tracks.
-func (r *Repo) albums(ctx context.Context, page Page) ([]Album, error) {
-	p, err := albumsPage(page)
-	if err != nil {
-		return nil, err
-	}
-
-	return r.querier.ListAlbums(ctx, p)
-}
-
-func albumsPage(page Page) (p dbgen.ListAlbumsParams, err error) {
-	p = dbgen.ListAlbumsParams{AfterID: math.MinInt64}
-	p.PageSize, err = page.read("list albums", &p.AfterID, new(string))
-
-	return p, err
-}
-
 // AfterAlbum is the place in ListAlbums behind an album.
-func AfterAlbum(a AlbumWithTracks) string { return place(a.ID, "") }
+func AfterAlbum(a AlbumWithTracks) string { return afterAlbum(a.Album) }
 
 // AllAlbums walks all albums in the order they were created. However long their texts are, it holds no more than about
 // a thousand tracks at a time. An error ends the walk, as its last pair. An album with more than MaxTracks is such an error,
 // which only a database without the CHECK of display_order can have.
 func (r *Repo) AllAlbums(ctx context.Context) iter.Seq2[AlbumWithTracks, error] {
-	return r.walkAlbums(ctx, AfterAlbum, r.albums)
+	return r.walkAlbums(ctx, AfterAlbum, r.listAlbums)
 }
 
 // walkTracks is how many tracks a walk reads at a time, and walkPage how many albums. An album has MaxTracks at most, so a

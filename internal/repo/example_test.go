@@ -675,7 +675,7 @@ func Example_web() {
 	ask("POST", "/accounts", "email=ADA@EXAMPLE.COM&password=battery+staple")
 	ask("POST", "/accounts", "email=ada+at+example.com&password=correct+horse")
 	// Output:
-	// 200 {"albums":[{"name":"Year of the Snake","price_cents":999,"tracks":0,"url":"year-of-the-snake","year":1991}],"next":"/albums?after=1991_1"}
+	// 200 {"albums":[{"name":"Year of the Snake","price_cents":999,"tracks":0,"url":"year-of-the-snake","year":1991}],"next":"/albums?after=iqomrnb7eg.1991.1"}
 	// 404 {"error":"not found"}
 	// 201 {"created_at":"1999-12-31T23:59:00Z","email":"Ada@example.com","id":"00000000000000000000000000000001"}
 	// 409 {"error":"create account: e-mail already taken"}

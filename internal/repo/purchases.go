@@ -3,8 +3,6 @@ package repo
 import (
 	"context"
 	"errors"
-	"iter"
-	"math"
 
 	"musicstore/internal/dbgen"
 	"musicstore/layer/dbtx"
@@ -29,27 +27,4 @@ func (r *Repo) RecordPurchase(ctx context.Context, p NewPurchase) (Purchase, err
 	}
 
 	return purchase, err
-}
-
-// ListPurchases returns a page of an account's purchases, the newest first; none when there is no such account. The
-// page after it is at AfterPurchase(last).
-func (r *Repo) ListPurchases(ctx context.Context, accountID string, page Page) ([]Purchase, error) {
-	p := dbgen.ListPurchasesParams{AccountID: accountID, BeforeCreatedAt: dbtx.LastTime, BeforeID: math.MaxInt64}
-	var err error
-	if p.PageSize, err = page.read("list purchases", &p.BeforeCreatedAt, &p.BeforeID); err != nil {
-		return nil, err
-	}
-
-	return r.querier.ListPurchases(ctx, p)
-}
-
-// AfterPurchase is the place in ListPurchases behind a purchase.
-func AfterPurchase(p Purchase) string { return place(p.CreatedAt, p.ID) }
-
-// AllPurchases walks all purchases of an account, the newest first, a page at a time. An error ends the walk, as its
-// last pair.
-func (r *Repo) AllPurchases(ctx context.Context, accountID string) iter.Seq2[Purchase, error] {
-	list := func(page Page) ([]Purchase, error) { return r.ListPurchases(ctx, accountID, page) }
-
-	return walk(AfterPurchase, list)
 }

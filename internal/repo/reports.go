@@ -104,7 +104,7 @@ func (r *Repo) ListBestSellers(ctx context.Context, days Days, limit int) ([]Bes
 	if err != nil {
 		return nil, err
 	}
-	size, err := Page{Limit: limit}.read(op)
+	size, err := dbtx.List{Op: op}.Read(Page{Limit: limit})
 	if err != nil {
 		return nil, err
 	}

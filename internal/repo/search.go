@@ -2,9 +2,7 @@ package repo
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
-	"hash/fnv"
 	"iter"
 	"math"
 	"strconv"
@@ -91,7 +89,7 @@ func (r *Repo) SearchCatalog(ctx context.Context, text string, s Search) ([]Cata
 	if p.PriceCentsFrom > p.PriceCentsTo {
 		return invalid("price_cents_from", "is more than price_cents_to")
 	}
-	if err := s.readPlace(op, text, &p); err != nil {
+	if err := s.readPlace(text, &p); err != nil {
 		return nil, err
 	}
 
@@ -112,28 +110,15 @@ func AfterCatalogHit(text string, s Search, h CatalogHit) string {
 		number = int64(utf8.RuneCountInString(h.Name))
 	}
 
-	return place(s.fingerprint(text), number, h.Kind, h.ID, base64.RawURLEncoding.EncodeToString([]byte(name)))
+	return s.list(text).After(number, h.Kind, h.ID, name)
 }
 
-// readPlace reads the page of a search, and the place that it begins behind. A place in another search is none in this.
-func (s Search) readPlace(op, text string, p *dbgen.SearchCatalogParams) (err error) {
-	var search, name string
-	p.AfterNumber, p.AfterID = math.MinInt64, math.MinInt64
-	p.PageSize, err = s.read(op, &search, &p.AfterNumber, &p.AfterKind, &p.AfterID, &name)
-	if err != nil || s.After == "" {
-		return err
-	}
-	after, err := base64.RawURLEncoding.DecodeString(name)
-	p.AfterName = string(after)
-	switch {
-	case p.AfterKind != KindAlbum && p.AfterKind != KindTrack, err != nil, dbtx.Unstorable(p.AfterName) != "",
-		utf8.RuneCountInString(p.AfterName) > maxText:
-		return badPlace(op)
-	case search != s.fingerprint(text):
-		return &InvalidError{Op: op, Field: "after", Reason: "is a place in another search"}
-	}
+// readPlace reads the page of a search, and the place that it begins behind.
+func (s Search) readPlace(text string, p *dbgen.SearchCatalogParams) (err error) {
+	list := s.list(text)
+	p.PageSize, err = list.Read(s.Page, &p.AfterNumber, &p.AfterKind, &p.AfterID, &p.AfterName)
 
-	return nil
+	return err
 }
 
 // AllCatalogHits walks all that SearchCatalog finds, a page at a time, from the start: s.Page is not looked at. An error
@@ -141,7 +126,7 @@ func (s Search) readPlace(op, text string, p *dbgen.SearchCatalogParams) (err er
 func (r *Repo) AllCatalogHits(ctx context.Context, text string, s Search) iter.Seq2[CatalogHit, error] {
 	after := func(h CatalogHit) string { return AfterCatalogHit(text, s, h) }
 
-	return walk(after, func(page Page) ([]CatalogHit, error) {
+	return dbtx.Walk(after, func(page Page) ([]CatalogHit, error) {
 		s.Page = page
 
 		return r.SearchCatalog(ctx, text, s)
@@ -156,15 +141,13 @@ func (s Search) sort() SearchSort {
 	return s.Sort
 }
 
-// fingerprint tells searches apart. Nothing depends on its being hard to forge.
-func (s Search) fingerprint(text string) string {
+// list tells a search from all others: a place in one is none in another.
+func (s Search) list(text string) dbtx.List {
 	priceTo := ""
 	if s.PriceCentsTo != nil {
 		priceTo = strconv.FormatInt(*s.PriceCentsTo, 10)
 	}
-	h := fnv.New64a()
-	_, _ = fmt.Fprintf(h, "%q %q %d %d %d %q %t",
-		text, s.sort(), s.YearFrom, s.YearTo, s.PriceCentsFrom, priceTo, s.UnpublishedToo)
 
-	return strconv.FormatUint(h.Sum64(), 36)
+	return dbtx.List{Op: "search catalog", Name: fmt.Sprintf("SearchCatalog %q %q %d %d %d %q %t",
+		text, s.sort(), s.YearFrom, s.YearTo, s.PriceCentsFrom, priceTo, s.UnpublishedToo)}
 }

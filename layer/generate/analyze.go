@@ -54,6 +54,7 @@ type analysis struct {
 	utility bool
 	changes []*change
 	lists   []listed
+	results []result // of the query, in order
 }
 
 // change is an INSERT, an UPDATE, or the DO UPDATE of an INSERT.

@@ -22,6 +22,7 @@ const (
 	typesFile     = "types.go"
 	sentinelsFile = "sentinels.go"
 	derivedFile   = "derived.go"
+	pagesFile     = "pages.go" // only where a query has pages
 	storeFile     = "store.go"
 )
 

@@ -280,7 +280,7 @@ CREATE TABLE a (
 		`db/queries/more.sql:14: this statement has no name, and sqlc would leave it out: write -- name: … above it`,
 		`db/queries/more.sql:15: query Type can't have this name: sqlc calls a constant type, which is a word of Go`,
 		`db/queries/more.sql:17: query Error can't have this name: sqlc calls a constant error, which is a word of Go`,
-		`db/queries/more.sql:20: +kept is no mark: +error, +was, +fill, +keyed, +plan and +default are`,
+		`db/queries/more.sql:20: +kept is no mark: +error, +was, +fill, +keyed, +plan, +default and +pages are`,
 		`db/queries/more.sql:24: F: PostgreSQL reads >=@ as one operator, and sqlc loses the parameter behind it: write a space before the @`,
 	}, got)
 }

@@ -144,10 +144,15 @@ func (c *config) write(root, made, module string, s *schema, files []*source, qu
 	emitted := map[string][]byte{}
 	if c.store != "" {
 		folder := filepath.Join(root, c.store)
-		if store, err = readGo(folder, typesFile, sentinelsFile, derivedFile, storeFile); err != nil {
+		files := []string{typesFile, sentinelsFile, derivedFile, storeFile}
+		paged := slices.ContainsFunc(queries, func(q *query) bool { return q.pages != nil })
+		if paged || !byHand(filepath.Join(folder, pagesFile)) {
+			files = append(files, pagesFile)
+		}
+		if store, err = readGo(folder, files...); err != nil {
 			return nil, err
 		}
-		for _, name := range []string{typesFile, sentinelsFile, derivedFile, storeFile} {
+		for _, name := range files {
 			if byHand(filepath.Join(folder, name)) {
 				ps.addf(path.Join(c.store, name), 1, "make generate writes a file of this name, and this one is by hand: rename it")
 			}
@@ -160,14 +165,32 @@ func (c *config) write(root, made, module string, s *schema, files []*source, qu
 		if err = store.read(filepath.Join(folder, storeFile), emitted[storeFile]); err != nil {
 			return nil, err
 		}
-		for _, name := range store.doubles[before:] {
-			ps.addf(path.Join(c.store, storeFile), 1, "%s is generated, and written by hand in the same package: take yours out", name)
+		refuseOwn := func(file string) {
+			for _, name := range store.doubles[before:] {
+				ps.addf(path.Join(c.store, file), 1, "%s is generated, and written by hand in the same package: take yours out", name)
+			}
+			before = len(store.doubles)
+		}
+		refuseOwn(storeFile)
+		if slices.Contains(files, pagesFile) {
+			emitted[pagesFile] = nil
+		}
+		if lists, imports := c.planLists(g, store, queries, ps); len(lists) > 0 {
+			if emitted[pagesFile], err = emitPages(c, lists, imports); err != nil {
+				return nil, err
+			}
+			if err = store.read(filepath.Join(folder, pagesFile), emitted[pagesFile]); err != nil {
+				return nil, err
+			}
+			refuseOwn(pagesFile)
 		}
 		for name := range store.names {
 			taken[name] = true
 		}
 		c.refuseCollisions(root, g, store, s, queries, ps)
 		c.refuseFunctions(store, ps)
+	} else {
+		c.planLists(g, nil, queries, ps)
 	}
 	s.nameConstraints(taken)
 	if len(ps.all) > 0 {

@@ -58,7 +58,7 @@ func readWritten(file *source, ps *problems) []*written {
 		for n := range file.marks {
 			m := &file.marks[n]
 			above := m.Start >= st.From && m.Start < st.Start && m.line > endOfLast
-			if above && (m.word == "keyed" || m.word == "plan" || m.word == "default") {
+			if above && (m.word == "keyed" || m.word == "plan" || m.word == "default" || m.word == "pages") {
 				m.used = true
 				w.marks = append(w.marks, m)
 			}
@@ -268,6 +268,7 @@ type query struct {
 	dbtx.Query
 
 	written *written
+	pages   *pages // of a query with the mark +pages
 }
 
 // readQueries analyses the queries of a block. The order is that of the files.
@@ -345,6 +346,10 @@ func readQueries(c *config, r request, s *schema, all []*written, ps *problems) 
 			}
 		}
 		q.applyDefaults(a, ps)
+		for _, col := range from.Columns {
+			typ, array := s.resolve(col.Type, col.IsArray)
+			a.results = append(a.results, result{typ, array, col.NotNull})
+		}
 		q.applyMarks(a, top, ps)
 		queries = append(queries, q)
 	}
@@ -665,7 +670,7 @@ func arbiter(conflict *pgquery.OnConflictClause, t *table) []string {
 	return names
 }
 
-// applyMarks reads +keyed and +plan.
+// applyMarks reads +keyed, +plan and +pages.
 func (q *query) applyMarks(a *analysis, top *pgquery.Node, ps *problems) {
 	for _, m := range q.written.marks {
 		switch m.word {
@@ -674,6 +679,12 @@ func (q *query) applyMarks(a *analysis, top *pgquery.Node, ps *problems) {
 				ps.addf(q.written.file.Name, m.line, "+plan needs what it excuses and why: -- +plan filters jobs: few are due")
 			}
 			q.Plans = append(q.Plans, m.text)
+		case "pages":
+			pages, why := q.pagesForm(a, top.GetSelectStmt(), m.text)
+			if why != "" {
+				ps.addf(q.written.file.Name, m.line, "%s: +pages %s", q.Name, why)
+			}
+			q.pages = pages
 		case "keyed":
 			refuse := func(format string, args ...any) {
 				ps.addf(q.written.file.Name, m.line, q.Name+": "+format, args...)

@@ -62,7 +62,8 @@ type column struct {
 	array     bool
 	notNull   bool
 	sensitive bool
-	computed  bool // by the database alone: an expression, an identity ALWAYS
+	computed  bool   // by the database alone: an expression, an identity ALWAYS
+	collation string // of its COLLATE; "" is the default one
 	sequence  string
 	rule      *rule
 	was, fill string
@@ -362,6 +363,7 @@ func (s *schema) tableElement(file *source, t *table, node *pgquery.Node, at pla
 		if slices.Contains(serialTypes, name) {
 			col.sequence = s.impliedSequence(t, col)
 		}
+		col.collation = lastName(def.GetCollClause().GetCollname())
 	}
 	for _, c := range def.GetConstraints() {
 		if name := s.sequence(t, col, c); name != "" {

@@ -40,6 +40,7 @@ var markPlaces = map[string]string{
 	"keyed":   "above a query",
 	"plan":    "above a query or an index",
 	"default": "above a query",
+	"pages":   "above a query",
 }
 
 // readSource reads and parses a file. Its problems are those of its text.
@@ -84,7 +85,7 @@ func (s *source) readMark(c ddl.Span, ps *problems) {
 	}
 	line := s.Line(c.Start)
 	if markPlaces[match[1]] == "" {
-		ps.addf(s.Name, line, "+%s is no mark: +error, +was, +fill, +keyed, +plan and +default are", match[1])
+		ps.addf(s.Name, line, "+%s is no mark: +error, +was, +fill, +keyed, +plan, +default and +pages are", match[1])
 
 		return
 	}

@@ -43,6 +43,7 @@ type request struct {
 			Number int        `json:"number"`
 			Column sqlcColumn `json:"column"`
 		} `json:"params"`
+		Columns []sqlcColumn `json:"columns"`
 	} `json:"queries"`
 }
 

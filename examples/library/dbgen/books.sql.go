@@ -140,8 +140,7 @@ type ListBooksParams struct {
 	PageSize   int32
 }
 
-// ListBooks returns up to page_size books in the order of their titles. It begins after the book with the given title and id;
-// with the empty title, at the first one.
+// ListBooks returns the books in the order of their titles.
 func (q *Queries) ListBooks(ctx context.Context, arg ListBooksParams) ([]Book, error) {
 	rows, err := q.db.Query(ctx, listBooks, arg.AfterTitle, arg.AfterID, arg.PageSize)
 	if err != nil {

@@ -64,8 +64,7 @@ type ListLoansOfMemberParams struct {
 	PageSize     int32
 }
 
-// ListLoansOfMember returns up to page_size loans of a member, newest first. It begins before the loan with the given time and
-// id.
+// ListLoansOfMember returns the loans of a member, newest first.
 func (q *Queries) ListLoansOfMember(ctx context.Context, arg ListLoansOfMemberParams) ([]Loan, error) {
 	rows, err := q.db.Query(ctx, listLoansOfMember,
 		arg.MemberID,
@@ -113,8 +112,7 @@ type ListOverdueLoansParams struct {
 	PageSize   int32
 }
 
-// ListOverdueLoans returns up to page_size loans that were due before a time and are not back, those that were due first before
-// the others. It begins after the loan with the given time and id; with the zero time and the empty id, at the first one.
+// ListOverdueLoans returns the loans that were due before a time and are not back, those that were due first before the others.
 func (q *Queries) ListOverdueLoans(ctx context.Context, arg ListOverdueLoansParams) ([]OverdueLoan, error) {
 	rows, err := q.db.Query(ctx, listOverdueLoans,
 		arg.DueBefore,

@@ -42,8 +42,7 @@ type Querier interface {
 	// LendCopy lends a copy to a member and returns the loan. A second call with the same id and the same values returns the stored
 	// loan. No row when the id belongs to another one.
 	LendCopy(ctx context.Context, arg LendCopyParams) (Loan, error)
-	// ListBooks returns up to page_size books in the order of their titles. It begins after the book with the given title and id;
-	// with the empty title, at the first one.
+	// ListBooks returns the books in the order of their titles.
 	ListBooks(ctx context.Context, arg ListBooksParams) ([]Book, error)
 	// ListBooksByAuthor returns all books of an author, in the order of their titles.
 	ListBooksByAuthor(ctx context.Context, author string) ([]Book, error)
@@ -53,11 +52,9 @@ type Querier interface {
 	ListCopies(ctx context.Context, bookID int64) ([]Copy, error)
 	// ListEventsOfMember returns the events of a member within a span of time, the oldest first.
 	ListEventsOfMember(ctx context.Context, arg ListEventsOfMemberParams) ([]Event, error)
-	// ListLoansOfMember returns up to page_size loans of a member, newest first. It begins before the loan with the given time and
-	// id.
+	// ListLoansOfMember returns the loans of a member, newest first.
 	ListLoansOfMember(ctx context.Context, arg ListLoansOfMemberParams) ([]Loan, error)
-	// ListOverdueLoans returns up to page_size loans that were due before a time and are not back, those that were due first before
-	// the others. It begins after the loan with the given time and id; with the zero time and the empty id, at the first one.
+	// ListOverdueLoans returns the loans that were due before a time and are not back, those that were due first before the others.
 	ListOverdueLoans(ctx context.Context, arg ListOverdueLoansParams) ([]OverdueLoan, error)
 	// LoadBooks adds any number of books by COPY, all of them or none, and returns how many.
 	LoadBooks(ctx context.Context, arg []LoadBooksParams) (int64, error)

@@ -37,8 +37,8 @@ WHERE id = @id AND deleted_at IS NULL
 RETURNING *;
 
 -- name: ListBooks :many
--- ListBooks returns up to page_size books in the order of their titles. It begins after the book with the given title and id;
--- with the empty title, at the first one.
+-- ListBooks returns the books in the order of their titles.
+-- +pages
 SELECT *
 FROM books
 WHERE (title, id) > (@after_title::text, @after_id::bigint) AND deleted_at IS NULL
@@ -48,6 +48,7 @@ LIMIT @page_size;
 -- name: SearchBooks :many
 -- SearchBooks is ListBooks of the books that pass each filter that is given: they are by this author, have these details, were
 -- added at or after this time.
+-- +pages
 -- +plan filters books: each filter may be left out, so none can lead the index; a page ends the walk.
 SELECT *
 FROM books

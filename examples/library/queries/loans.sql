@@ -17,8 +17,8 @@ WHERE copy_id = @copy_id AND returned_at IS NULL
 RETURNING *;
 
 -- name: ListLoansOfMember :many
--- ListLoansOfMember returns up to page_size loans of a member, newest first. It begins before the loan with the given time and
--- id.
+-- ListLoansOfMember returns the loans of a member, newest first.
+-- +pages
 SELECT *
 FROM loans
 WHERE member_id = @member_id AND (lent_at, id) < (@before_lent_at::timestamptz, @before_id::text)
@@ -26,8 +26,8 @@ ORDER BY lent_at DESC, id DESC
 LIMIT @page_size;
 
 -- name: ListOverdueLoans :many
--- ListOverdueLoans returns up to page_size loans that were due before a time and are not back, those that were due first before
--- the others. It begins after the loan with the given time and id; with the zero time and the empty id, at the first one.
+-- ListOverdueLoans returns the loans that were due before a time and are not back, those that were due first before the others.
+-- +pages each loan is one row of the view
 SELECT *
 FROM overdue_loans
 WHERE due_at < @due_before AND (due_at, id) > (@after_due_at::timestamptz, @after_id::text)
