@@ -21,8 +21,8 @@ const MaxPage = dbtx.MaxPage
 //
 // It returns a page. The next page is at AfterBook(last). A bad limit, a bad place, or a place in another list is an *InvalidError.
 func (r *Repo) ListBooks(ctx context.Context, page Page) ([]Book, error) {
-	var p ListBooksParams
-	if err := pageOfBooks(page, &p); err != nil {
+	p, err := pageOfBooks(page, ListBooksParams{})
+	if err != nil {
 		return nil, err
 	}
 
@@ -37,12 +37,12 @@ func (r *Repo) AllBooks(ctx context.Context) iter.Seq2[Book, error] {
 // AfterBook returns the place behind a row in ListBooks. It shows the row's title and id, and nothing else.
 func AfterBook(row Book) string { return listOfBooks.After(row.Title, row.ID) }
 
-// pageOfBooks sets the parameters of ListBooks that a page has: AfterTitle, AfterID and PageSize.
-func pageOfBooks(page Page, p *ListBooksParams) error {
+// pageOfBooks returns the parameters of ListBooks with those that a page has: AfterTitle, AfterID and PageSize.
+func pageOfBooks(page Page, p ListBooksParams) (ListBooksParams, error) {
 	limit, err := listOfBooks.Read(page, &p.AfterTitle, &p.AfterID)
 	p.PageSize = limit
 
-	return err
+	return p, err
 }
 
 var listOfBooks = dbtx.List{Op: "list books", Name: "ListBooks title, id"}
@@ -53,7 +53,8 @@ var listOfBooks = dbtx.List{Op: "list books", Name: "ListBooks title, id"}
 // It returns a page. The next page is at AfterSearchBook(last). A bad limit, a bad place, or a place in another list is an *InvalidError.
 // Of p, the page sets AfterTitle, AfterID and PageSize.
 func (r *Repo) SearchBooks(ctx context.Context, p SearchBooksParams, page Page) ([]Book, error) {
-	if err := pageOfSearchBooks(page, &p); err != nil {
+	p, err := pageOfSearchBooks(page, p)
+	if err != nil {
 		return nil, err
 	}
 
@@ -68,12 +69,12 @@ func (r *Repo) AllSearchBooks(ctx context.Context, p SearchBooksParams) iter.Seq
 // AfterSearchBook returns the place behind a row in SearchBooks. It shows the row's title and id, and nothing else.
 func AfterSearchBook(row Book) string { return listOfSearchBooks.After(row.Title, row.ID) }
 
-// pageOfSearchBooks sets the parameters of SearchBooks that a page has: AfterTitle, AfterID and PageSize.
-func pageOfSearchBooks(page Page, p *SearchBooksParams) error {
+// pageOfSearchBooks returns the parameters of SearchBooks with those that a page has: AfterTitle, AfterID and PageSize.
+func pageOfSearchBooks(page Page, p SearchBooksParams) (SearchBooksParams, error) {
 	limit, err := listOfSearchBooks.Read(page, &p.AfterTitle, &p.AfterID)
 	p.PageSize = limit
 
-	return err
+	return p, err
 }
 
 var listOfSearchBooks = dbtx.List{Op: "search books", Name: "SearchBooks title, id"}
@@ -82,8 +83,8 @@ var listOfSearchBooks = dbtx.List{Op: "search books", Name: "SearchBooks title, 
 //
 // It returns a page. The next page is at AfterLoanOfMember(last). A bad limit, a bad place, or a place in another list is an *InvalidError.
 func (r *Repo) ListLoansOfMember(ctx context.Context, memberID string, page Page) ([]Loan, error) {
-	p := ListLoansOfMemberParams{MemberID: memberID}
-	if err := pageOfLoansOfMember(page, &p); err != nil {
+	p, err := pageOfLoansOfMember(page, ListLoansOfMemberParams{MemberID: memberID})
+	if err != nil {
 		return nil, err
 	}
 
@@ -98,12 +99,12 @@ func (r *Repo) AllLoansOfMember(ctx context.Context, memberID string) iter.Seq2[
 // AfterLoanOfMember returns the place behind a row in ListLoansOfMember. It shows the row's lent_at and id, and nothing else.
 func AfterLoanOfMember(row Loan) string { return listOfLoansOfMember.After(row.LentAt, row.ID) }
 
-// pageOfLoansOfMember sets the parameters of ListLoansOfMember that a page has: BeforeLentAt, BeforeID and PageSize.
-func pageOfLoansOfMember(page Page, p *ListLoansOfMemberParams) error {
+// pageOfLoansOfMember returns the parameters of ListLoansOfMember with those that a page has: BeforeLentAt, BeforeID and PageSize.
+func pageOfLoansOfMember(page Page, p ListLoansOfMemberParams) (ListLoansOfMemberParams, error) {
 	limit, err := listOfLoansOfMember.Read(page, &p.BeforeLentAt, &p.BeforeID)
 	p.PageSize = limit
 
-	return err
+	return p, err
 }
 
 var listOfLoansOfMember = dbtx.List{Op: "list loans of member", Name: "ListLoansOfMember lent_at, id DESC", Desc: true}
@@ -112,8 +113,8 @@ var listOfLoansOfMember = dbtx.List{Op: "list loans of member", Name: "ListLoans
 //
 // It returns a page. The next page is at AfterOverdueLoan(last). A bad limit, a bad place, or a place in another list is an *InvalidError.
 func (r *Repo) ListOverdueLoans(ctx context.Context, dueBefore time.Time, page Page) ([]OverdueLoan, error) {
-	p := ListOverdueLoansParams{DueBefore: dueBefore}
-	if err := pageOfOverdueLoans(page, &p); err != nil {
+	p, err := pageOfOverdueLoans(page, ListOverdueLoansParams{DueBefore: dueBefore})
+	if err != nil {
 		return nil, err
 	}
 
@@ -128,12 +129,12 @@ func (r *Repo) AllOverdueLoans(ctx context.Context, dueBefore time.Time) iter.Se
 // AfterOverdueLoan returns the place behind a row in ListOverdueLoans. It shows the row's due_at and id, and nothing else.
 func AfterOverdueLoan(row OverdueLoan) string { return listOfOverdueLoans.After(row.DueAt, row.ID) }
 
-// pageOfOverdueLoans sets the parameters of ListOverdueLoans that a page has: AfterDueAt, AfterID and PageSize.
-func pageOfOverdueLoans(page Page, p *ListOverdueLoansParams) error {
+// pageOfOverdueLoans returns the parameters of ListOverdueLoans with those that a page has: AfterDueAt, AfterID and PageSize.
+func pageOfOverdueLoans(page Page, p ListOverdueLoansParams) (ListOverdueLoansParams, error) {
 	limit, err := listOfOverdueLoans.Read(page, &p.AfterDueAt, &p.AfterID)
 	p.PageSize = limit
 
-	return err
+	return p, err
 }
 
 var listOfOverdueLoans = dbtx.List{Op: "list overdue loans", Name: "ListOverdueLoans due_at, id"}

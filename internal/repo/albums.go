@@ -250,8 +250,8 @@ func (r *Repo) GetAlbumByURL(ctx context.Context, url string) (AlbumWithTracks, 
 // ListPublishedAlbums returns a page of the published albums with their tracks, as they are at one moment, the newest year first. The
 // page after it is at AfterPublishedAlbum(last).
 func (r *Repo) ListPublishedAlbums(ctx context.Context, page Page) ([]AlbumWithTracks, error) {
-	var p dbgen.ListPublishedAlbumsParams
-	if err := pageOfPublishedAlbums(page, &p); err != nil {
+	p, err := pageOfPublishedAlbums(page, ListPublishedAlbumsParams{})
+	if err != nil {
 		return nil, err
 	}
 
@@ -275,8 +275,8 @@ func (r *Repo) AllPublishedAlbums(ctx context.Context) iter.Seq2[AlbumWithTracks
 // ListAlbums returns a page of all albums with their tracks, as they are at one moment, published or not, in the order they were
 // created. The page after it is at AfterAlbum(last).
 func (r *Repo) ListAlbums(ctx context.Context, page Page) ([]AlbumWithTracks, error) {
-	var p dbgen.ListAlbumsParams
-	if err := pageOfAlbums(page, &p); err != nil {
+	p, err := pageOfAlbums(page, ListAlbumsParams{})
+	if err != nil {
 		return nil, err
 	}
 

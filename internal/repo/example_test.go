@@ -293,6 +293,43 @@ func ExampleRepo_AllAccounts() {
 	// bea@example.com <nil>
 }
 
+func ExampleRepo_ListAccounts() {
+	ctx := context.Background()
+	store, done := example(ctx)
+	defer done()
+	for _, email := range []repo.Email{"ada@example.com", "bea@example.com"} {
+		if _, err := store.CreateAccount(ctx, repo.NewAccount{Email: email, PasswordHash: argon2id("x")}); err != nil {
+			fmt.Println(err)
+		}
+	}
+	if err := twoPages(ctx, store); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// ada@example.com
+	// bea@example.com
+	// list albums: after: is a place in another list
+}
+
+func twoPages(ctx context.Context, store *repo.Repo) error {
+	// A page, and the one behind it.
+	page := repo.Page{Limit: 1}
+	for range 2 {
+		accounts, err := store.ListAccounts(ctx, page)
+		if err != nil {
+			return err
+		}
+		fmt.Println(accounts[0].Email)
+		page.After = repo.AfterAccount(accounts[0])
+	}
+
+	// A place belongs to its list.
+	_, err := store.ListAlbums(ctx, page)
+	fmt.Println(err) // list albums: after: is a place in another list
+
+	return nil
+}
+
 func ExampleRepo_SearchCatalog() {
 	ctx := context.Background()
 	store, done := example(ctx)

@@ -20,8 +20,8 @@ const MaxPage = dbtx.MaxPage
 //
 // It returns a page. The next page is at AfterAccount(last). A bad limit, a bad place, or a place in another list is an *InvalidError.
 func (r *Repo) ListAccounts(ctx context.Context, page Page) ([]Account, error) {
-	var p ListAccountsParams
-	if err := pageOfAccounts(page, &p); err != nil {
+	p, err := pageOfAccounts(page, ListAccountsParams{})
+	if err != nil {
 		return nil, err
 	}
 
@@ -36,12 +36,12 @@ func (r *Repo) AllAccounts(ctx context.Context) iter.Seq2[Account, error] {
 // AfterAccount returns the place behind a row in ListAccounts. It shows the row's created_at and id, and nothing else.
 func AfterAccount(row Account) string { return listOfAccounts.After(row.CreatedAt, row.ID) }
 
-// pageOfAccounts sets the parameters of ListAccounts that a page has: AfterCreatedAt, AfterID and PageSize.
-func pageOfAccounts(page Page, p *ListAccountsParams) error {
+// pageOfAccounts returns the parameters of ListAccounts with those that a page has: AfterCreatedAt, AfterID and PageSize.
+func pageOfAccounts(page Page, p ListAccountsParams) (ListAccountsParams, error) {
 	limit, err := listOfAccounts.Read(page, &p.AfterCreatedAt, &p.AfterID)
 	p.PageSize = limit
 
-	return err
+	return p, err
 }
 
 var listOfAccounts = dbtx.List{Op: "list accounts", Name: "ListAccounts created_at, id"}
@@ -50,8 +50,8 @@ var listOfAccounts = dbtx.List{Op: "list accounts", Name: "ListAccounts created_
 //
 // It returns a page. The next page is at afterPublishedAlbum(last). A bad limit, a bad place, or a place in another list is an *InvalidError.
 func (r *Repo) listPublishedAlbums(ctx context.Context, page Page) ([]Album, error) {
-	var p ListPublishedAlbumsParams
-	if err := pageOfPublishedAlbums(page, &p); err != nil {
+	p, err := pageOfPublishedAlbums(page, ListPublishedAlbumsParams{})
+	if err != nil {
 		return nil, err
 	}
 
@@ -61,12 +61,12 @@ func (r *Repo) listPublishedAlbums(ctx context.Context, page Page) ([]Album, err
 // afterPublishedAlbum returns the place behind a row in ListPublishedAlbums. It shows the row's year and id, and nothing else.
 func afterPublishedAlbum(row Album) string { return listOfPublishedAlbums.After(row.Year, row.ID) }
 
-// pageOfPublishedAlbums sets the parameters of ListPublishedAlbums that a page has: BeforeYear, BeforeID and PageSize.
-func pageOfPublishedAlbums(page Page, p *ListPublishedAlbumsParams) error {
+// pageOfPublishedAlbums returns the parameters of ListPublishedAlbums with those that a page has: BeforeYear, BeforeID and PageSize.
+func pageOfPublishedAlbums(page Page, p ListPublishedAlbumsParams) (ListPublishedAlbumsParams, error) {
 	limit, err := listOfPublishedAlbums.Read(page, &p.BeforeYear, &p.BeforeID)
 	p.PageSize = limit
 
-	return err
+	return p, err
 }
 
 var listOfPublishedAlbums = dbtx.List{Op: "list published albums", Name: "ListPublishedAlbums year, id DESC", Desc: true}
@@ -75,8 +75,8 @@ var listOfPublishedAlbums = dbtx.List{Op: "list published albums", Name: "ListPu
 //
 // It returns a page. The next page is at afterAlbum(last). A bad limit, a bad place, or a place in another list is an *InvalidError.
 func (r *Repo) listAlbums(ctx context.Context, page Page) ([]Album, error) {
-	var p ListAlbumsParams
-	if err := pageOfAlbums(page, &p); err != nil {
+	p, err := pageOfAlbums(page, ListAlbumsParams{})
+	if err != nil {
 		return nil, err
 	}
 
@@ -86,12 +86,12 @@ func (r *Repo) listAlbums(ctx context.Context, page Page) ([]Album, error) {
 // afterAlbum returns the place behind a row in ListAlbums. It shows the row's id, and nothing else.
 func afterAlbum(row Album) string { return listOfAlbums.After(row.ID) }
 
-// pageOfAlbums sets the parameters of ListAlbums that a page has: AfterID and PageSize.
-func pageOfAlbums(page Page, p *ListAlbumsParams) error {
+// pageOfAlbums returns the parameters of ListAlbums with those that a page has: AfterID and PageSize.
+func pageOfAlbums(page Page, p ListAlbumsParams) (ListAlbumsParams, error) {
 	limit, err := listOfAlbums.Read(page, &p.AfterID)
 	p.PageSize = limit
 
-	return err
+	return p, err
 }
 
 var listOfAlbums = dbtx.List{Op: "list albums", Name: "ListAlbums id"}
@@ -100,8 +100,8 @@ var listOfAlbums = dbtx.List{Op: "list albums", Name: "ListAlbums id"}
 //
 // It returns a page. The next page is at AfterPurchase(last). A bad limit, a bad place, or a place in another list is an *InvalidError.
 func (r *Repo) ListPurchases(ctx context.Context, accountID string, page Page) ([]Purchase, error) {
-	p := ListPurchasesParams{AccountID: accountID}
-	if err := pageOfPurchases(page, &p); err != nil {
+	p, err := pageOfPurchases(page, ListPurchasesParams{AccountID: accountID})
+	if err != nil {
 		return nil, err
 	}
 
@@ -116,12 +116,12 @@ func (r *Repo) AllPurchases(ctx context.Context, accountID string) iter.Seq2[Pur
 // AfterPurchase returns the place behind a row in ListPurchases. It shows the row's created_at and id, and nothing else.
 func AfterPurchase(row Purchase) string { return listOfPurchases.After(row.CreatedAt, row.ID) }
 
-// pageOfPurchases sets the parameters of ListPurchases that a page has: BeforeCreatedAt, BeforeID and PageSize.
-func pageOfPurchases(page Page, p *ListPurchasesParams) error {
+// pageOfPurchases returns the parameters of ListPurchases with those that a page has: BeforeCreatedAt, BeforeID and PageSize.
+func pageOfPurchases(page Page, p ListPurchasesParams) (ListPurchasesParams, error) {
 	limit, err := listOfPurchases.Read(page, &p.BeforeCreatedAt, &p.BeforeID)
 	p.PageSize = limit
 
-	return err
+	return p, err
 }
 
 var listOfPurchases = dbtx.List{Op: "list purchases", Name: "ListPurchases created_at, id DESC", Desc: true}

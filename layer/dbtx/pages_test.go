@@ -88,7 +88,7 @@ func TestList_TheStartIsBeforeAllOthers(t *testing.T) {
 
 func TestList_APlaceIsShortAndShowsNothingElse(t *testing.T) {
 	t.Parallel()
-	list := dbtx.List{Op: "list accounts of readers", Name: "ListAccountsOfReaders created_at, id"}
+	list := dbtx.List{Op: "list visits of readers", Name: "ListVisitsOfReaders created_at, id"}
 	place := list.After(noonUTC, "0123456789abcdef0123456789abcdef")
 	require.Regexp(t, `^[a-z2-7]{10}\.1714564800123456\.0123456789abcdef0123456789abcdef$`, place)
 }

@@ -319,7 +319,7 @@ type restParam struct{ field, name, typ string }
 // prepositions end the word of what is listed: ListLoansOfMember lists loans.
 var prepositions = []string{"Of", "By", "In", "From", "With", "Without", "For", "To", "At", "On", "Since", "Before", "After", "Between"}
 
-// oneOf returns the name of what is listed for one of it: PublishedAlbums is PublishedAlbum, LoansOfMember is LoanOfMember.
+// oneOf returns the name of what is listed for one of it: NewBooks is NewBook, LoansOfMember is LoanOfMember.
 func oneOf(name string) string {
 	var words []string
 	for rest := name; rest != ""; {
@@ -339,7 +339,7 @@ func oneOf(name string) string {
 	return strings.Join(words, "")
 }
 
-// small returns a name with a small first word: accountID, id, urlOfBook.
+// small returns a name with a small first word: memberID, id, urlOfBook.
 func small(name string) string {
 	word := firstWord(name)
 
@@ -439,6 +439,7 @@ func (l *pagedList) readGo(g *golang) (imports []string, why string) {
 		return nil, "needs a query that returns a slice"
 	}
 	l.row, l.doc = g.text(rows.Elt), method.Doc.Text()
+	imports = importsOf(file, rows.Elt)
 	rowType := rows.Elt
 	if star, ok := rowType.(*ast.StarExpr); ok {
 		rowType = star.X
@@ -465,11 +466,14 @@ func (l *pagedList) readGo(g *golang) (imports []string, why string) {
 		l.key, l.into = append(l.key, from), append(l.into, into)
 	}
 	l.limit, l.limitType = fields[l.pages.limit-1].name, g.text(fields[l.pages.limit-1].typ)
+	if !slices.Contains([]string{"int16", "int32", "int64"}, l.limitType) {
+		return nil, "needs an integer as its LIMIT that is not NULL: write LIMIT @page_size"
+	}
 	for _, n := range l.pages.rest {
 		f := fields[n]
 		l.rest = append(l.rest, restParam{f.name, argumentName(f.name), g.text(f.typ)})
 		if len(l.pages.rest) == 1 {
-			imports = importsOf(file, f.typ)
+			imports = append(imports, importsOf(file, f.typ)...)
 		}
 	}
 	l.params = name.Name
@@ -644,17 +648,19 @@ func (l *pagedList) emit(b *bytes.Buffer) {
 		b.WriteString("// Of p, the page sets " + l.set() + ".\n")
 	}
 	fmt.Fprintf(b, "func (r *Repo) %s(ctx context.Context%s, page Page) ([]%s, error) {\n", l.method, declared, l.row)
+	begin := "p" // what a page adds to
 	switch len(l.rest) {
 	case 0:
-		fmt.Fprintf(b, "var p %s\n", l.params)
+		begin = l.params + "{}"
 	case 1:
-		fmt.Fprintf(b, "p := %s{%s: %s}\n", l.params, l.rest[0].field, l.rest[0].name)
+		begin = fmt.Sprintf("%s{%s: %s}", l.params, l.rest[0].field, l.rest[0].name)
 	}
 	pointer := ""
 	if l.byPointer {
 		pointer = "&"
 	}
-	fmt.Fprintf(b, "if err := %s(page, &p); err != nil {\nreturn nil, err\n}\n\nreturn r.querier.%s(ctx, %sp)\n}\n", l.page, l.Name, pointer)
+	fmt.Fprintf(b, "p, err := %s(page, %s)\nif err != nil {\nreturn nil, err\n}\n\nreturn r.querier.%s(ctx, %sp)\n}\n",
+		l.page, begin, l.Name, pointer)
 
 	if l.all != "" {
 		fmt.Fprintf(b, "\n// %s walks all rows of %s, a page at a time. An error ends the walk, as its last pair.\n", l.all, l.Name)
@@ -665,15 +671,15 @@ func (l *pagedList) emit(b *bytes.Buffer) {
 	fmt.Fprintf(b, "\n// %s returns the place behind a row in %s. It shows the row's %s, and nothing else.\n", l.after, l.Name, and(names))
 	fmt.Fprintf(b, "func %s(row %s) string { return %s.After(%s) }\n", l.after, l.row, l.value, strings.Join(l.key, ", "))
 
-	fmt.Fprintf(b, "\n// %s sets the parameters of %s that a page has: %s.\n", l.page, l.Name, l.set())
-	fmt.Fprintf(b, "func %s(page Page, p *%s) error {\n", l.page, l.params)
+	fmt.Fprintf(b, "\n// %s returns the parameters of %s with those that a page has: %s.\n", l.page, l.Name, l.set())
+	fmt.Fprintf(b, "func %s(page Page, p %s) (%[2]s, error) {\n", l.page, l.params)
 	fmt.Fprintf(b, "limit, err := %s.Read(page, %s)\n", l.value, strings.Join(l.into, ", "))
 	if l.limitType == "int32" {
 		fmt.Fprintf(b, "p.%s = limit\n", l.limit)
 	} else {
 		fmt.Fprintf(b, "p.%s = %s(limit)\n", l.limit, l.limitType)
 	}
-	b.WriteString("\nreturn err\n}\n")
+	b.WriteString("\nreturn p, err\n}\n")
 	fmt.Fprintf(b, "\nvar %s = dbtx.List{Op: %q, Name: %q%s}\n", l.value, l.Op, l.Name+" "+strings.Join(names, ", ")+word, desc)
 }
 

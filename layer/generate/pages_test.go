@@ -135,8 +135,8 @@ func TestGenerate_WritesPagesOnlyWhereAQueryHasThem(t *testing.T) {
 func TestOneOf(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
-		"Accounts": "Account", "PublishedAlbums": "PublishedAlbum", "LoansOfMember": "LoanOfMember", "Categories": "Category",
-		"AlbumIDs": "AlbumID", "SearchBooks": "SearchBook", "PeopleInTown": "PersonInTown", "OfNobody": "OfNobody",
+		"Members": "Member", "NewBooks": "NewBook", "LoansOfMember": "LoanOfMember", "Categories": "Category",
+		"BookIDs": "BookID", "SearchBooks": "SearchBook", "PeopleInTown": "PersonInTown", "OfNobody": "OfNobody",
 	} {
 		require.Equal(t, want, oneOf(name), name)
 	}
@@ -381,5 +381,52 @@ func TestPages_OfEachTypeOfKey(t *testing.T) {
 			require.NoError(t, err, string(out))
 			require.Equal(t, 2*len(keyKinds)-2, strings.Count(string(out), " 60\n"), string(out))
 		})
+	}
+}
+
+// oddQueries have pages in forms that are not common: one column of a table, of a UUID; a view; a join; parameters of many kinds.
+const oddQueries = `-- name: ListKeys :many
+-- +pages
+SELECT k.id FROM keys AS k WHERE k.id > @after_id ORDER BY id LIMIT @page_size::bigint;
+-- name: FindKeys :many
+-- +pages
+SELECT k.id AS key, k.name FROM keys AS k WHERE k.moods && @moods::mood[] AND @before_id > 'a' AND k.id < @before ORDER BY k.id DESC LIMIT @page_size;
+-- name: ListNamesOfMood :many
+-- +pages
+SELECT name FROM keys WHERE mood = @type AND name > @after_name AND name <> '' ORDER BY keys.name LIMIT @rows;
+-- name: ListKeysByName :many
+-- +pages
+WITH old AS (SELECT now() - @age::interval AS at)
+SELECT keys.* FROM keys WHERE made_at < (SELECT at FROM old) AND id = @id AND (name, mood) > (@a::text, @b::mood) ORDER BY name, id LIMIT @page_size;
+`
+
+func TestGenerate_PagesOfOddForms(t *testing.T) {
+	t.Parallel()
+	const schema = `CREATE TYPE mood AS ENUM ('calm', 'loud');
+CREATE TABLE keys (id uuid PRIMARY KEY, name text NOT NULL, mood mood NOT NULL, moods mood[] NOT NULL, made_at timestamptz NOT NULL, UNIQUE (mood, name));
+`
+	files := map[string]string{
+		"sqlc.yaml": strings.Replace(sqlcYAML, "members.card", "keys.card", 1), "defaults.yaml": pagedDefaults, "db/schema/010_all.sql": schema,
+		"db/queries/all.sql": oddQueries, "internal/store/derive.go": "package store\n",
+	}
+	require.Equal(t, []string{
+		"db/queries/all.sql:11: ListKeysByName: +pages needs this once among the conditions of its WHERE, joined by AND: (name, id) > (@after_name::text, @after_id::uuid)",
+	}, refused(t, files))
+	files["db/queries/all.sql"], _, _ = strings.Cut(oddQueries, "-- name: ListKeysByName")
+	root := project(t, files)
+	require.NoError(t, generate(t.Context(), root, t.Output()))
+	pages := tree(t, root)["internal/store/pages.go"]
+	for _, line := range []string{
+		`"github.com/jackc/pgx/v5/pgtype"`,
+		"func (r *Repo) ListKeys(ctx context.Context, page Page) ([]pgtype.UUID, error) {",
+		"func AfterKey(row pgtype.UUID) string { return listOfKeys.After(row) }",
+		"p.PageSize = int64(limit)",
+		"func (r *Repo) FindKeys(ctx context.Context, p FindKeysParams, page Page) ([]FindKeysRow, error) {",
+		"func AfterFindKey(row FindKeysRow) string { return listOfFindKeys.After(row.Key) }",
+		`var listOfFindKeys = dbtx.List{Op: "find keys", Name: "FindKeys id DESC", Desc: true}`,
+		"func (r *Repo) AllNamesOfMood(ctx context.Context, typeValue Mood) iter.Seq2[string, error] {",
+		"func AfterNameOfMood(row string) string { return listOfNamesOfMood.After(row) }",
+	} {
+		require.Contains(t, pages, line)
 	}
 }

@@ -6,10 +6,12 @@ RETURNING *;
 
 -- name: ListPlaylists :many
 -- ListPlaylists returns the playlists of an account, in the order of their names.
+-- +pages
 SELECT *
 FROM playlists
-WHERE account_id = @account_id
-ORDER BY name;
+WHERE account_id = @account_id AND name > @after_name
+ORDER BY name
+LIMIT @page_size;
 
 -- name: DeletePlaylist :one
 -- DeletePlaylist deletes a playlist and returns it; no row when there is none.
