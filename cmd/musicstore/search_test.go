@@ -98,7 +98,7 @@ track  Blue in Green  Kind of Blue  1959  10.99
 		require.Contains(t, second.out, "Kind of Blue")
 		require.NotContains(t, second.out, "Blue Train")
 		other := search("train", "--after", place[1])
-		require.Equal(t, result{failed, "", "musicstore: search catalog: after: is a place in another search\n" + startOver + "\n"}, other)
+		require.Equal(t, result{failed, "", "musicstore: search catalog: after: is a place in another list\n" + startOver + "\n"}, other)
 	})
 	t.Run("SaysWhenThereIsNothing", func(t *testing.T) {
 		t.Parallel()

@@ -32,7 +32,7 @@ func pagesOf(t *testing.T, store *repo.Repo) map[string]func(repo.Page) error {
 			for n := 1; n < of.NumIn()-1; n++ {
 				args = append(args, reflect.Zero(of.In(n)))
 			}
-			err, _ := method.Call(append(args, reflect.ValueOf(page)))[1].Interface().(error)
+			err, _ := reflect.TypeAssert[error](method.Call(append(args, reflect.ValueOf(page)))[1])
 
 			return err
 		}

@@ -89,7 +89,8 @@ func (r *Repo) SearchCatalog(ctx context.Context, text string, s Search) ([]Cata
 	if p.PriceCentsFrom > p.PriceCentsTo {
 		return invalid("price_cents_from", "is more than price_cents_to")
 	}
-	if err := s.readPlace(text, &p); err != nil {
+	var err error
+	if p.PageSize, err = s.list(text).Read(s.Page, &p.AfterNumber, &p.AfterKind, &p.AfterID, &p.AfterName); err != nil {
 		return nil, err
 	}
 
@@ -111,14 +112,6 @@ func AfterCatalogHit(text string, s Search, h CatalogHit) string {
 	}
 
 	return s.list(text).After(number, h.Kind, h.ID, name)
-}
-
-// readPlace reads the page of a search, and the place that it begins behind.
-func (s Search) readPlace(text string, p *dbgen.SearchCatalogParams) (err error) {
-	list := s.list(text)
-	p.PageSize, err = list.Read(s.Page, &p.AfterNumber, &p.AfterKind, &p.AfterID, &p.AfterName)
-
-	return err
 }
 
 // AllCatalogHits walks all that SearchCatalog finds, a page at a time, from the start: s.Page is not looked at. An error

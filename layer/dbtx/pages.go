@@ -69,7 +69,7 @@ func (l List) Read(page Page, key ...any) (limit int32, err error) {
 	case page.Limit == 0:
 		limit = defaultLimit
 	default:
-		limit = int32(page.Limit) //nolint:gosec // MaxPage at most
+		limit = int32(page.Limit)
 	}
 	if page.After == "" {
 		for _, to := range key {

@@ -28,19 +28,23 @@ var keyed = []struct {
 	{dbtx.FirstTime, dbtx.LastTime, []any{dbtx.FirstTime, dbtx.LastTime, noonUTC, time.Date(1969, 12, 31, 23, 59, 59, 999_999_000, time.UTC)}},
 	{[16]byte{}, [16]byte([]byte(strings.Repeat("\xff", 16))), []any{[16]byte{}, [16]byte{1, 15: 255}}},
 	{
-		pgtype.UUID{Valid: true}, pgtype.UUID{Bytes: [16]byte([]byte(strings.Repeat("\xff", 16))), Valid: true},
+		pgtype.UUID{Valid: true},
+		pgtype.UUID{Bytes: [16]byte([]byte(strings.Repeat("\xff", 16))), Valid: true},
 		[]any{pgtype.UUID{Bytes: [16]byte{1, 15: 255}, Valid: true}},
 	},
 	{
-		pgtype.Date{Time: dbtx.FirstTime, Valid: true}, pgtype.Date{Time: dbtx.LastTime, Valid: true},
+		pgtype.Date{Time: dbtx.FirstTime, Valid: true},
+		pgtype.Date{Time: dbtx.LastTime, Valid: true},
 		[]any{pgtype.Date{Time: noonUTC.Truncate(24 * time.Hour), Valid: true}},
 	},
 	{
-		pgtype.Timestamp{Time: dbtx.FirstTime, Valid: true}, pgtype.Timestamp{Time: dbtx.LastTime, Valid: true},
+		pgtype.Timestamp{Time: dbtx.FirstTime, Valid: true},
+		pgtype.Timestamp{Time: dbtx.LastTime, Valid: true},
 		[]any{pgtype.Timestamp{Time: noonUTC, Valid: true}},
 	},
 	{
-		pgtype.Timestamptz{Time: dbtx.FirstTime, Valid: true}, pgtype.Timestamptz{Time: dbtx.LastTime, Valid: true},
+		pgtype.Timestamptz{Time: dbtx.FirstTime, Valid: true},
+		pgtype.Timestamptz{Time: dbtx.LastTime, Valid: true},
 		[]any{pgtype.Timestamptz{Time: noonUTC, Valid: true}},
 	},
 }
@@ -215,7 +219,7 @@ func TestWalk_GoesThroughAllPages(t *testing.T) {
 			want++
 			require.Equal(t, want, n)
 		}
-		require.Equal(t, rows, want)
+		require.Equal(t, want, rows)
 		require.EqualValues(t, rows/500+1, pages)
 
 		seen := 0

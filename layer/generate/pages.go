@@ -225,7 +225,7 @@ func (p *pages) condition(a *analysis) string {
 	if p.desc {
 		than, word = "<", "before"
 	}
-	var columns, params []string
+	columns, params := make([]string, 0, len(p.key)), make([]string, 0, len(p.key))
 	for _, k := range p.key {
 		columns = append(columns, k.name)
 		cast := ""
@@ -627,9 +627,9 @@ const MaxPage = dbtx.MaxPage
 
 func (l *pagedList) emit(b *bytes.Buffer) {
 	declared, passed := l.signature()
-	var names []string
-	for _, k := range l.pages.key {
-		names = append(names, k.name)
+	names := make([]string, len(l.pages.key))
+	for i, k := range l.pages.key {
+		names[i] = k.name
 	}
 	word, desc := "", ""
 	if l.pages.desc {
