@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"go/ast"
 	"go/printer"
 	"go/token"
 	"go/types"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -117,7 +119,7 @@ func (q *query) pagesForm(a *analysis, s *pgquery.SelectStmt, reason string) (_ 
 		}
 	}
 	if reason == "" {
-		why = a.notTotal(s, columns, equal)
+		why = cmp.Or(a.notTotal(s, columns, equal), a.lostAtStart(s, p, columns))
 	}
 
 	return p, why
@@ -296,6 +298,72 @@ func (a *analysis) notTotal(s *pgquery.SelectStmt, columns, equal []rowColumn) s
 	}
 
 	return "needs an ORDER BY that ends in a key of " + t.name + ": rows with the same values may be left out" + reason
+}
+
+// starts are the values before all others that a row can well have. A number or a time that is the least of its type is none.
+var starts = map[string][2]string{
+	"text": {"''", ""}, // the last text is no text of characters
+	"uuid": {"'00000000-0000-0000-0000-000000000000'", "'ffffffff-ffff-ffff-ffff-ffffffffffff'"},
+	"bool": {"false", "true"},
+}
+
+// lostAtStart tells that a row can have the very values that the first page begins behind. A CHECK of the table or a condition of the WHERE
+// can show that none has.
+func (a *analysis) lostAtStart(s *pgquery.SelectStmt, p *pages, columns []rowColumn) string {
+	t := columns[0].rel.table
+	var names, values []string
+	for i, k := range p.key {
+		value := starts[keyTypes[a.results[k.output].typ]][0]
+		if p.desc {
+			value = starts[keyTypes[a.results[k.output].typ]][1]
+		}
+		excluded := value == ""
+		for _, c := range t.constraints {
+			excluded = excluded || excludes(c.check, columns[i].name, value)
+		}
+		if excluded || excludes(s.GetWhereClause(), columns[i].name, value) {
+			return ""
+		}
+		names, values = append(names, k.name), append(values, value)
+	}
+
+	return fmt.Sprintf("begins behind the %s %s, so a row that has it would be in no page. Add CHECK (%s <> %s) to the table, "+
+		"or write behind the mark why there is none: -- +pages every %[3]s is random",
+		and(names), and(values), names[0], values[0])
+}
+
+// excludes reports that a condition, in one of a few forms, is not true of a value of a column: name <> ”, char_length(name) > 0, name ~ '^[a-z]+$'.
+func excludes(node *pgquery.Node, column, value string) bool {
+	if and := node.GetBoolExpr(); and.GetBoolop() == pgquery.BoolExprType_AND_EXPR {
+		return slices.ContainsFunc(and.GetArgs(), func(arg *pgquery.Node) bool { return excludes(arg, column, value) })
+	}
+	e := node.GetAExpr()
+	isColumn := func(node *pgquery.Node) bool { return lastName(uncast(node).GetColumnRef().GetFields()) == column }
+	left, right := uncast(e.GetLexpr()), uncast(e.GetRexpr())
+	text, least := right.GetAConst().GetSval(), right.GetAConst().GetIval()
+	length := left.GetFuncCall()
+	switch {
+	case e == nil:
+		return false
+	case isColumn(left) && operator(e) == "<>":
+		return text != nil && strings.EqualFold("'"+text.GetSval()+"'", value)
+	case isColumn(left) && operator(e) == "~":
+		of, err := regexp.Compile(text.GetSval())
+
+		return text != nil && err == nil && !of.MatchString(strings.Trim(value, "'"))
+	case value == "''" && slices.Contains([]string{"length", "char_length", "character_length"}, lastName(length.GetFuncname())) &&
+		slices.ContainsFunc(length.GetArgs(), isColumn):
+		if e.GetKind() == pgquery.A_Expr_Kind_AEXPR_BETWEEN {
+			bounds := e.GetRexpr().GetList().GetItems()
+
+			return len(bounds) == 2 && bounds[0].GetAConst().GetIval().GetIval() > 0
+		}
+
+		return e.GetKind() == pgquery.A_Expr_Kind_AEXPR_OP && least != nil &&
+			(operator(e) == ">" && least.GetIval() >= 0 || (operator(e) == ">=" || operator(e) == "=") && least.GetIval() > 0)
+	default:
+		return false
+	}
 }
 
 // pagedList is a query with pages as Go has it.
