@@ -32,6 +32,7 @@ const pagedSQL = `CREATE TABLE notes (
 );
 CREATE UNIQUE INDEX notes_slug_key ON notes (slug) WHERE seen_at IS NULL;
 CREATE UNIQUE INDEX notes_lower_key ON notes (lower(slug));
+CREATE UNIQUE INDEX notes_both_key ON notes (slug, lower(title));
 CREATE VIEW recent AS SELECT id, title, created_at FROM notes WHERE created_at > '2020-01-01Z';
 `
 
