@@ -1,7 +1,6 @@
 package dbtx
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -365,10 +364,11 @@ type flight struct {
 	prepared map[string]*prepared // by SQL
 	pipeline *pgconn.Pipeline
 	params   []*pgx.ExtendedQueryBuilder
-	left     int  // how many replies to the request are not read
-	broken   bool // the connection has ended
-	stale    bool // it has an outdated plan: another one is to take its place
-	replaced bool // it took too long, and another run has its place
+	rows     pgx.Rows // of the statement whose reply was read last
+	left     int      // how many replies to the request are not read
+	broken   bool     // the connection has ended
+	stale    bool     // it has an outdated plan: another one is to take its place
+	replaced bool     // it took too long, and another run has its place
 }
 
 // prepared is a statement on a connection.
@@ -484,7 +484,7 @@ func (f *flight) read(r *request) (tag pgconn.CommandTag, err error) {
 	}
 	// The server says that it is ready for the next one, whatever became of this one, or the connection has ended.
 	untagged := tag.String() == "" && (err == nil || errors.Is(err, pgx.ErrNoRows))
-	if results, _ := f.pipeline.GetResults(); !isSync(results) || untagged || f.conn.PgConn().TxStatus() != 'I' {
+	if f.broken || !f.sync() || untagged || f.conn.PgConn().TxStatus() != 'I' {
 		f.broken = true
 		f.late(r)
 		if f.conn.PgConn().TxStatus() == 'E' { // a snapshot that fails takes those behind it along
@@ -507,7 +507,9 @@ func (f *flight) read(r *request) (tag pgconn.CommandTag, err error) {
 	return tag, err
 }
 
-func isSync(results any) bool {
+// sync reads the end of the replies to a request.
+func (f *flight) sync() bool {
+	results, _ := f.pipeline.GetResults()
 	_, ok := results.(*pgconn.PipelineSync)
 
 	return ok
@@ -567,27 +569,44 @@ func (f *flight) snapshot(cl call, statements []query, queries []noting, reads [
 	return tag, err
 }
 
+// next returns the reply to the next statement of the request. After an error the server skips the rest of a request, and pgx then
+// gives the replies to those behind it the columns of what was skipped. So the connection is not used any more.
+func (f *flight) next() (*pgconn.ResultReader, error) {
+	if f.rows != nil { // which a read may have kept: pgx reads the next reply through the same reader
+		f.rows.Close()
+		f.rows = nil
+	}
+	f.left--
+	results, err := f.pipeline.GetResults()
+	reader, ok := results.(*pgconn.ResultReader)
+	if !ok && err == nil {
+		f.broken, f.left = true, 0
+		err = errUnanswered
+	}
+
+	return reader, err
+}
+
 // Exec returns the result of the next statement of a request, as pgx's results of a batch do. A flight is such results for the request whose
 // replies are read.
 func (f *flight) Exec() (pgconn.CommandTag, error) {
-	f.left--
-	results, err := f.pipeline.GetResults()
-	if reader, ok := results.(*pgconn.ResultReader); ok {
-		return reader.Close()
+	reader, err := f.next()
+	if err != nil {
+		return pgconn.CommandTag{}, err
 	}
 
-	return pgconn.CommandTag{}, err
+	return reader.Close()
 }
 
 // Query returns the rows of the next statement.
 func (f *flight) Query() (pgx.Rows, error) {
-	f.left--
-	results, err := f.pipeline.GetResults()
-	if reader, ok := results.(*pgconn.ResultReader); ok {
-		return pgx.RowsFromResultReader(f.conn.TypeMap(), reader), nil
+	reader, err := f.next()
+	if err != nil {
+		return pgx.FailedBatchResults(&pgx.Batch{}, err).Query()
 	}
+	f.rows = pgx.RowsFromResultReader(f.conn.TypeMap(), reader)
 
-	return pgx.FailedBatchResults(&pgx.Batch{}, cmp.Or(err, errUnanswered)).Query()
+	return f.rows, nil
 }
 
 // QueryRow returns the row of the next statement.

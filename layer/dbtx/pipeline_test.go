@@ -375,6 +375,70 @@ func TestWithPipelining(t *testing.T) {
 		release()
 		require.NoError(t, snapshot(t.Context(), a.ID, 1))
 	})
+	t.Run("KeepsARefusedBeginFromThoseBehindIt", func(t *testing.T) {
+		t.Parallel()
+		g := newGatheringOf(t, "2") // one for the company, and one for all others
+		pool := g.store.DB().(*pgxpool.Pool)
+		_, err := invert(t.Context(), g.store, 1)
+		require.NoError(t, err)
+		defer g.company(t)()
+		forgotten := 0
+		for range 40 {
+			errs := dbtxtest.AtOnce(16, func(i int) error {
+				n, of := int64(i+1), int64(0)
+				one := func(db dbtx.DBTX) error { return db.QueryRow(t.Context(), inverse, n).Scan(&of) }
+				var err error
+				if i == 0 {
+					err = testdb.Store(g.store).Snapshot(t.Context(), one, one, one)
+				} else {
+					of, err = invert(t.Context(), g.store, n)
+				}
+				if err == nil && of != 100/n {
+					err = errors.New("another's answer")
+				}
+
+				return err
+			})
+			require.NoError(t, errors.Join(errs...))
+			for _, conn := range pool.AcquireAllIdle(t.Context()) { // as a pooler may
+				var name string
+				if err := conn.QueryRow(t.Context(), "SELECT name FROM pg_prepared_statements WHERE name LIKE 'gathered_%' AND statement LIKE 'BEGIN%'").Scan(&name); err == nil {
+					_, err = conn.Exec(t.Context(), "DEALLOCATE "+name)
+					require.NoError(t, err)
+					forgotten++
+				}
+				conn.Release()
+			}
+		}
+		require.Greater(t, forgotten, 10)
+	})
+	t.Run("EndsTheRowsThatAReadKeeps", func(t *testing.T) {
+		t.Parallel()
+		g := newGatheringOf(t, "2")
+		const list = "-- name: Numbers :many\nSELECT $1::bigint FROM generate_series(1, 3)"
+		keep := func(n int64) (rows pgx.Rows, err error) {
+			err = testdb.Store(g.store).Snapshot(t.Context(), func(db dbtx.DBTX) (err error) {
+				rows, err = db.Query(t.Context(), list, n)
+
+				return err
+			})
+
+			return rows, err
+		}
+		rows, err := keep(1)
+		require.NoError(t, err)
+		require.False(t, rows.Next(), "as without the option")
+		defer g.company(t)()
+		require.Equal(t, make([]error, 16), dbtxtest.AtOnce(16, func(i int) error {
+			rows, err := keep(int64(i))
+			if err == nil && rows.Next() {
+				err = errors.New("rows after the end of the snapshot")
+			}
+
+			return err
+		}))
+		require.Positive(t, g.count("Numbers"))
+	})
 	t.Run("LetsAReadWaitForTheLookUpBehindIt", func(t *testing.T) {
 		t.Parallel()
 		g := newGatheringOf(t, "32") // a read that waits keeps its connection
