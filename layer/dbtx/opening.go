@@ -22,7 +22,7 @@ type opening struct {
 	alone    bool      // BEGIN is always sent by itself
 
 	tx   pgx.Tx // nil until it has begun
-	err  error  // why it could not begin
+	err  error  // why it could not begin, or could not be set
 	done bool
 }
 
@@ -137,7 +137,7 @@ func (o *opening) one(ctx context.Context, sql string, args []any) (pgx.BatchRes
 }
 
 func (o *opening) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
-	if o.tx != nil {
+	if o.tx != nil && o.err == nil {
 		return o.tx.Exec(ctx, sql, args...)
 	}
 	if len(args) == 0 && strings.Contains(sql, ";") { // these may be several statements, which a batch does not take
@@ -161,7 +161,7 @@ func (o *opening) Exec(ctx context.Context, sql string, args ...any) (tag pgconn
 }
 
 func (o *opening) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	if o.tx != nil {
+	if o.tx != nil && o.err == nil {
 		return o.tx.Query(ctx, sql, args...)
 	}
 	results, err := o.one(ctx, sql, args)
@@ -187,7 +187,7 @@ func (o *opening) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
 func (o *opening) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	if o.tx != nil {
+	if o.tx != nil && o.err == nil {
 		return o.tx.SendBatch(ctx, b)
 	}
 	if b.Len() == 0 {
@@ -260,7 +260,16 @@ func (o *opening) LargeObjects() pgx.LargeObjects {
 
 func (o *opening) Conn() *pgx.Conn { return o.conn }
 
-func (o *opening) Commit(ctx context.Context) error   { return o.end(ctx, pgx.Tx.Commit) }
+func (o *opening) Commit(ctx context.Context) error {
+	if o.tx != nil && o.err != nil { // the settings are not all set, so nothing else was sent
+		_ = o.tx.Rollback(ctx)
+
+		return pgx.ErrTxCommitRollback
+	}
+
+	return o.end(ctx, pgx.Tx.Commit)
+}
+
 func (o *opening) Rollback(ctx context.Context) error { return o.end(ctx, pgx.Tx.Rollback) }
 
 func (o *opening) end(ctx context.Context, by func(pgx.Tx, context.Context) error) error {

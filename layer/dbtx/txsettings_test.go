@@ -241,6 +241,35 @@ func TestStore_InTxWith(t *testing.T) {
 			return tx.InTxWith(t.Context(), testdb.TxOptions{}, func(tx *testdb.Repo) error { return addPaper(t.Context(), tx, "A") })
 		}))
 	})
+	t.Run("RunsNothingWithoutASetting", func(t *testing.T) {
+		t.Parallel()
+		end := context.CancelFunc(func() {})
+		store := open(t, testdbs.URL(t), testdb.WithEcho(writerFunc(func(line []byte) (int, error) {
+			if strings.HasPrefix(string(line), "BEGIN") {
+				end()
+			}
+
+			return len(line), nil
+		})))
+		err := store.InTxWith(t.Context(), asUser("a"), func(tx *testdb.Repo) error {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			end = cancel
+			_, err := tx.DB().Exec(ctx, "SELECT 1; SELECT 2") // BEGIN is sent by itself, and then the context ends
+			require.ErrorIs(t, err, context.Canceled)
+			_, err = current(t.Context(), tx)
+			require.ErrorIs(t, err, context.Canceled)
+			_, err = tx.DB().Exec(t.Context(), "DELETE FROM papers")
+			require.ErrorIs(t, err, context.Canceled)
+			batch := &pgx.Batch{}
+			batch.Queue("SELECT 1")
+			require.ErrorIs(t, tx.DB().SendBatch(t.Context(), batch).Close(), context.Canceled)
+
+			return nil
+		})
+		require.ErrorIs(t, err, pgx.ErrTxCommitRollback)
+		require.EqualValues(t, 1, store.Stats().NewConns)
+	})
 	t.Run("IsForAnyDB", func(t *testing.T) {
 		t.Parallel()
 		url := testdbs.URL(t)
