@@ -109,6 +109,7 @@ func (c *conn) CopyFrom(ctx context.Context, table pgx.Identifier, columns []str
 	checked.keeps = rereadable
 	for {
 		n, err := cl.copyFrom(checked)
+		c.observer.statement(ctx, cl.start, cl.sql, nil, n, err)
 		if err == nil {
 			return n, nil
 		}
@@ -143,14 +144,15 @@ func (cl *call) copyFrom(src *checkedSource) (n int64, err error) {
 	src.conn = connOf(cl.db)
 	if err = misread(cl.ctx, src.conn, learnTypes(cl.ctx, cl.db, src.table, src.columns)); err != nil {
 		cl.unread = true // the COPY itself was not sent
+		if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+			pg.Position = 0 // it is one in the question
+		}
 
 		return 0, err
 	}
 	n, err = cl.db.CopyFrom(cl.ctx, src.table, src.columns, src)
-	err = misread(cl.ctx, src.conn, err)
-	cl.c.observer.statement(cl.ctx, cl.start, cl.sql, nil, n, err)
 
-	return n, err
+	return n, misread(cl.ctx, src.conn, err)
 }
 
 // copyOf returns a copy of a source, from which the source can be read again. ok is false if that is not possible. It is possible
@@ -250,6 +252,8 @@ func (c *conn) sendBatch(cl call, b *pgx.Batch) pgx.BatchResults {
 	}
 	defer cl.done(nil)
 	if err := cl.begin(); err != nil {
+		c.observer.statement(cl.ctx, cl.start, cl.sql, nil, 0, err)
+
 		return refusedBatch{cl.fail(err)}
 	}
 	for _, q := range b.QueuedQueries { // all are one transaction, which ends after the last of them

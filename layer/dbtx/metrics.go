@@ -19,14 +19,14 @@ import (
 const MetricsContentType = "text/plain; version=0.0.4; charset=utf-8"
 
 // Metrics counts the statements of stores, and how long they took, by the names of their queries. It is an expvar.Var and an io.WriterTo. Any
-// number of stores may share one.
+// number of stores may share one. The zero value counts nothing yet.
 type Metrics struct {
 	mu      sync.Mutex
 	queries map[string]*timings
 }
 
 // NewMetrics returns metrics that count nothing yet.
-func NewMetrics() *Metrics { return &Metrics{queries: map[string]*timings{}} }
+func NewMetrics() *Metrics { return &Metrics{} }
 
 // WithMetrics counts the statements of a store in m. A nil m counts nothing.
 func WithMetrics(m *Metrics) Option { return func(o *options) { o.counts = m } }
@@ -68,6 +68,9 @@ func (m *Metrics) recorder(known *catalogue) recorder {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.queries == nil {
+		m.queries = map[string]*timings{}
+	}
 	r := recorder{}
 	for _, q := range known.Queries {
 		r[q.Name] = m.named(q.Name)

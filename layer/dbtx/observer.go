@@ -34,8 +34,8 @@ const defaultSlow = time.Second
 // The arguments are not logged.
 //
 // The level is Debug for a statement that succeeded, and for one that failed because of its values or its caller: a constraint, a value of
-// the wrong form, an error that a function raised, the end of the context. It is Warn for a slow statement, a serialization failure and a
-// deadlock. It is Error for any other error. The record has the statement's context. A nil l is no logger.
+// the wrong form, an error that a function raised, the end of the context. It is Warn for a serialization failure, a deadlock, and a slow
+// statement, unless that is an Error. It is Error for any other error. The record has the statement's context. A nil l is no logger.
 //
 // A statement waits for the handler of l. If the handler panics, the record is lost, and the statement goes on.
 func WithLogger(l *slog.Logger) Option { return func(o *options) { o.observer.log = l } }
@@ -80,12 +80,11 @@ func (o *observer) record(ctx context.Context, took time.Duration, sql string, n
 	}
 	defer func() { _ = recover() }() // of the handler
 	level, message := slog.LevelDebug, "statement"
-	switch {
-	case failed(err):
-		message = "statement failed"
-		level = levelOf(ctx, err)
-	case o.slow > 0 && took >= o.slow:
+	if o.slow > 0 && took >= o.slow {
 		level, message = slog.LevelWarn, "slow statement"
+	}
+	if failed(err) {
+		level, message = max(level, levelOf(ctx, err)), "statement failed"
 	}
 	if !o.log.Enabled(ctx, level) {
 		return

@@ -2,6 +2,7 @@ package dbtx_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -100,32 +101,72 @@ func TestWithLogger(t *testing.T) {
 		l, take := logger(slog.LevelDebug)
 		store := open(t, dbtest.URL(t), testdb.WithLogger(l), testdb.WithSlowStatements(100*time.Millisecond))
 		db := testdb.Store(store).DBTX()
+		const soon, late = 50 * time.Millisecond, 150 * time.Millisecond
 		for _, test := range []struct {
 			sql  string
-			ends bool // its context
+			ends time.Duration
 			args []any
 			want string
 		}{
-			{"SELECT 1", false, nil, "DEBUG statement"},
-			{"SELECT pg_sleep(0.11)", false, nil, "WARN slow statement"},
-			{"SELECT $1::integer / $2::integer", false, []any{1, 0}, "DEBUG statement failed"},
-			{"DO $$ BEGIN RAISE EXCEPTION 'x'; END $$", false, nil, "DEBUG statement failed"},
-			{"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '40P01'; END $$", false, nil, "WARN statement failed"},
-			{"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '55P03'; END $$", false, nil, "ERROR statement failed"},
-			{"SELECT no_such_column", false, nil, "ERROR statement failed"},
-			{"SELECT pg_sleep(9)", true, nil, "DEBUG statement failed"},
-			{"DO $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); END $$", false, nil, "ERROR statement failed"},
+			{"SELECT 1", 0, nil, "DEBUG statement"},
+			{"SELECT pg_sleep(0.11)", 0, nil, "WARN slow statement"},
+			{"SELECT $1::integer / $2::integer", 0, []any{1, 0}, "DEBUG statement failed"},
+			{"DO $$ BEGIN RAISE EXCEPTION 'x'; END $$", 0, nil, "DEBUG statement failed"},
+			{"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '40P01'; END $$", 0, nil, "WARN statement failed"},
+			{"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '55P03'; END $$", 0, nil, "ERROR statement failed"},
+			{"SELECT no_such_column", 0, nil, "ERROR statement failed"},
+			{"SELECT pg_sleep(9)", soon, nil, "DEBUG statement failed"},
+			{"SELECT pg_sleep(9)", late, nil, "WARN statement failed"},
+			{"DO $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); END $$", 0, nil, "ERROR statement failed"},
 		} {
-			ctx, end := context.WithCancel(t.Context())
-			if test.ends {
-				time.AfterFunc(50*time.Millisecond, end)
-			}
+			ctx, cancel := context.WithTimeout(t.Context(), cmp.Or(test.ends, time.Minute))
 			_, _ = db.Exec(ctx, test.sql, test.args...)
-			end()
+			cancel()
 			records := take(t)
 			require.NotEmpty(t, records, test.sql)
 			require.Equal(t, test.want, records[0].Level+" "+records[0].Msg, test.sql)
 		}
+	})
+	t.Run("LogsWhatCouldNotBeSent", func(t *testing.T) {
+		t.Parallel()
+		l, take := logger(slog.LevelDebug)
+		m := &dbtx.Metrics{}
+		store := open(t, dbtxtest.With(t, dbtest.URL(t), "pool_max_conns", "1"), testdb.WithLogger(l), testdb.WithMetrics(m))
+		a := newPaper(t, store, "A")
+		load := func(ctx context.Context) error {
+			_, err := store.LoadArticles(ctx, []testdb.LoadArticlesParams{{PaperID: a.ID, Name: "x", DisplayOrder: 1}})
+
+			return err
+		}
+		for want, run := range map[string]func(context.Context) error{
+			"LoadArticles": load,
+			"GetPaper":     func(ctx context.Context) error { _, err := store.GetPaper(ctx, a.ID); return err },
+			"SELECT": func(ctx context.Context) error {
+				_, await := counts(ctx, new(int))
+
+				return testdb.Store(store).Snapshot(ctx, await)
+			},
+			"BEGIN": func(ctx context.Context) error { return store.InTx(ctx, func(*testdb.Repo) error { return nil }) },
+		} {
+			held, err := store.DB().(*pgxpool.Pool).Acquire(t.Context())
+			require.NoError(t, err)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			take(t)
+			require.ErrorIs(t, run(ctx), context.DeadlineExceeded)
+			cancel()
+			held.Release()
+			records := take(t)
+			require.Len(t, records, 1, want)
+			if want == "SELECT" { // a snapshot is told of as its BEGIN
+				want = "BEGIN"
+			}
+			require.Equal(t, []string{want, "context deadline exceeded"}, []string{records[0].Query, records[0].Error})
+		}
+		_, err := store.DB().Exec(t.Context(), "DROP TABLE articles")
+		require.NoError(t, err)
+		require.EqualError(t, load(t.Context()), "load articles: ERROR: relation does not exist (SQLSTATE 42P01)")
+		records := take(t)
+		require.Equal(t, []string{"ERROR", "LoadArticles"}, []string{records[len(records)-1].Level, records[len(records)-1].Query})
 	})
 	t.Run("ShowsNoSecret", func(t *testing.T) {
 		t.Parallel()

@@ -177,6 +177,8 @@ func (g *gatherer) snapshot(ctx context.Context, queries []noting, reads []func(
 			return f.snapshot(cl, statements, queries, reads)
 		}})
 		if left, ok := err.(leftError); ok { //nolint:errorlint // it is never wrapped
+			g.conn.observer.statement(ctx, start, beginSnapshot, nil, 0, left)
+
 			return g.conn.known.typed(ctx, opBegin, left, beginSnapshot, false)
 		}
 		if err != errUnanswered { //nolint:errorlint // it is never wrapped

@@ -363,17 +363,34 @@ func TestWithPipelining(t *testing.T) {
 				return db.QueryRow(t.Context(), inverse, int64(1)).Scan(new(panicking))
 			})
 		})
+	})
+	t.Run("LetsASnapshotLeave", func(t *testing.T) {
+		t.Parallel()
+		echo := &dbtxtest.Echo{}
+		g := newGathering(t, testdb.WithEcho(echo))
+		snapshot := func(ctx context.Context) error {
+			return testdb.Store(g.store).Snapshot(ctx, func(db dbtx.DBTX) error {
+				_, err := dbgen.New(db).ListArticlesOfPapers(ctx, nil)
+
+				return err
+			})
+		}
+		require.NoError(t, snapshot(t.Context()))
+		defer g.company(t)()
 		ctx, cancel := context.WithCancel(t.Context())
 		release := g.lock(t, "articles")
 		done := make(chan error, 1)
-		go func() { done <- snapshot(ctx, a.ID, 1) }()
+		go func() { done <- snapshot(ctx) }()
 		g.waits(t, 2) // the company and the snapshot
+		echo.Take()
 		cancel()
 		err := <-done
 		require.ErrorIs(t, err, context.Canceled)
 		require.EqualError(t, err, "begin: context canceled")
+		require.Regexp(t, `^BEGIN ISOLATION LEVEL repeatable read read only \| 0 rows \| \S+ \| context canceled\n$`, echo.String())
 		release()
-		require.NoError(t, snapshot(t.Context(), a.ID, 1))
+		require.NoError(t, snapshot(t.Context()))
+		require.Equal(t, 1, g.count("BEGIN "))
 	})
 	t.Run("KeepsARefusedBeginFromThoseBehindIt", func(t *testing.T) {
 		t.Parallel()

@@ -148,7 +148,7 @@ func (r *Store) attempt(ctx context.Context, opts pgx.TxOptions, list []setting,
 func (r *Store) begin(ctx context.Context, opts pgx.TxOptions, list []setting, out *outage) (t *transaction, err error) {
 	cl := call{c: &r.conn, ctx: ctx, sql: "BEGIN", outage: *out}
 	defer func() { cl.done(err) }()
-	sql := "SAVEPOINT"
+	sql := r.verb("BEGIN", "SAVEPOINT")
 	t = &transaction{r: r, s: r.conn.session}
 	if err = cl.begin(); err != nil && cl.over {
 		return nil, err // it has its type

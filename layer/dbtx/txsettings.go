@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"musicstore/layer/private"
@@ -49,6 +50,8 @@ func (s Settings) sorted() ([]setting, error) {
 			return nil, &InvalidError{Op: opBegin, Field: "settings", Reason: "a name " + reason}
 		case name == "":
 			return nil, &InvalidError{Op: opBegin, Field: "settings", Reason: "a name is empty"}
+		case slices.ContainsFunc(list, func(s setting) bool { return strings.EqualFold(s.name, name) }):
+			reason = "is there twice, in upper and lower case"
 		case settings.Fixed(name):
 			reason = "can't be set: the store depends on it"
 		default:

@@ -232,6 +232,11 @@ func TestStore_InTxWith(t *testing.T) {
 			require.EqualValues(t, 1, store.Stats().NewConns, "%s: a refused setting costs no connection", mode)
 		}
 	})
+	t.Run("RefusesASettingThatIsThereTwice", func(t *testing.T) {
+		t.Parallel()
+		opts := testdb.TxOptions{Settings: testdb.Settings{"App.User_ID": "1", userSetting: "2", "app.user": "3"}}
+		require.EqualError(t, open(t, testdbs.URL(t)).InTxWith(t.Context(), opts, nil), "begin: app.user_id: is there twice, in upper and lower case")
+	})
 	t.Run("IsNotForATransactionThatHasBegun", func(t *testing.T) {
 		t.Parallel()
 		require.NoError(t, open(t, testdbs.URL(t)).InTx(t.Context(), func(tx *testdb.Repo) error {
