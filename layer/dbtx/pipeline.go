@@ -486,7 +486,7 @@ func (f *flight) read(r *request) (tag pgconn.CommandTag, err error) {
 	}
 	// The server says that it is ready for the next one, whatever became of this one, or the connection has ended.
 	untagged := tag.String() == "" && (err == nil || errors.Is(err, pgx.ErrNoRows))
-	if f.broken || !f.sync() || untagged || f.conn.PgConn().TxStatus() != 'I' {
+	if f.broken || !f.sync() || untagged {
 		f.broken = true
 		f.late(r)
 		if f.conn.PgConn().TxStatus() == 'E' { // a snapshot that fails takes those behind it along

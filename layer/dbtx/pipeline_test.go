@@ -364,6 +364,25 @@ func TestWithPipelining(t *testing.T) {
 			})
 		})
 	})
+	t.Run("KeepsASnapshotThatFailsApart", func(t *testing.T) {
+		t.Parallel()
+		g := newGathering(t)
+		snapshot := func(n int64) error {
+			return testdb.Store(g.store).Snapshot(t.Context(), func(db dbtx.DBTX) error {
+				return db.QueryRow(t.Context(), inverse, n).Scan(new(int64))
+			})
+		}
+		require.NoError(t, snapshot(1))
+		defer g.company(t)()
+		began := time.Now()
+		for range 5 { // each would cost a connection, and those behind it another round trip
+			require.Equal(t, "22012", dbtxtest.SQLState(snapshot(0)))
+		}
+		if time.Since(began) < 100*time.Millisecond {
+			require.Equal(t, 1, g.count("BEGIN "))
+		}
+		require.Positive(t, g.count("BEGIN "))
+	})
 	t.Run("LetsASnapshotLeave", func(t *testing.T) {
 		t.Parallel()
 		echo := &dbtxtest.Echo{}
