@@ -109,6 +109,12 @@ func (c *conn) CopyFrom(ctx context.Context, table pgx.Identifier, columns []str
 	checked.keeps = rereadable
 	for {
 		n, err := cl.copyFrom(checked)
+		if err != nil && checked.err == nil {
+			checked.err = checked.unfit(err)
+		}
+		if err != nil && checked.err != nil { // the server's error has only its text
+			err = checked.err
+		}
 		c.observer.statement(ctx, cl.start, cl.sql, nil, n, err)
 		if err == nil {
 			return n, nil
@@ -116,11 +122,8 @@ func (c *conn) CopyFrom(ctx context.Context, table pgx.Identifier, columns []str
 		if checked.panicked != nil {
 			panic(checked.panicked)
 		}
-		if checked.err != nil { // the server's error has only its text
-			return n, checked.err
-		}
-		if refused := checked.unfit(err); refused != nil {
-			return n, refused
+		if checked.err != nil {
+			return n, err
 		}
 		if checked.read && !rereadable || !cl.again(err) {
 			return n, cl.fail(err)

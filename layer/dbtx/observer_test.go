@@ -95,6 +95,10 @@ func TestWithLogger(t *testing.T) {
 			"DEBUG statement failed: CreatePaper, 0: ERROR: duplicate key value violates unique constraint \"papers_name_key\" (SQLSTATE 23505)",
 			"DEBUG statement: ROLLBACK, 0: ",
 		}, got)
+		_, err = store.LoadArticles(t.Context(), []testdb.LoadArticlesParams{{PaperID: a.ID, Name: "\x00"}})
+		require.ErrorIs(t, err, testdb.ErrInvalid)
+		refused := take(t)[0]
+		require.Equal(t, []string{"DEBUG", "LoadArticles", err.Error()}, []string{refused.Level, refused.Query, refused.Error})
 	})
 	t.Run("HasALevelForEachOutcome", func(t *testing.T) {
 		t.Parallel()
