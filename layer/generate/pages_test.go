@@ -426,7 +426,7 @@ func before(whole, text string) string {
 func TestGenerate_PagesOfOddForms(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{
-		"sqlc.yaml": strings.Replace(sqlcYAML, "members.card", "keys.card", 1), "defaults.yaml": pagedDefaults, "db/schema/010_all.sql": oddSQL,
+		"defaults.yaml": pagedDefaults, "db/schema/010_all.sql": oddSQL,
 		"db/queries/all.sql": oddQueries, "internal/store/derive.go": "package store\n",
 	}
 	require.Equal(t, []string{
