@@ -155,6 +155,7 @@ func refused(t *testing.T, files map[string]string) []string {
 
 func TestGenerate_SaysWhatItChanged(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	root := project(t, nil)
 	says := func() string {
 		var out strings.Builder

@@ -93,6 +93,7 @@ func TestGenerate_RefusesWhatIsNoListWithPages(t *testing.T) {
 
 func TestGenerate_RefusesNamesOfPagesThatAreTaken(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	const list = "\n-- +pages\nSELECT id FROM notes WHERE id > @after_id ORDER BY id LIMIT @page_size;\n"
 	files := func(queries, byHand string) map[string]string {
 		return map[string]string{
@@ -120,6 +121,7 @@ func TestGenerate_RefusesNamesOfPagesThatAreTaken(t *testing.T) {
 
 func TestGenerate_WritesPagesOnlyWhereAQueryHasThem(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	const none = "-- name: ListNotes :many\nSELECT id FROM notes WHERE id > @after_id ORDER BY id LIMIT @page_size;\n"
 	root := project(t, map[string]string{
 		"sqlc.yaml": pagedYAML, "defaults.yaml": pagedDefaults, "db/schema/010_all.sql": pagedSQL, "db/queries/all.sql": none,
@@ -425,6 +427,7 @@ func before(whole, text string) string {
 
 func TestGenerate_PagesOfOddForms(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	files := map[string]string{
 		"defaults.yaml": pagedDefaults, "db/schema/010_all.sql": oddSQL,
 		"db/queries/all.sql": oddQueries, "internal/store/derive.go": "package store\n",

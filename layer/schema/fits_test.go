@@ -228,6 +228,7 @@ func TestFits_SaysAtMostFiveReasons(t *testing.T) {
 // The tables are those of the first schema of the search_path, as for Bootstrap, Check and Migrate.
 func TestFits_LooksAtTheCurrentSchemaInEveryQueryMode(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	p := notes(t)
 	at := dbtest.EmptyURL(t)
 	admin := connect(t, at)
@@ -343,6 +344,7 @@ func people(tb testing.TB, version int) *program {
 // contracted. At each moment what Fits says of a program is what its queries do.
 func TestFits_ADeployOfMixedVersions(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	first, second, third := people(t, 1), people(t, 2), people(t, 3)
 	for _, name := range dbtest.Sample(1, "MadeByBootstrap", "MadeByMigrate") {
 		t.Run(name, func(t *testing.T) {
@@ -425,6 +427,7 @@ func TestFits_ADeployOfMixedVersions(t *testing.T) {
 // A column that goes, is NOT NULL and has no default stays until all old programs have ended. The new program can't insert rows before.
 func TestFits_OfANewProgramThatDropsARequiredColumn(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	for _, column := range []string{"city text NOT NULL", "city text NOT NULL DEFAULT ''"} {
 		second, third := people(t, 2), people(t, 3)
 		second.Schema[0].SQL = strings.Replace(second.Schema[0].SQL, "city text", column, 1)
