@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -331,27 +332,53 @@ func outputName(t *pgquery.ResTarget) string {
 	if t.GetName() != "" {
 		return t.GetName()
 	}
-	node := t.GetVal()
-	for node.GetTypeCast() != nil {
-		if node.GetTypeCast().GetArg().GetAConst() != nil {
-			return lastName(node.GetTypeCast().GetTypeName().GetNames())
-		}
-		node = node.GetTypeCast().GetArg()
-	}
+	name, _ := nameOf(t.GetVal())
+
+	return cmp.Or(name, "?column?")
+}
+
+// nameOf returns the name that PostgreSQL gives an expression, and whether a cast or a CASE around it keeps the name.
+// It is what FigureColnameInternal does: https://github.com/postgres/postgres/blob/REL_18_0/src/backend/parser/parse_target.c
+func nameOf(node *pgquery.Node) (name string, kept bool) {
 	switch {
 	case node.GetColumnRef() != nil:
-		return lastName(node.GetColumnRef().GetFields())
+		return lastName(node.GetColumnRef().GetFields()), true
 	case node.GetFuncCall() != nil:
-		return lastName(node.GetFuncCall().GetFuncname())
+		return lastName(node.GetFuncCall().GetFuncname()), true
 	case node.GetCoalesceExpr() != nil:
-		return "coalesce"
-	case node.GetSubLink() != nil:
+		return "coalesce", true
+	case node.GetCollateClause() != nil:
+		return nameOf(node.GetCollateClause().GetArg())
+	case node.GetAIndirection() != nil: // a field of a composite type, or an element of an array
+		fields := slices.DeleteFunc(slices.Clone(node.GetAIndirection().GetIndirection()), func(n *pgquery.Node) bool { return n.GetString_() == nil })
+		if len(fields) > 0 {
+			return lastName(fields), true
+		}
+
+		return nameOf(node.GetAIndirection().GetArg())
+	case node.GetTypeCast() != nil:
+		if name, kept = nameOf(node.GetTypeCast().GetArg()); kept {
+			return name, true
+		}
+
+		return lastName(node.GetTypeCast().GetTypeName().GetNames()), false
+	case node.GetCaseExpr() != nil:
+		if name, kept = nameOf(node.GetCaseExpr().GetDefresult()); kept {
+			return name, true
+		}
+
+		return "case", false
+	case node.GetSubLink().GetSubLinkType() == pgquery.SubLinkType_EXISTS_SUBLINK:
+		return "exists", true
+	case node.GetSubLink().GetSubLinkType() == pgquery.SubLinkType_ARRAY_SUBLINK:
+		return "array", true
+	case node.GetSubLink().GetSubLinkType() == pgquery.SubLinkType_EXPR_SUBLINK:
 		if targets := node.GetSubLink().GetSubselect().GetSelectStmt().GetTargetList(); len(targets) == 1 {
-			return outputName(targets[0].GetResTarget())
+			return outputName(targets[0].GetResTarget()), true
 		}
 	}
 
-	return "?column?"
+	return "", false
 }
 
 // from adds what an item of a FROM brings.
