@@ -32,6 +32,19 @@ var stableNames = sync.OnceValue(func() map[string]bool {
 // stable reports that PostgreSQL's function of this name does not write.
 func stable(name string) bool { return stableNames()[strings.ToLower(name)] }
 
+// setNames are PostgreSQL's functions that make several rows of one where a SELECT calls them, but those that look into the server.
+var setNames = []string{
+	"generate_series", "generate_subscripts", "json_array_elements", "json_array_elements_text", "json_each", "json_each_text",
+	"json_object_keys", "json_populate_recordset", "json_to_recordset", "jsonb_array_elements", "jsonb_array_elements_text", "jsonb_each",
+	"jsonb_each_text", "jsonb_object_keys", "jsonb_path_query", "jsonb_path_query_tz", "jsonb_populate_recordset", "jsonb_to_recordset",
+	"regexp_matches", "regexp_split_to_table", "string_to_table", "ts_debug", "ts_parse", "ts_stat", "ts_token_type", "txid_snapshot_xip", "unnest",
+}
+
+// returnsSet reports that a function of this name may return any number of rows.
+func (s *schema) returnsSet(name string) bool {
+	return slices.Contains(setNames, strings.ToLower(name)) || slices.ContainsFunc(s.forms[name], func(f form) bool { return f.set })
+}
+
 // checkCalls refuses calls of the functions of the schema files of which sqlc would make a wrong type: it tells functions of
 // one name apart by the number of their arguments alone, and does not know that an argument or a result is an array. With a
 // cast it knows the type.

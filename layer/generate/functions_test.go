@@ -45,3 +45,16 @@ func TestStableFunctions(t *testing.T) {
 		require.False(t, stable(name), name)
 	}
 }
+
+// TestReturnsSet compares the functions that return sets with the catalogue of the server at hand, but those that tell of the server.
+func TestReturnsSet(t *testing.T) {
+	t.Parallel()
+	conn := connect(t, newDatabase(t))
+	rows, err := conn.Query(t.Context(), `SELECT DISTINCT proname::text FROM pg_catalog.pg_proc
+		WHERE pronamespace = 'pg_catalog'::regnamespace AND proretset AND proname !~ '^pg_|^(acl|query_to|cursor_to|table_to|schema_to|database_to)'`)
+	require.NoError(t, err)
+	all, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	require.Subset(t, setNames, all)
+	require.False(t, (&schema{}).returnsSet("lower"))
+}

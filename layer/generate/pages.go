@@ -24,16 +24,15 @@ import (
 
 // pages is a query that returns its rows page by page: it begins behind a key, and is ordered by it.
 type pages struct {
-	key     []keyColumn
-	desc    bool
-	limit   int   // the parameter of the LIMIT, from 1
-	rest    []int // the other parameters, in order
-	outputs int   // how many columns it returns
+	key   []keyColumn
+	desc  bool
+	limit int   // the parameter of the LIMIT, from 1
+	rest  []int // the other parameters, in order
 }
 
-// keyColumn is a column of a key: the number of the output and of the parameter, from 0.
+// keyColumn is a column of a key: its name and type, and the number of the output and of the parameter, from 0.
 type keyColumn struct {
-	name          string
+	name, typ     string
 	output, param int
 }
 
@@ -65,8 +64,13 @@ func (q *query) pagesForm(a *analysis, s *pgquery.SelectStmt, reason string) (_ 
 		return nil, "needs LIMIT @page_size at the end, without OFFSET"
 	case len(s.GetSortClause()) == 0:
 		return nil, "needs an ORDER BY that ends in a key of the table, such as ORDER BY created_at, id"
+	case len(s.GetTargetList()) != len(a.results):
+		return nil, "is not for sqlc.embed: list the columns"
 	}
-	p := &pages{limit: int(limit.GetNumber()), outputs: len(a.results)}
+	if why := changesBehind(s); why != "" {
+		return nil, why
+	}
+	p := &pages{limit: int(limit.GetNumber())}
 	sc := a.scopes[s]
 	var columns []rowColumn
 	for i, node := range s.GetSortClause() {
@@ -88,7 +92,7 @@ func (q *query) pagesForm(a *analysis, s *pgquery.SelectStmt, reason string) (_ 
 			return nil, fmt.Sprintf("needs %s among the columns that it returns, as it is stored: the next page begins behind its value", name)
 		}
 		columns = append(columns, column)
-		p.key = append(p.key, keyColumn{name: name, output: output})
+		p.key = append(p.key, keyColumn{name: name, typ: keyTypes[a.results[output].typ], output: output})
 	}
 	found, equal := a.keyset(s, columns, p.desc, sc)
 	if len(found) != 1 {
@@ -123,6 +127,44 @@ func (q *query) pagesForm(a *analysis, s *pgquery.SelectStmt, reason string) (_ 
 	}
 
 	return p, why
+}
+
+// changesBehind tells why the rows behind a place may be others than in the whole list.
+func changesBehind(s *pgquery.SelectStmt) (why string) {
+	of := ""
+	switch {
+	case slices.ContainsFunc(s.GetLockingClause(), func(n *pgquery.Node) bool {
+		return n.GetLockingClause().GetWaitPolicy() == pgquery.LockWaitPolicy_LockWaitSkip
+	}):
+		return "is not for SKIP LOCKED: a row that is locked by another would be in no page"
+	case slices.ContainsFunc(s.GetDistinctClause(), func(n *pgquery.Node) bool { return n.GetNode() != nil }):
+		of = "DISTINCT ON"
+	case slices.ContainsFunc(s.GetGroupClause(), func(n *pgquery.Node) bool { return n.GetGroupingSet() != nil }):
+		of = "GROUPING SETS"
+	case calls(s.GetTargetList(), func(f *pgquery.FuncCall) bool { return f.GetOver() != nil }) != "":
+		of = "window functions"
+	default:
+		return ""
+	}
+
+	return "is not for " + of + ", which would see nothing but the rows behind the place of a page: put them into a subquery"
+}
+
+// calls returns the name of the first function that columns call, of those that are asked for; "" when there is none. What a subquery calls
+// is not among them.
+func calls(columns []*pgquery.Node, asked func(*pgquery.FuncCall) bool) (name string) {
+	for _, node := range columns {
+		ddl.Walk(node.ProtoReflect(), func(m proto.Message) bool {
+			if f, ok := m.(*pgquery.FuncCall); ok && name == "" && asked(f) {
+				name = lastName(f.GetFuncname())
+			}
+			_, below := m.(*pgquery.SelectStmt)
+
+			return !below
+		})
+	}
+
+	return name
 }
 
 // rowColumn is a column of something in a FROM.
@@ -206,8 +248,8 @@ func (a *analysis) keyset(s *pgquery.SelectStmt, columns []rowColumn, desc bool,
 		for i := range left {
 			column, ok := a.resolve(left[i].GetColumnRef(), sc)
 			value := right[i]
-			for value.GetTypeCast() != nil {
-				value = value.GetTypeCast().GetArg()
+			if cast := value.GetTypeCast(); a.keeps(cast.GetTypeName()) {
+				value = cast.GetArg()
 			}
 			if n := int(value.GetParamRef().GetNumber()); ok && column == columns[i] && n > 0 && n <= len(a.params) {
 				params = append(params, n)
@@ -221,6 +263,14 @@ func (a *analysis) keyset(s *pgquery.SelectStmt, columns []rowColumn, desc bool,
 	return found, equal
 }
 
+// keeps reports that a cast to a type takes each value of the base type as it is: timestamptz(0) and varchar(3) cut it, and a domain may
+// refuse it.
+func (a *analysis) keeps(typ *pgquery.TypeName) bool {
+	_, domain := a.schema.domains[ddl.QualifiedName(typ.GetNames())]
+
+	return typ != nil && len(typ.GetTypmods()) == 0 && !domain
+}
+
 // condition returns the condition of a page as it is to be written.
 func (p *pages) condition(a *analysis) string {
 	than, word := ">", "after"
@@ -231,8 +281,8 @@ func (p *pages) condition(a *analysis) string {
 	for _, k := range p.key {
 		columns = append(columns, k.name)
 		cast := ""
-		if len(p.key) > 1 && k.output < len(a.results) {
-			cast = "::" + a.results[k.output].typ
+		if len(p.key) > 1 {
+			cast = "::" + cmp.Or(k.typ, a.results[k.output].typ)
 		}
 		params = append(params, "@"+word+"_"+k.name+cast)
 	}
@@ -245,9 +295,6 @@ func (p *pages) condition(a *analysis) string {
 
 // keyProblem tells why a page can't begin behind a column.
 func (a *analysis) keyProblem(k keyColumn, of rowColumn, desc bool) string {
-	if k.output >= len(a.results) {
-		return "needs " + k.name + " among the columns that it returns, as it is stored: the next page begins behind its value"
-	}
 	typ, param := a.results[k.output], a.params[k.param]
 	var col *column
 	if of.rel.table != nil {
@@ -258,11 +305,11 @@ func (a *analysis) keyProblem(k keyColumn, of rowColumn, desc bool) string {
 		return fmt.Sprintf("can't be ordered by %s, which must not be shown: the place of a page shows it", k.name)
 	case !typ.notNull:
 		return fmt.Sprintf("can't be ordered by %s, which may be NULL: no row is behind NULL", k.name)
-	case typ.array || keyTypes[typ.typ] == "":
+	case typ.array || k.typ == "":
 		return fmt.Sprintf("can't be ordered by %s of type %s: a key has integers, texts, times, dates, booleans and UUIDs", k.name, typ.typ)
-	case param.Array || keyTypes[param.Type] != keyTypes[typ.typ]:
-		return fmt.Sprintf("needs @%s of the type of %s: write @%[1]s::%[3]s", param.Name, k.name, typ.typ)
-	case desc && keyTypes[typ.typ] == "text" && (col == nil || !slices.Contains([]string{"C", "POSIX", "ucs_basic"}, col.collation)):
+	case param.Array || keyTypes[param.Type] != k.typ:
+		return fmt.Sprintf("needs @%s of the type of %s: write @%[1]s::%[3]s", param.Name, k.name, k.typ)
+	case desc && k.typ == "text" && (col == nil || !slices.Contains([]string{"C", "POSIX", "ucs_basic"}, col.collation)):
 		return fmt.Sprintf(`can't be ordered by %s DESC: of the texts of its collation, none is surely the last. Give the column COLLATE "C", `+
 			"or order the list ascending", k.name)
 	}
@@ -277,6 +324,12 @@ func (a *analysis) notTotal(s *pgquery.SelectStmt, columns, equal []rowColumn) s
 	from := s.GetFromClause()
 	if len(from) != 1 || from[0].GetRangeVar() == nil || t == nil || t.view {
 		return "needs a FROM of one table, whose keys show that no two rows have the same values in the ORDER BY" + reason
+	}
+	if t.inherited && from[0].GetRangeVar().GetInh() {
+		return "needs FROM ONLY " + t.name + ": a table that inherits it may have rows with the same values" + reason
+	}
+	if name := calls(s.GetTargetList(), func(f *pgquery.FuncCall) bool { return a.schema.returnsSet(lastName(f.GetFuncname())) }); name != "" {
+		return "can't return " + name + ", which makes several rows with the same values in the ORDER BY of one" + reason
 	}
 	has := func(name string) bool {
 		at := rowColumn{columns[0].rel, name}
@@ -313,9 +366,9 @@ func (a *analysis) lostAtStart(s *pgquery.SelectStmt, p *pages, columns []rowCol
 	t := columns[0].rel.table
 	var names, values []string
 	for i, k := range p.key {
-		value := starts[keyTypes[a.results[k.output].typ]][0]
+		value := starts[k.typ][0]
 		if p.desc {
-			value = starts[keyTypes[a.results[k.output].typ]][1]
+			value = starts[k.typ][1]
 		}
 		excluded := value == ""
 		for _, c := range t.constraints {
@@ -343,7 +396,7 @@ func excludes(node *pgquery.Node, column, value string) bool {
 	text, least := right.GetAConst().GetSval(), right.GetAConst().GetIval()
 	length := left.GetFuncCall()
 	switch {
-	case e == nil:
+	case e.GetKind() != pgquery.A_Expr_Kind_AEXPR_OP && e.GetKind() != pgquery.A_Expr_Kind_AEXPR_BETWEEN:
 		return false
 	case isColumn(left) && operator(e) == "<>":
 		return text != nil && strings.EqualFold("'"+text.GetSval()+"'", value)
@@ -359,7 +412,7 @@ func excludes(node *pgquery.Node, column, value string) bool {
 			return len(bounds) == 2 && bounds[0].GetAConst().GetIval().GetIval() > 0
 		}
 
-		return e.GetKind() == pgquery.A_Expr_Kind_AEXPR_OP && least != nil &&
+		return least != nil &&
 			(operator(e) == ">" && least.GetIval() >= 0 || (operator(e) == ">=" || operator(e) == "=") && least.GetIval() > 0)
 	default:
 		return false
@@ -402,7 +455,7 @@ func oneOf(name string) string {
 			break
 		}
 	}
-	words[last] = inflection.Singular(words[last])
+	words[last] = cmp.Or(inflection.Singular(words[last]), words[last]) // S has none
 
 	return strings.Join(words, "")
 }
@@ -437,12 +490,12 @@ func (c *config) planLists(g, store *golang, queries []*query, ps *problems) (li
 		l := &pagedList{
 			query: q, method: q.Name, all: "All" + base, after: "After" + oneOf(base), page: "pageOf" + base, value: "listOf" + base,
 		}
-		if other := others[base]; other != "" {
+		if other := cmp.Or(others[l.all], others[l.after]); other != "" {
 			refuse("gives the names of %s: call one of them otherwise", other)
 
 			continue
 		}
-		others[base] = q.Name
+		others[l.all], others[l.after] = q.Name, q.Name
 		if _, ok := store.methods["Repo."+l.method]; ok {
 			l.method = strings.ToLower(l.method[:1]) + l.method[1:]
 		}
@@ -519,19 +572,23 @@ func (l *pagedList) readGo(g *golang) (imports []string, why string) {
 	for _, k := range l.pages.key {
 		of, value := goField{typ: rows.Elt}, "row"
 		if columns != nil {
-			if len(columns) != l.pages.outputs {
-				return nil, "is not for sqlc.embed: list the columns"
-			}
 			of = columns[k.output]
 			value += "." + of.name
 		}
-		from, ok := keyValue(g.text(of.typ), value, false)
-		into, ok2 := keyValue(g.text(fields[k.param].typ), "p."+fields[k.param].name, true)
-		if !ok || !ok2 {
-			return nil, fmt.Sprintf("can't be ordered by %s of the Go type %s: a key has strings, integers, bools, time.Time, uuid.UUID and types of pgtype",
-				k.name, g.text(of.typ))
+		param := fields[k.param]
+		if typ, suits := g.text(of.typ), goKeyTypes[k.typ]; !slices.Contains(suits, typ) {
+			return nil, fmt.Sprintf("can't be ordered by %s of the Go type %s: the type of %s is %s in a key", k.name, typ, k.typ, strings.Join(suits, " or "))
+		} else if typ := g.text(param.typ); !slices.Contains(suits, typ) {
+			return nil, fmt.Sprintf("needs @%s of the Go type %s, not %s", l.Params[k.param].Name, strings.Join(suits, " or "), typ)
 		}
-		l.key, l.into = append(l.key, from), append(l.into, into)
+		into := "&p." + param.name
+		if g.text(of.typ) == uuidType {
+			value = "[16]byte(" + value + ")"
+		}
+		if g.text(param.typ) == uuidType {
+			into = "(*[16]byte)(" + into + ")"
+		}
+		l.key, l.into = append(l.key, value), append(l.into, into)
 	}
 	l.limit, l.limitType = fields[l.pages.limit-1].name, g.text(fields[l.pages.limit-1].typ)
 	if !slices.Contains([]string{"int16", "int32", "int64"}, l.limitType) {
@@ -539,7 +596,11 @@ func (l *pagedList) readGo(g *golang) (imports []string, why string) {
 	}
 	for _, n := range l.pages.rest {
 		f := fields[n]
-		l.rest = append(l.rest, restParam{f.name, argumentName(f.name), g.text(f.typ)})
+		r := restParam{f.name, argumentName(f.name), g.text(f.typ)}
+		if strings.HasPrefix(l.row, r.name+".") { // it would hide the package
+			r.name += "Value"
+		}
+		l.rest = append(l.rest, r)
 		if len(l.pages.rest) == 1 {
 			imports = append(imports, importsOf(file, f.typ)...)
 		}
@@ -590,24 +651,12 @@ func (g *golang) text(e ast.Expr) string {
 	return b.String()
 }
 
-// keyValue returns how a value of a key is given to dbtx: as it is, or as a pointer to it. ok is false for a type that dbtx does not know.
-func keyValue(typ, value string, pointer bool) (_ string, ok bool) {
-	address := ""
-	if pointer {
-		address = "&"
-	}
-	switch typ {
-	case "string", "int16", "int32", "int64", "bool", "time.Time", "pgtype.UUID", "pgtype.Date", "pgtype.Timestamp", "pgtype.Timestamptz":
-		return address + value, true
-	case "uuid.UUID":
-		if pointer {
-			return "(*[16]byte)(&" + value + ")", true
-		}
+const uuidType = "uuid.UUID"
 
-		return "[16]byte(" + value + ")", true
-	default:
-		return "", false
-	}
+// goKeyTypes are the Go types that the values of each type in a key can have: all values of the one are values of the other.
+var goKeyTypes = map[string][]string{
+	"int2": {"int16"}, "int4": {"int32"}, "int8": {"int64"}, "text": {"string"}, "bool": {"bool"}, "uuid": {"pgtype.UUID", uuidType},
+	"date": {"time.Time", "pgtype.Date"}, "timestamp": {"time.Time", "pgtype.Timestamp"}, "timestamptz": {"time.Time", "pgtype.Timestamptz"},
 }
 
 // argumentName returns what to call the parameter for a field.

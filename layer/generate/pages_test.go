@@ -33,6 +33,10 @@ const pagedSQL = `CREATE TABLE notes (
 CREATE UNIQUE INDEX notes_slug_key ON notes (slug) WHERE seen_at IS NULL;
 CREATE UNIQUE INDEX notes_lower_key ON notes (lower(slug));
 CREATE UNIQUE INDEX notes_both_key ON notes (slug, lower(title));
+CREATE DOMAIN word AS text CHECK (VALUE <> '');
+CREATE TABLE logs (id bigserial PRIMARY KEY, line word NOT NULL UNIQUE CHECK (line ~ ANY ('{a*,b}')), code varchar(9) NOT NULL UNIQUE CHECK (code <> ''));
+CREATE TABLE late_logs () INHERITS (logs);
+CREATE FUNCTION twice(x bigint) RETURNS TABLE (y bigint) LANGUAGE sql STABLE AS 'SELECT x UNION ALL SELECT x';
 CREATE VIEW recent AS SELECT id, title, created_at FROM notes WHERE created_at > '2020-01-01Z';
 `
 
@@ -43,10 +47,15 @@ const pagedDefaults = "internal/dbgen:\n  store: internal/store\n"
 func TestGenerate_RefusesWhatIsNoListWithPages(t *testing.T) {
 	t.Parallel()
 	const (
-		all   = "SELECT id, title, slug, nick, card, label, token, price, created_at FROM notes "
-		key   = `(created_at, id) > (@after_created_at::timestamptz, @after_id::bigint)`
-		order = "ORDER BY created_at, id LIMIT @page_size"
-		again = `. If the order is total all the same, write why behind the mark: -- +pages an order has one invoice`
+		all    = "SELECT id, title, slug, nick, card, label, token, price, created_at FROM notes "
+		key    = `(created_at, id) > (@after_created_at::timestamptz, @after_id::bigint)`
+		order  = "ORDER BY created_at, id LIMIT @page_size"
+		inTime = "SELECT id, created_at FROM notes WHERE "
+		behind = ", which would see nothing but the rows behind the place of a page: put them into a subquery"
+		once   = "needs this once among the conditions of its WHERE, joined by AND: "
+		full   = "(created_at, id) > (@after_created_at::timestamptz, @after_id::int8)"
+		logs   = "SELECT id, line, code FROM ONLY logs WHERE "
+		again  = `. If the order is total all the same, write why behind the mark: -- +pages an order has one invoice`
 	)
 	tests := []struct{ command, sql, why string }{
 		{"one", all + "WHERE " + key + " " + order, "is for a :many that only reads"},
@@ -79,6 +88,23 @@ func TestGenerate_RefusesWhatIsNoListWithPages(t *testing.T) {
 		{"many", all + "WHERE token < @before ORDER BY token DESC LIMIT @page_size", "begins behind the token 'ffffffff-ffff-ffff-ffff-ffffffffffff', so a row that has it would be in no page. Add CHECK (token <> 'ffffffff-ffff-ffff-ffff-ffffffffffff') to the table, or write behind the mark why there is none: -- +pages every token is random"},
 		{"many", "SELECT id, created_at FROM recent WHERE " + key + " " + order, "needs a FROM of one table, whose keys show that no two rows have the same values in the ORDER BY" + again},
 		{"many", "SELECT n.id, m.title FROM notes AS n JOIN notes AS m ON m.owner = n.owner WHERE n.id > @after_id ORDER BY n.id LIMIT @page_size", "needs a FROM of one table, whose keys show that no two rows have the same values in the ORDER BY" + again},
+		{"many", "SELECT sqlc.embed(notes), created_at, id FROM notes WHERE " + key + " " + order, "is not for sqlc.embed: list the columns"},
+		{"many", "SELECT DISTINCT ON (owner) owner, id FROM notes WHERE (owner, id) > (@a::text, @b::bigint) ORDER BY owner, id LIMIT @page_size", "is not for DISTINCT ON" + behind},
+		{"many", "SELECT owner, id FROM notes WHERE (owner, id) > (@a::text, @b::bigint) GROUP BY ROLLUP (owner, id) ORDER BY owner, id LIMIT @page_size", "is not for GROUPING SETS" + behind},
+		{"many", "SELECT id, 1 + row_number() OVER (ORDER BY id) AS n FROM notes WHERE id > @after ORDER BY id LIMIT @page_size", "is not for window functions" + behind},
+		{"many", all + "WHERE " + key + " " + order + " FOR UPDATE SKIP LOCKED", "is not for SKIP LOCKED: a row that is locked by another would be in no page"},
+		{"many", "SELECT id, generate_series(1, 2)::text AS n FROM notes WHERE id > @after ORDER BY id LIMIT @page_size", "can't return generate_series, which makes several rows with the same values in the ORDER BY of one" + again},
+		{"many", "SELECT id, twice(id) AS n FROM notes WHERE id > @after ORDER BY id LIMIT @page_size", "can't return twice, which makes several rows with the same values in the ORDER BY of one" + again},
+		{"many", "SELECT id, line FROM logs WHERE id > @after ORDER BY id LIMIT @page_size", "needs FROM ONLY logs: a table that inherits it may have rows with the same values" + again},
+		{"many", inTime + "(created_at, id) > (@a::timestamptz(0), @b::bigint) " + order, once + full},
+		{"many", inTime + "(created_at, id) > (@a::timestamptz::date, @b::bigint) " + order, once + full},
+		{"many", logs + "code > @after::varchar(3) ORDER BY code LIMIT @page_size", once + "code > @after_code"},
+		{"many", logs + "line > @after::word AND line <> '' ORDER BY line LIMIT @page_size", once + "line > @after_line"},
+		{"many", logs + "true ORDER BY code, id LIMIT @page_size", once + "(code, id) > (@after_code::text, @after_id::int8)"},
+		{"many", logs + "line > @after ORDER BY line LIMIT @page_size", "begins behind the line '', so a row that has it would be in no page. Add CHECK (line <> '') to the table, or write behind the mark why there is none: -- +pages every line is random"},
+		{"many", "SELECT id, CASE WHEN id > 3 THEN now() ELSE created_at END, created_at AS at FROM notes WHERE " + key + " " + order, "needs created_at among the columns that it returns, as it is stored: the next page begins behind its value"},
+		{"many", `SELECT id, title COLLATE "C", title AS t FROM notes WHERE (title, id) > (@a::text, @b::bigint) ORDER BY title, id LIMIT @page_size`, "needs title among the columns that it returns, as it is stored: the next page begins behind its value"},
+		{"many", "SELECT id, (created_at + INTERVAL '1 day')::date, created_at AS date FROM recent WHERE (created_at, id) > (@a::timestamptz, @b::bigint) ORDER BY date, id LIMIT @page_size", "needs date among the columns that it returns, as it is stored: the next page begins behind its value"},
 	}
 	var sql strings.Builder
 	var want []string
@@ -103,6 +129,8 @@ func TestGenerate_RefusesNamesOfPagesThatAreTaken(t *testing.T) {
 	}
 	require.Equal(t, []string{"db/queries/all.sql:4: Notes: +pages gives the names of ListNotes: call one of them otherwise"},
 		refused(t, files("-- name: ListNotes :many"+list+"-- name: Notes :many"+list, "")))
+	require.Equal(t, []string{"db/queries/all.sql:4: ListNote: +pages gives the names of ListNotes: call one of them otherwise"},
+		refused(t, files("-- name: ListNotes :many"+list+"-- name: ListNote :many"+list, "")))
 	require.Equal(t, []string{
 		"db/queries/all.sql:4: query AllNotes can't have this name: Repo has a method AllNotes already (internal/store/pages.go:32), which hides it",
 	}, refused(t, files("-- name: ListNotes :many"+list+"-- name: AllNotes :many\nSELECT id FROM notes ORDER BY id;\n", "")))
@@ -147,6 +175,7 @@ func TestOneOf(t *testing.T) {
 	for name, want := range map[string]string{
 		"Members": "Member", "NewBooks": "NewBook", "LoansOfMember": "LoanOfMember", "Categories": "Category",
 		"BookIDs": "BookID", "SearchBooks": "SearchBook", "PeopleInTown": "PersonInTown", "OfNobody": "OfNobody",
+		"S": "S", "News": "News", "Series": "Series", "People": "Person",
 	} {
 		require.Equal(t, want, oneOf(name), name)
 	}
@@ -408,6 +437,12 @@ SELECT k.id AS key, k.name FROM keys AS k WHERE k.moods && @moods::mood[] AND @b
 -- name: ListNamesOfMood :many
 -- +pages
 SELECT name FROM keys WHERE mood = @type AND name > @after_name AND name <> '' ORDER BY keys.name LIMIT @rows;
+-- name: ListKeysNamed :many
+-- +pages every id is random
+SELECT id FROM keys WHERE name = @pgtype AND id > @after_id ORDER BY id LIMIT @page_size::smallint;
+-- name: ListDays :many
+-- +pages
+SELECT id FROM days WHERE id < @before ORDER BY id DESC LIMIT @page_size;
 -- name: ListKeysByName :many
 -- +pages
 WITH old AS (SELECT now() - @age::interval AS at)
@@ -416,6 +451,8 @@ SELECT keys.id, keys.name FROM keys WHERE made_at < (SELECT at FROM old) AND id 
 
 const oddSQL = `CREATE TYPE mood AS ENUM ('calm', 'loud');
 CREATE TABLE keys (id uuid PRIMARY KEY, name text NOT NULL, mood mood NOT NULL, moods mood[] NOT NULL, made_at timestamptz NOT NULL, UNIQUE (mood, name));
+CREATE TABLE days (id integer PRIMARY KEY) PARTITION BY RANGE (id);
+CREATE TABLE first_days PARTITION OF days FOR VALUES FROM (0) TO (9);
 `
 
 // before returns what stands before a text.
@@ -433,7 +470,7 @@ func TestGenerate_PagesOfOddForms(t *testing.T) {
 		"db/queries/all.sql": oddQueries, "internal/store/derive.go": "package store\n",
 	}
 	require.Equal(t, []string{
-		"db/queries/all.sql:11: ListKeysByName: +pages needs this once among the conditions of its WHERE, joined by AND: (name, id) > (@after_name::text, @after_id::uuid)",
+		"db/queries/all.sql:17: ListKeysByName: +pages needs this once among the conditions of its WHERE, joined by AND: (name, id) > (@after_name::text, @after_id::uuid)",
 	}, refused(t, files))
 	files["db/queries/all.sql"] = before(oddQueries, "-- name: ListKeysByName")
 	root := project(t, files)
@@ -448,10 +485,43 @@ func TestGenerate_PagesOfOddForms(t *testing.T) {
 		"func AfterFindKey(row FindKeysRow) string { return listOfFindKeys.After(row.Key) }",
 		`var listOfFindKeys = dbtx.List{Op: "find keys", Name: "FindKeys id DESC", Desc: true}`,
 		"func (r *Repo) AllNamesOfMood(ctx context.Context, typeValue Mood) iter.Seq2[string, error] {",
+		"func (r *Repo) AllKeysNamed(ctx context.Context, pgtypeValue string) iter.Seq2[pgtype.UUID, error] {",
+		"func AfterDay(row int32) string { return listOfDays.After(row) }",
+		"p.PageSize = int16(limit)",
 		"func AfterNameOfMood(row string) string { return listOfNamesOfMood.After(row) }",
 	} {
 		require.Contains(t, pages, line)
 	}
+}
+
+func TestGenerate_RefusesGoTypesThatHaveOtherValuesThanAKey(t *testing.T) {
+	t.Parallel()
+	const overrides = "        overrides:\n"
+	yaml := strings.Replace(pagedYAML, overrides, overrides+`          - { column: notes.id, go_type: int32 }
+          - { db_type: uuid, go_type: string }
+          - { db_type: pg_catalog.int4, go_type: int64 }
+`, 1)
+	require.Equal(t, []string{
+		"db/queries/all.sql:1: ListByID: +pages can't be ordered by id of the Go type int32: the type of int8 is int64 in a key",
+		"db/queries/all.sql:4: ListByToken: +pages can't be ordered by token of the Go type string: the type of uuid is pgtype.UUID or uuid.UUID in a key",
+		"db/queries/all.sql:7: ListByNum: +pages can't be ordered by num of the Go type int64: the type of int4 is int32 in a key",
+		"db/queries/all.sql:10: ListByLabel: +pages needs @after of the Go type string, not *string",
+	}, refused(t, map[string]string{
+		"sqlc.yaml": yaml, "defaults.yaml": pagedDefaults, "db/schema/010_all.sql": pagedSQL + "CREATE TABLE nums (num integer PRIMARY KEY);\n",
+		"db/queries/all.sql": `-- name: ListByID :many
+-- +pages
+SELECT id FROM notes WHERE id > @after ORDER BY id LIMIT @page_size;
+-- name: ListByToken :many
+-- +pages each is random
+SELECT token FROM notes WHERE token > @after ORDER BY token LIMIT @page_size;
+-- name: ListByNum :many
+-- +pages
+SELECT num FROM nums WHERE num > @after ORDER BY num LIMIT @page_size;
+-- name: ListByLabel :many
+-- +pages none is empty
+SELECT label FROM notes WHERE label > sqlc.narg('after') ORDER BY label LIMIT @page_size;
+`,
+	}))
 }
 
 func TestExcludes(t *testing.T) {
@@ -462,7 +532,7 @@ func TestExcludes(t *testing.T) {
 		"char_length(name) BETWEEN 1 AND 200": true, "char_length(name) BETWEEN 0 AND 9": false, "length(name) > 0": true,
 		"length(other) > 0": false, "length(name) >= 1": true, "length(name) >= 0": false, "length(name) < 9": false, "length(name) = 32": true,
 		"length(name) <> 0": false, "char_length(name) NOT BETWEEN 1 AND 9": false, "name !~ '^[a-z]+$'": false,
-		`name COLLATE "C" ~ '^[0-9a-f]{32}$'`: true, "name ~ '^[0-9a-f]*$'": false, "name ~ '('": false, "name ~ other": false, "name ~ ''": false,
+		`name COLLATE "C" ~ '^[0-9a-f]{32}$'`: true, "name ~ '^[0-9a-f]*$'": false, "name ~ '('": false, "name ~ other": false, "name ~ ANY ('{a*,b}')": false, "name ~ ''": false,
 		"true AND (length(other) > 0 AND name <> '')": true, "name <> '' OR other <> ''": false, "NOT name <> ''": false, "name IS NOT NULL": false,
 		"lower(name) <> ''": false, "name NOT LIKE ''": false,
 	} {

@@ -34,6 +34,7 @@ type form struct {
 	params []*pgquery.Node
 	outs   int
 	result *pgquery.TypeName
+	set    bool // it returns any number of rows
 }
 
 type table struct {
@@ -47,6 +48,7 @@ type table struct {
 	indexes     []dbtx.Index // with marks
 	partitioned bool
 	partitions  []string // of all levels
+	inherited   bool     // by another table, whose rows are among its own
 }
 
 type place struct {
@@ -276,6 +278,7 @@ func (t *table) inherit(parent *table) {
 	if parent == nil {
 		return
 	}
+	parent.inherited = true
 	for _, of := range parent.columns {
 		if col := t.column(of.name); col != nil && col.sequence == "" {
 			col.sequence = of.sequence
@@ -304,7 +307,7 @@ func (s *schema) readFunction(f *pgquery.CreateFunctionStmt) {
 	before, known := s.functions[name]
 	s.functions[name] = reads && (before || !known) // of several of one name, all must
 	params, outs := split(f.GetParameters())
-	added := form{params: params, outs: len(outs), result: f.GetReturnType()}
+	added := form{params: params, outs: len(outs), result: f.GetReturnType(), set: f.GetReturnType().GetSetof()}
 	if len(outs) == 1 {
 		added.result = outs[0].GetFunctionParameter().GetArgType()
 	}
