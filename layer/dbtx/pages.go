@@ -89,7 +89,8 @@ func (l List) Read(page Page, key ...any) (limit int32, err error) {
 // https://www.unicode.org/faq/private_use.html#nonchar1
 const LastText = "\U0010FFFF"
 
-// Walk goes through all pages of a list, from the start. It holds one page at a time. An error ends the walk, as its last pair.
+// Walk goes through all pages of a list, from the start. It holds one page at a time. A page with fewer rows than its limit is
+// the last. An error ends the walk, as its last pair.
 func Walk[T any](after func(T) string, list func(Page) ([]T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for page := (Page{Limit: walkLimit}); ; {

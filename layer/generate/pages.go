@@ -17,6 +17,7 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 	"google.golang.org/protobuf/proto"
 
+	"musicstore/layer/dbtx"
 	"musicstore/layer/ddl"
 )
 
@@ -60,7 +61,7 @@ func (q *query) pagesForm(a *analysis, s *pgquery.SelectStmt, reason string) (_ 
 		return nil, "is for a :many that only reads"
 	case s.GetOp() != pgquery.SetOperation_SETOP_NONE:
 		return nil, "is not for UNION, INTERSECT and EXCEPT: put it into a subquery"
-	case limit == nil || s.GetLimitOption() == pgquery.LimitOption_LIMIT_OPTION_WITH_TIES || s.GetLimitOffset() != nil:
+	case limit == nil || s.GetLimitOffset() != nil:
 		return nil, "needs LIMIT @page_size at the end, without OFFSET"
 	case len(s.GetSortClause()) == 0:
 		return nil, "needs an ORDER BY that ends in a key of the table, such as ORDER BY created_at, id"
@@ -301,13 +302,13 @@ func (a *analysis) keyProblem(k keyColumn, of rowColumn, desc bool) string {
 		col = of.rel.table.column(of.name)
 	}
 	switch {
-	case col.hides() || param.Sensitive:
+	case param.Sensitive: // so is one that is compared with a secret column
 		return fmt.Sprintf("can't be ordered by %s, which must not be shown: the place of a page shows it", k.name)
 	case !typ.notNull:
 		return fmt.Sprintf("can't be ordered by %s, which may be NULL: no row is behind NULL", k.name)
 	case typ.array || k.typ == "":
-		return fmt.Sprintf("can't be ordered by %s of type %s: a key has integers, texts, times, dates, booleans and UUIDs", k.name, typ.typ)
-	case param.Array || keyTypes[param.Type] != k.typ:
+		return fmt.Sprintf("can't be ordered by %s of type %s: a key has integers, texts, times, dates, booleans and UUIDs, and no arrays", k.name, typ.typ)
+	case keyTypes[param.Type] != k.typ:
 		return fmt.Sprintf("needs @%s of the type of %s: write @%[1]s::%[3]s", param.Name, k.name, k.typ)
 	case desc && k.typ == "text" && (col == nil || !slices.Contains([]string{"C", "POSIX", "ucs_basic"}, col.collation)):
 		return fmt.Sprintf(`can't be ordered by %s DESC: of the texts of its collation, none is surely the last. Give the column COLLATE "C", `+
@@ -337,15 +338,11 @@ func (a *analysis) notTotal(s *pgquery.SelectStmt, columns, equal []rowColumn) s
 		return slices.Contains(columns, at) || slices.Contains(equal, at)
 	}
 	for _, k := range t.constraints {
-		primary := k.kind == "primary key"
-		if !primary && k.kind != "unique" || k.where != nil || len(k.columns) == 0 || k.index && len(k.columns) != len(k.elements) {
+		if k.kind != dbtx.PrimaryKey && k.kind != dbtx.Unique || k.where != nil || len(k.columns) == 0 || k.index && len(k.columns) != len(k.elements) {
 			continue
 		}
-		if !slices.ContainsFunc(k.columns, func(name string) bool {
-			col := t.column(name)
-
-			return !has(name) || !primary && (col == nil || !col.notNull)
-		}) {
+		// None of them is NULL: no column of the ORDER BY may be, and = is not true of NULL.
+		if !slices.ContainsFunc(k.columns, func(name string) bool { return !has(name) }) {
 			return ""
 		}
 	}

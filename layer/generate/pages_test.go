@@ -26,6 +26,7 @@ const pagedSQL = `CREATE TABLE notes (
     label      text NOT NULL UNIQUE,
     token      uuid NOT NULL UNIQUE,
     price      numeric(8, 2) NOT NULL,
+    tags       text[] NOT NULL,
     seen_at    timestamptz,
     created_at timestamptz NOT NULL,
     CONSTRAINT notes_title_key UNIQUE (owner, title)
@@ -77,7 +78,7 @@ func TestGenerate_RefusesWhatIsNoListWithPages(t *testing.T) {
 		{"many", all + "WHERE id > @after_id AND price > @after_id::bigint ORDER BY id LIMIT @page_size", "needs @after_id in one place only: a page sets it"},
 		{"many", all + "WHERE card > @card ORDER BY card LIMIT @page_size", "can't be ordered by card, which must not be shown: the place of a page shows it"},
 		{"many", all + "WHERE nick > @nick ORDER BY nick LIMIT @page_size", "can't be ordered by nick, which may be NULL: no row is behind NULL"},
-		{"many", all + "WHERE (price, id) > (@price::numeric, @id::bigint) ORDER BY price, id LIMIT @page_size", "can't be ordered by price of type numeric: a key has integers, texts, times, dates, booleans and UUIDs"},
+		{"many", all + "WHERE (price, id) > (@price::numeric, @id::bigint) ORDER BY price, id LIMIT @page_size", "can't be ordered by price of type numeric: a key has integers, texts, times, dates, booleans and UUIDs, and no arrays"},
 		{"many", all + "WHERE id > @after_id::integer ORDER BY id LIMIT @page_size", "needs @after_id of the type of id: write @after_id::int8"},
 		{"many", all + "WHERE (title, id) < (@title::text, @id::bigint) ORDER BY title DESC, id DESC LIMIT @page_size", `can't be ordered by title DESC: of the texts of its collation, none is surely the last. Give the column COLLATE "C", or order the list ascending`},
 		{"many", all + "WHERE created_at > @after ORDER BY created_at LIMIT @page_size", "needs an ORDER BY that ends in a key of notes: rows with the same values may be left out" + again},
@@ -88,6 +89,11 @@ func TestGenerate_RefusesWhatIsNoListWithPages(t *testing.T) {
 		{"many", all + "WHERE token < @before ORDER BY token DESC LIMIT @page_size", "begins behind the token 'ffffffff-ffff-ffff-ffff-ffffffffffff', so a row that has it would be in no page. Add CHECK (token <> 'ffffffff-ffff-ffff-ffff-ffffffffffff') to the table, or write behind the mark why there is none: -- +pages every token is random"},
 		{"many", "SELECT id, created_at FROM recent WHERE " + key + " " + order, "needs a FROM of one table, whose keys show that no two rows have the same values in the ORDER BY" + again},
 		{"many", "SELECT n.id, m.title FROM notes AS n JOIN notes AS m ON m.owner = n.owner WHERE n.id > @after_id ORDER BY n.id LIMIT @page_size", "needs a FROM of one table, whose keys show that no two rows have the same values in the ORDER BY" + again},
+		{"many", inTime + key + " ORDER BY id LIMIT @page_size", once + "id > @after_id"},
+		{"many", inTime + "id > ANY (@after::bigint[]) ORDER BY id LIMIT @page_size", once + "id > @after_id"},
+		{"many", inTime + "id > @after ORDER BY id USING > LIMIT @page_size", "needs an ORDER BY of plain columns: a page begins behind their values"},
+		{"many", all + "WHERE owner = label AND title > @after ORDER BY title LIMIT @page_size", "needs an ORDER BY that ends in a key of notes: rows with the same values may be left out" + again},
+		{"many", "SELECT id, tags FROM notes WHERE (tags, id) > (@a::text[], @b::bigint) ORDER BY tags, id LIMIT @page_size", "can't be ordered by tags of type text: a key has integers, texts, times, dates, booleans and UUIDs, and no arrays"},
 		{"many", "SELECT sqlc.embed(notes), created_at, id FROM notes WHERE " + key + " " + order, "is not for sqlc.embed: list the columns"},
 		{"many", "SELECT DISTINCT ON (owner) owner, id FROM notes WHERE (owner, id) > (@a::text, @b::bigint) ORDER BY owner, id LIMIT @page_size", "is not for DISTINCT ON" + behind},
 		{"many", "SELECT owner, id FROM notes WHERE (owner, id) > (@a::text, @b::bigint) GROUP BY ROLLUP (owner, id) ORDER BY owner, id LIMIT @page_size", "is not for GROUPING SETS" + behind},
@@ -129,6 +135,8 @@ func TestGenerate_RefusesNamesOfPagesThatAreTaken(t *testing.T) {
 	}
 	require.Equal(t, []string{"db/queries/all.sql:4: Notes: +pages gives the names of ListNotes: call one of them otherwise"},
 		refused(t, files("-- name: ListNotes :many"+list+"-- name: Notes :many"+list, "")))
+	require.Equal(t, []string{"db/queries/all.sql:3: ListNotes: +pages stands twice"},
+		refused(t, files("-- name: ListNotes :many\n-- +pages"+list, "")))
 	require.Equal(t, []string{"db/queries/all.sql:4: ListNote: +pages gives the names of ListNotes: call one of them otherwise"},
 		refused(t, files("-- name: ListNotes :many"+list+"-- name: ListNote :many"+list, "")))
 	require.Equal(t, []string{
