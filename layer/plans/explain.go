@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"musicstore/layer/dbtx"
+	"musicstore/layer/internal/sqlstate"
 	"musicstore/layer/settings"
 
 	"github.com/jackc/pgx/v5"
@@ -179,6 +181,16 @@ func fit(ctx context.Context, tx pgx.Tx) error {
 	return path.Refuse()
 }
 
+// parameterTypes returns the types of the prepared statement $1. The -1 is that they have no length: character alone would be character(1).
+const parameterTypes = `
+SELECT ARRAY(
+    SELECT pg_catalog.format_type(t.type, -1)
+    FROM pg_catalog.unnest(s.parameter_types::pg_catalog.oid[]) WITH ORDINALITY AS t (type, n)
+    ORDER BY t.n
+)
+FROM pg_catalog.pg_prepared_statements AS s
+WHERE s.name OPERATOR(pg_catalog.=) $1::pg_catalog.text`
+
 // bind sends the arguments and returns the EXECUTE that uses them. They are kept as settings until the end of the transaction: EXPLAIN EXECUTE takes
 // expressions, but no parameters of its own.
 func (e *explainer) bind(ctx context.Context, tx pgx.Tx, values []*string) (execute string, err error) {
@@ -186,8 +198,7 @@ func (e *explainer) bind(ctx context.Context, tx pgx.Tx, values []*string) (exec
 		return "EXECUTE " + explained, nil
 	}
 	var types []string
-	err = tx.QueryRow(ctx, "SELECT s.parameter_types::pg_catalog.text[] FROM pg_catalog.pg_prepared_statements AS s "+
-		"WHERE s.name OPERATOR(pg_catalog.=) $1::pg_catalog.text", pgx.QueryExecModeExec, explained).Scan(&types)
+	err = tx.QueryRow(ctx, parameterTypes, pgx.QueryExecModeExec, explained).Scan(&types)
 	if err != nil {
 		return "", err
 	}
@@ -207,7 +218,7 @@ func (e *explainer) bind(ctx context.Context, tx pgx.Tx, values []*string) (exec
 		expressions[i] = "pg_catalog.current_setting('" + name + "')::" + types[i]
 		_, err := tx.Exec(ctx, "SELECT pg_catalog.set_config($1::pg_catalog.text, $2::pg_catalog.text, true), "+
 			"($2::pg_catalog.text::"+types[i]+") IS NULL", pgx.QueryExecModeExec, name, *value)
-		if pg, ok := errors.AsType[*pgconn.PgError](err); ok && (strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "23")) {
+		if notOfType(err) {
 			return "", &dbtx.InvalidError{Op: op(e.q), Field: e.q.Params[i].Name, Reason: "is not a value of the type " + types[i]}
 		}
 		if err != nil {
@@ -216,6 +227,15 @@ func (e *explainer) bind(ctx context.Context, tx pgx.Tx, values []*string) (exec
 	}
 
 	return "EXECUTE " + explained + " (" + strings.Join(expressions, ", ") + ")", nil
+}
+
+// notOfType says whether a cast has failed because of its value. A tsquery, a jsonpath and a regclass have errors of class 42. A domain's
+// function may raise one of class P0.
+func notOfType(err error) bool {
+	const insufficientPrivilege = "42501" // on the type
+	code := sqlstate.Of(err)
+
+	return len(code) == 5 && slices.Contains([]string{"22", "23", "42", "P0"}, code[:2]) && code != insufficientPrivilege
 }
 
 // deallocate removes the prepared statement, also when ctx has ended. A connection that has ended has none.

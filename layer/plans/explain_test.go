@@ -115,6 +115,26 @@ func TestExplain(t *testing.T) {
 			require.ErrorContains(t, err, "explain Query: "+m.Queries[0].Params[at].Name+": is not a value of the type ")
 		}
 	})
+	t.Run("KeepsTheLengthOfAnArgument", func(t *testing.T) {
+		t.Parallel()
+		m := known("Query :many\nSELECT 1 WHERE @a::bpchar = 'abc' AND @b::bpchar[] = '{abc,de}' AND @c::varbit = B'101' AND B'101'::bit(3) = @d;\n")
+		args := []string{"abc", "{abc,de}", "101", "101"}
+		e, err := plans.Explain(ctx, dbtest.Pool(t), m, "Query", args, plans.ExplainOptions{})
+		require.NoError(t, err)
+		require.Regexp(t, `actual time=\S+ rows=1`, e.Plan)
+	})
+	t.Run("NamesTheArgumentThatIsNoValueOfItsType", func(t *testing.T) {
+		t.Parallel()
+		db := dbtest.Pool(t)
+		run(t, db, "CREATE FUNCTION raised(v text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE 'bad %', v; END $$; "+
+			"CREATE DOMAIN raising AS text CHECK (raised(value))")
+		for _, typ := range []string{"tsquery", "jsonpath", "regclass", "raising"} {
+			m := known("Query :many\nSELECT 1 WHERE @a::" + typ + " IS NULL;\n")
+			_, err := plans.Explain(ctx, db, m, "Query", []string{"x &"}, plans.ExplainOptions{})
+			require.ErrorIs(t, err, dbtx.ErrInvalid)
+			require.EqualError(t, err, "explain Query: a: is not a value of the type "+typ)
+		}
+	})
 	t.Run("PrintsThePlanOfEveryQuery", func(t *testing.T) {
 		t.Parallel()
 		db := dbtest.Pool(t)
