@@ -73,8 +73,9 @@ type Loads struct {
 //
 // A statement belongs to the query whose name is in its text, in the comment that sqlc writes. If the text has no name, Slow compares it with
 // the texts of the queries, without constants, comments and spaces. If statements differ only in these, the server keeps one entry for them,
-// with the text of the first that ran. So queries that differ only in these have one Load, with the first of their names. A query of another
-// program in the same database counts, too, if it has the name or the text of a query of m.
+// with the text of the first that ran. So queries that differ only in these have one Load, with the first of their names. The server also has
+// one entry for statements that differ only in aliases. Slow does not see that: all count for the one that ran first. A
+// query of another program in the same database counts, too, if it has the name or the text of a query of m.
 //
 // Slow counts the statements that clients have sent, and the time in which they ran, without the planning. A COPY is among the others.
 //
@@ -140,7 +141,10 @@ WHERE d.datname = current_database() AND s.toplevel`, pgx.QueryExecModeExec)
 		}
 		of := named[nameIn(text)]
 		if of == nil {
-			of = byText[bareText(text)]
+			tokens := tokensOf(text)
+			if of = byText[exact(tokens)]; of == nil {
+				of = byText[loose(tokens)]
+			}
 		}
 		switch {
 		case of == nil:
@@ -218,135 +222,88 @@ func nameIn(text string) string {
 // groups returns the queries that the server counts together, by the name of each and by their text.
 func groups(m *dbtx.Metadata) (named, byText map[string][]string) {
 	named, byText = map[string][]string{}, map[string][]string{}
+	texts := map[string][]string{} // the parts of each query, by its name
 	for _, q := range m.Queries {
 		if q.SQL != "" {
-			text := bareText(q.SQL)
+			texts[q.Name] = tokensOf(q.SQL)
+			text := exact(texts[q.Name])
 			byText[text] = append(byText[text], q.Name)
 		}
 	}
-	for _, names := range byText {
-		for _, name := range names {
-			named[name] = names
+	for _, q := range m.Queries {
+		named[q.Name] = byText[exact(texts[q.Name])]
+		if text := loose(texts[q.Name]); byText[text] == nil {
+			byText[text] = named[q.Name]
 		}
 	}
 
 	return named, byText
 }
 
-// bareText returns what is left of a statement without comments and spaces, in lower case, with a ? for each constant and each parameter,
-// and one for a list of them. The server puts $1, $2 and so on in the place of constants, and since PostgreSQL 18 one of them in the
-// place of a list. The sign of a number belongs to the constant, so a sign before a constant is left out.
-func bareText(sql string) string {
-	var tokens []string
-	last := func(n int) string { return tokens[max(len(tokens)-n, 0)] }
-	for sql != "" {
-		n := tokenLength(sql)
-		t := sql[:n]
-		sql = sql[n:]
-		if isSpace(t[0]) || t == ";" || strings.HasPrefix(t, "--") || strings.HasPrefix(t, "/*") {
-			continue
-		}
-		t = strings.ToLower(t)
-		if isConstant(t) {
-			t = "?"
-			if len(tokens) > 0 && (last(1) == "-" || last(1) == "+") {
-				tokens = tokens[:len(tokens)-1]
-			}
-			if len(tokens) > 1 && last(1) == "," && last(2) == "?" {
-				tokens = tokens[:len(tokens)-1]
-
-				continue
-			}
-		}
-		tokens = append(tokens, t)
-	}
-
-	return strings.Join(tokens, " ")
-}
-
-// tokenLength returns how many bytes the first part of a statement has: a comment, spaces, a name, a constant, a parameter, or one sign.
+// token is the first part of a statement: comments and spaces, a constant, a parameter, a name, or one sign. A constant between dollars begins
+// with its tag alone.
 // https://www.postgresql.org/docs/current/sql-syntax-lexical.html
-func tokenLength(s string) int {
-	two := s[:min(2, len(s))]
-	c, next := s[0], byte(0)
-	if len(s) > 1 {
-		next = s[1]
-	}
-	switch {
-	case two == "--":
-		return until(s, 2, "\n")
-	case two == "/*":
-		return until(s, 2, "*/")
-	case isSpace(c):
-		return run(s, isSpace)
-	case c == '"', c == '\'':
-		return quoted(s, false)
-	case next == '\'' && strings.IndexByte("eEbBxXnN", c) >= 0:
-		return 1 + quoted(s[1:], c == 'e' || c == 'E')
-	case (c == 'u' || c == 'U') && next == '&' && len(s) > 2 && (s[2] == '\'' || s[2] == '"'):
-		return 2 + quoted(s[2:], false)
-	case c == '$' && isDigit(next):
-		return 1 + run(s[1:], isDigit)
-	case c == '$':
-		tag := 1 + run(s[1:], isName)
-		if tag == len(s) || s[tag] != '$' {
-			return 1
+var token = regexp.MustCompile(`(?s)^(?:` +
+	`(?P<nothing>--[^\n]*|/\*.*?\*/|[\s\v;]+)` +
+	`|(?P<constant>[eE]'(?:[^'\\]|\\.|'')*'|(?:[uU]&|[bBxXnN])?'(?:[^']|'')*'|\.?[0-9][\w.]*|(?i:true|false|null)\b)` +
+	`|(?P<tag>\$(?:[A-Za-z_\x{80}-\x{10ffff}][\w\x{80}-\x{10ffff}]*)?\$)` +
+	`|\$[0-9]+|(?:[uU]&)?"(?:[^"]|"")*"|[\w\x{80}-\x{10ffff}][\w$\x{80}-\x{10ffff}]*|.)`)
+
+// tokensOf returns the parts of a statement without comments and spaces, in lower case, with a ? for each constant.
+func tokensOf(sql string) (tokens []string) {
+	for sql != "" {
+		found := token.FindStringSubmatch(sql)
+		t := found[0]
+		constant := found[token.SubexpIndex("constant")] != ""
+		if tag := found[token.SubexpIndex("tag")]; tag != "" {
+			constant = true
+			if end := strings.Index(sql[len(tag):], tag); end >= 0 {
+				t = sql[:2*len(tag)+end]
+			}
 		}
-
-		return until(s, tag+1, s[:tag+1])
-	case isDigit(c), c == '.' && isDigit(next):
-		return run(s, func(c byte) bool { return isName(c) || c == '.' })
-	case isName(c):
-		return run(s, func(c byte) bool { return isName(c) || c == '$' })
-	default:
-		return 1
-	}
-}
-
-// run returns how many bytes from the start on are such.
-func run(s string, such func(byte) bool) int {
-	for i := range len(s) {
-		if !such(s[i]) {
-			return i
-		}
-	}
-
-	return len(s)
-}
-
-// until returns the place behind the first end, or that of the text's end. The first bytes are not looked at.
-func until(s string, from int, end string) int {
-	if at := strings.Index(s[from:], end); at >= 0 {
-		return from + at + len(end)
-	}
-
-	return len(s)
-}
-
-// quoted returns the length of a name or constant that begins with its quote.
-func quoted(s string, backslashes bool) int {
-	for i := 1; i < len(s); i++ {
+		sql = sql[len(t):]
 		switch {
-		case backslashes && s[i] == '\\':
-			i++
-		case s[i] == s[0] && i+1 < len(s) && s[i+1] == s[0]: // it is doubled
-			i++
-		case s[i] == s[0]:
-			return i + 1
+		case found[token.SubexpIndex("nothing")] != "":
+		case constant:
+			tokens = append(tokens, "?")
+		case t[0] == '"':
+			tokens = append(tokens, t)
+		default:
+			tokens = append(tokens, strings.ToLower(t))
 		}
 	}
 
-	return len(s)
+	return tokens
 }
 
-func isSpace(c byte) bool { return strings.IndexByte(" \t\n\r\f\v", c) >= 0 }
-func isDigit(c byte) bool { return '0' <= c && c <= '9' }
-func isName(c byte) bool {
-	return isDigit(c) || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_' || c >= 0x80
+// exact joins the parts of a statement, with one ? for a list of constants. The sign of a number belongs to the constant, so a sign before a
+// constant is left out.
+func exact(tokens []string) string {
+	var kept []string
+	last := func(n int) string { return kept[max(len(kept)-n, 0)] }
+	for _, t := range tokens {
+		if t == "?" && len(kept) > 0 && (last(1) == "-" || last(1) == "+") {
+			kept = kept[:len(kept)-1]
+		}
+		if t == "?" && len(kept) > 1 && last(1) == "," && last(2) == "?" {
+			kept = kept[:len(kept)-1]
+		} else {
+			kept = append(kept, t)
+		}
+	}
+
+	return strings.Join(kept, " ")
 }
 
-// isConstant says whether a part of a statement, in lower case, is a constant or a parameter.
-func isConstant(t string) bool {
-	return isDigit(t[0]) || t[0] == '\'' || len(t) > 1 && (t[0] == '$' || t[0] == '.' || t[1] == '\'') ||
-		strings.HasPrefix(t, "u&'") || t == "true" || t == "false" || t == "null"
+// loose is exact with a ? for each parameter too. The server puts $1, $2 and so on in the place of constants, and since PostgreSQL 18 one of
+// them in the place of a list.
+func loose(tokens []string) string {
+	tokens = slices.Clone(tokens)
+	for i, t := range tokens {
+		if len(t) > 1 && t[0] == '$' {
+			tokens[i] = "?"
+		}
+	}
+
+	return exact(tokens)
 }

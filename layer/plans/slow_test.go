@@ -123,6 +123,25 @@ func TestSlow(t *testing.T) { //nolint:tparallel // the parts share the statisti
 		require.Equal(t, []string{"UnpublishPaper"}, queries[0].Also)
 		require.EqualValues(t, 2, queries[0].Calls)
 	})
+	t.Run("CountsApartWhatTheServerCountsApart", func(t *testing.T) { //nolint:paralleltest // they share the statistics
+		reset()
+		m := known("A :many\nSELECT id FROM papers WHERE year = @a;\n", "B :many\nSELECT id FROM papers WHERE year = 5;\n",
+			"C :many\nSELECT concat(name, @a::text) FROM papers;\n", "D :many\nSELECT concat(name, @a::text, @b::text) FROM papers;\n",
+			"E :many\nSELECT id FROM papers WHERE year = 6;\n", "F :many\nSELECT 1 AS \"A\" FROM papers AS \"x\" ORDER BY \"x\".id;\n",
+			"G :many\nSELECT 1 AS \"A\" FROM papers AS \"X\" ORDER BY \"X\".year;\n")
+		for _, q := range m.Queries {
+			run(t, db, q.SQL, append([]any{pgx.QueryExecModeExec}, make([]any, len(q.Params))...)...)
+		}
+		loads, err := plans.Slow(ctx, db, m)
+		require.NoError(t, err)
+		require.Equal(t, map[string]int64{"A": 1, "B": 2, "C": 1, "D": 1, "F": 1, "G": 1}, calls(loads))
+		_, byHand, _ := strings.Cut(m.Queries[0].SQL, "\n")
+		reset()
+		run(t, db, byHand, pgx.QueryExecModeExec, 5)
+		loads, err = plans.Slow(ctx, db, m)
+		require.NoError(t, err)
+		require.Equal(t, map[string]int64{"A": 1}, calls(loads))
+	})
 	t.Run("KnowsAQueryThatAnotherHasSentFirst", func(t *testing.T) { //nolint:paralleltest // they share the statistics
 		reset()
 		// Explain prepares it. The server keeps the text of that, with the name inside.
