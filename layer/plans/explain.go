@@ -61,7 +61,8 @@ type Explained struct {
 // write holds its locks while it runs. The rollback does not undo the numbers that sequences have given, or what a function did outside the
 // database. Dead rows take space until the next vacuum. A NOTIFY is not sent. Constraints that are checked at COMMIT are not checked.
 //
-// A plan that is not generic shows the arguments. So the plan is generic if a parameter belongs to a column that must not be shown.
+// A plan that is not generic shows the arguments. So the plan is generic if a parameter belongs to a column that must not be shown, or may
+// belong to one.
 //
 // The errors have the types of the store's own errors, and no value of an argument or a row. The errors of CheckArguments come before
 // anything is sent. An argument that is no value of its type is a *dbtx.InvalidError. Explain refuses the settings and the search_path that a
@@ -78,8 +79,8 @@ func Explain(
 	}
 	e := explainer{q: q, known: m, opts: opts}
 	e.result.Query = q.Name
-	for _, p := range q.Params {
-		if p.Sensitive {
+	for i := range q.Params {
+		if p := &q.Params[i]; hidden(m, q, p) {
 			e.result.Hidden = append(e.result.Hidden, p.Name)
 		}
 	}
@@ -95,6 +96,36 @@ func Explain(
 
 	return e.result, nil
 }
+
+// hidden says whether the plan must not show the value of a parameter. Of some parameters it is not known to which columns they belong: of
+// those in an expression, such as lower(email) = lower($1), and of those that are compared with a view's column. Such a text is hidden if
+// the query uses a column that must not be shown, or a view, behind which such a column may be.
+func hidden(m *dbtx.Metadata, q *dbtx.Query, p *dbtx.Param) bool {
+	of := slices.Concat(p.Assigned, p.Compared)
+	isView := func(c dbtx.ColumnOf) bool {
+		return slices.ContainsFunc(m.Tables, func(t *dbtx.Table) bool { return t.View && t.Name == c.Table })
+	}
+	switch {
+	case p.Sensitive:
+		return true
+	case len(of) > 0 && !slices.ContainsFunc(of, isView), slices.Contains(harmless, p.Type):
+		return false
+	}
+	some, used := false, false
+	for _, t := range m.Tables {
+		for _, c := range t.Columns {
+			some = some || c.Sensitive
+			used = used || c.Sensitive && slices.ContainsFunc(q.Uses, func(u dbtx.Use) bool {
+				return u.Table == t.Name && slices.Contains(slices.Concat(u.Select, u.Insert, u.Update), c.Name)
+			})
+		}
+	}
+
+	return used || some && slices.ContainsFunc(q.Uses, func(u dbtx.Use) bool { return isView(dbtx.ColumnOf{Table: u.Table}) })
+}
+
+// harmless are the types of parameters such as that of LIMIT $1, which have no secrets.
+var harmless = []string{"bool", "int2", "int4", "int8", "float4", "float8", "numeric", "date", "timestamp", "timestamptz", "interval"}
 
 type explainer struct {
 	q      *dbtx.Query

@@ -259,6 +259,41 @@ func TestExplain_Secrets(t *testing.T) {
 			}
 		}
 	})
+	t.Run("AreNotInThePlanOfAnExpression", func(t *testing.T) {
+		t.Parallel()
+		db := dbtest.Pool(t)
+		run(t, db, "CREATE VIEW emails AS SELECT id, email FROM readers")
+		of := func(sql string, uses dbtx.Use, compared ...dbtx.ColumnOf) plans.Explained {
+			m := known("Query :many\n" + sql + ";\n")
+			m.Tables = append(slices.Clone(dbgen.Metadata.Tables), &dbtx.Table{Name: "emails", View: true})
+			q := m.Queries[0]
+			q.Uses, q.Params[0].Type, q.Params[0].Compared = []dbtx.Use{uses}, "text", compared
+			if strings.Contains(sql, "LIMIT") {
+				q.Params[0].Type = "int8"
+			}
+			e, err := plans.Explain(ctx, db, m, "Query", []string{"9876543"}, plans.ExplainOptions{})
+			require.NoError(t, err)
+
+			return e
+		}
+		email := dbtx.Use{Table: "readers", Select: []string{"email"}}
+		view := dbtx.Use{Table: "emails", Select: []string{"email"}}
+		for _, e := range []plans.Explained{
+			of("SELECT 1 FROM readers WHERE lower(email) = lower(@a)", email),
+			of("SELECT 1 FROM emails WHERE email = @a", view, dbtx.ColumnOf{Table: "emails", Column: "email"}),
+		} {
+			require.Equal(t, []string{"a"}, e.Hidden)
+			require.NotContains(t, e.Plan, "9876543")
+		}
+		for _, e := range []plans.Explained{ // the controls
+			of("SELECT 1 FROM readers WHERE lower(email) = lower(@a)", dbtx.Use{Table: "readers", Select: []string{"id"}}),
+			of("SELECT email FROM readers WHERE id = @a", email, dbtx.ColumnOf{Table: "readers", Column: "id"}),
+		} {
+			require.Empty(t, e.Hidden)
+			require.Contains(t, e.Plan, "9876543")
+		}
+		require.False(t, of("SELECT email FROM readers LIMIT @a", email).Generic)
+	})
 	t.Run("AreNotInErrors", func(t *testing.T) {
 		t.Parallel()
 		db := dbtest.Pool(t)
