@@ -68,23 +68,25 @@ var ErrUnfit = errors.New("this program can't work on the schema")
 func (*UnfitError) Is(target error) bool { return target == ErrUnfit }
 
 // Fits says whether the queries of m can work on the current schema. It is one query of the catalogue, which every role may read. It
-// takes no lock that others wait for, and changes nothing. A second call asks again.
+// locks no table, and changes nothing. If the queries write through a view, it locks the view as a SELECT does. A second call asks again.
 //
 // If a query would always fail, or a Go type can't read a column, Fits returns a *UnfitError, and whether the schema is older or newer. These
 // are the cases:
 //
 //   - A table, a view or a column that a query names is missing.
-//   - A column of a table has a type that the Go type can't read and write. Any type of number may stand for another. So may texts and
-//     enums, and json and jsonb. A timestamp may stand for a timestamptz. A domain counts as its base type.
+//   - A column of a table has a type that the Go type can't read and write. Any type of number may stand for another, but not money or oid. So
+//     may texts and enums, and json and jsonb. A timestamp may stand for a timestamptz. A domain counts as its base type.
 //   - An enum of a query's columns or parameters is missing, or lacks a label.
 //   - A function of the schema files that a query calls is missing. Its arguments are not compared.
-//   - A column is NOT NULL and has no default, and a query inserts rows without it. A table with a rule, or with a trigger BEFORE INSERT
-//     for each row, is left out, because these may set the column.
-//   - A query sets a generated column.
+//   - A column is NOT NULL and has no default, and a query inserts rows without it. A table with a rule ON INSERT DO INSTEAD, or with a trigger
+//     BEFORE INSERT for each row, is left out, because these may set the column.
+//   - A query sets a generated column, an identity that is GENERATED ALWAYS, or a column of a view that can't be written. A view with a rule or
+//     a trigger INSTEAD OF is left out.
 //
 // The schema may have more tables, columns and labels than the program knows, other constraints and indexes, and other lengths of texts. A
 // column that the queries set may have become NOT NULL. These can refuse single rows only. Fits does not look at the types of a view's columns,
-// and not at rights. Check finds other differences.
+// at rights, at the operators that a query uses, at the unique index that ON CONFLICT names, and at the partitions of a table. Without these, a
+// query can fail always. Check finds other differences.
 //
 // Fits reads the version from the record of Migrate: the comment on its table. Bootstrap makes the first version and records none, so the record
 // may lack the program's version. If it then has two versions or more, the schema is older. If it has fewer, the columns decide:
@@ -95,7 +97,7 @@ func (*UnfitError) Is(target error) bool { return target == ErrUnfit }
 func Fits(ctx context.Context, db DB, m *dbtx.Metadata) (Fit, error) {
 	need := needsOf(m)
 	rows, err := db.Query(ctx, fitsSQL, pgx.QueryExecModeExec,
-		recordTable(m), need.schemas, need.names, need.types, need.quotedTypes, need.functions)
+		recordTable(m), need.schemas, need.names, need.types, need.quotedTypes, need.functions, need.written)
 	if err != nil {
 		return FitUnknown, fmt.Errorf("fits: %w", err)
 	}
@@ -122,8 +124,22 @@ func AtStart(ctx context.Context, db DB, m *dbtx.Metadata) error {
 
 // fitsSQL runs in the session's own search_path, like missingSQL, so every name and operator in it is qualified.
 //
-// A domain counts as what it is of. Of a domain over a domain no type is returned.
+// A domain counts as what it is of. Of the columns of a view, only those are looked at for writing that a query writes: to ask that takes
+// a lock on the view, if only for this query.
 const fitsSQL = `
+WITH RECURSIVE part AS ( -- what each domain is of, with the domains between
+    SELECT d.oid AS domain, d.typbasetype AS of, d.typnotnull AS must
+    FROM pg_catalog.pg_type AS d
+    WHERE d.typtype OPERATOR(pg_catalog.=) 'd'
+    UNION ALL
+    SELECT p.domain, d.typbasetype, p.must OR d.typnotnull
+    FROM part AS p
+    JOIN pg_catalog.pg_type AS d ON d.oid OPERATOR(pg_catalog.=) p.of AND d.typtype OPERATOR(pg_catalog.=) 'd'
+), whole AS (
+    SELECT p.domain, p.of, p.must
+    FROM part AS p
+    WHERE NOT EXISTS (SELECT FROM part AS q WHERE q.domain OPERATOR(pg_catalog.=) p.of)
+)
 SELECT 'schema', coalesce(pg_catalog.current_schema()::pg_catalog.text, ''), coalesce((
     SELECT d.description
     FROM pg_catalog.pg_description AS d
@@ -133,26 +149,49 @@ SELECT 'schema', coalesce(pg_catalog.current_schema()::pg_catalog.text, ''), coa
         AND d.objsubid OPERATOR(pg_catalog.=) 0
         AND c.relname OPERATOR(pg_catalog.=) $1::pg_catalog.text
         AND s.nspname OPERATOR(pg_catalog.=) pg_catalog.current_schema()
-), ''), '', '', false, false, false
+), ''), '', '', false, false, ''
 UNION ALL
 SELECT 'column', CASE WHEN w.schema OPERATOR(pg_catalog.=) '' THEN w.name ELSE pg_catalog.concat(w.schema, '.', w.name) END,
     coalesce(a.attname::pg_catalog.text, ''),
-    CASE
-        WHEN c.relkind OPERATOR(pg_catalog.=) ANY ('{v,m}') OR flat.typtype OPERATOR(pg_catalog.=) 'd' THEN ''
-        ELSE coalesce(flat.typname::pg_catalog.text, '')
-    END,
+    CASE WHEN c.relkind OPERATOR(pg_catalog.=) ANY ('{v,m}') THEN '' ELSE coalesce(flat.typname::pg_catalog.text, '') END,
     coalesce(flat.typcategory::pg_catalog.text, ''),
     e.oid IS NOT NULL,
-    coalesce((a.attnotnull OR t.typnotnull) AND NOT a.atthasdef AND a.attidentity OPERATOR(pg_catalog.=) '' AND t.typdefault IS NULL
-        AND NOT c.relhasrules AND NOT EXISTS (
+    coalesce((a.attnotnull OR d.must) AND NOT a.atthasdef AND a.attidentity OPERATOR(pg_catalog.=) '' AND t.typdefault IS NULL
+        AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_rewrite AS r
+            WHERE r.ev_class OPERATOR(pg_catalog.=) c.oid
+                AND r.ev_type OPERATOR(pg_catalog.=) '3' -- INSERT
+                AND r.is_instead
+                AND r.ev_enabled OPERATOR(pg_catalog.=) ANY ('{O,A}')
+        )
+        AND NOT EXISTS (
             SELECT FROM pg_catalog.pg_trigger AS g
             WHERE g.tgrelid OPERATOR(pg_catalog.=) c.oid
                 AND NOT g.tgisinternal
-                AND g.tgenabled OPERATOR(pg_catalog.<>) 'D'
+                AND g.tgenabled OPERATOR(pg_catalog.=) ANY ('{O,A}')
                 AND g.tgtype::pg_catalog.int4 OPERATOR(pg_catalog.&) 7 OPERATOR(pg_catalog.=) 7 -- FOR EACH ROW, BEFORE, INSERT
         ), false),
-    coalesce(a.attgenerated OPERATOR(pg_catalog.<>) '', false)
-FROM ROWS FROM (pg_catalog.unnest($2::pg_catalog.text[]), pg_catalog.unnest($3::pg_catalog.text[])) AS w (schema, name)
+    CASE
+        WHEN a.attnum IS NULL THEN ''
+        WHEN a.attidentity OPERATOR(pg_catalog.=) 'a' THEN 'always'
+        WHEN a.attgenerated OPERATOR(pg_catalog.<>) '' THEN 'computed'
+        WHEN c.relkind OPERATOR(pg_catalog.=) 'm' THEN 'fixed'
+        WHEN c.relkind OPERATOR(pg_catalog.=) 'v' AND w.written
+            AND NOT EXISTS (
+                SELECT FROM pg_catalog.pg_trigger AS g
+                WHERE g.tgrelid OPERATOR(pg_catalog.=) c.oid AND g.tgtype::pg_catalog.int4 OPERATOR(pg_catalog.&) 64 OPERATOR(pg_catalog.<>) 0 -- INSTEAD OF
+            )
+            AND NOT EXISTS (
+                SELECT FROM pg_catalog.pg_rewrite AS r
+                WHERE r.ev_class OPERATOR(pg_catalog.=) c.oid AND r.ev_type OPERATOR(pg_catalog.<>) '1' -- SELECT
+            )
+            AND NOT pg_catalog.pg_column_is_updatable(c.oid, a.attnum, false)
+        THEN 'fixed'
+        ELSE ''
+    END
+FROM ROWS FROM (
+    pg_catalog.unnest($2::pg_catalog.text[]), pg_catalog.unnest($3::pg_catalog.text[]), pg_catalog.unnest($7::pg_catalog.bool[])
+) AS w (schema, name, written)
 JOIN pg_catalog.pg_namespace AS s ON s.nspname OPERATOR(pg_catalog.=)
     CASE WHEN w.schema OPERATOR(pg_catalog.=) '' THEN pg_catalog.current_schema()::pg_catalog.text ELSE w.schema END
 JOIN pg_catalog.pg_class AS c ON c.relnamespace OPERATOR(pg_catalog.=) s.oid AND c.relname OPERATOR(pg_catalog.=) w.name
@@ -160,21 +199,21 @@ JOIN pg_catalog.pg_class AS c ON c.relnamespace OPERATOR(pg_catalog.=) s.oid AND
 LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.>) 0
     AND NOT a.attisdropped
 LEFT JOIN pg_catalog.pg_type AS t ON t.oid OPERATOR(pg_catalog.=) a.atttypid
-LEFT JOIN pg_catalog.pg_type AS b ON b.oid OPERATOR(pg_catalog.=)
-    CASE WHEN t.typtype OPERATOR(pg_catalog.=) 'd' THEN t.typbasetype ELSE t.oid END
+LEFT JOIN whole AS d ON d.domain OPERATOR(pg_catalog.=) t.oid
+LEFT JOIN pg_catalog.pg_type AS b ON b.oid OPERATOR(pg_catalog.=) coalesce(d.of, t.oid)
 LEFT JOIN pg_catalog.pg_type AS e ON b.typcategory OPERATOR(pg_catalog.=) 'A' AND e.oid OPERATOR(pg_catalog.=) b.typelem
-LEFT JOIN pg_catalog.pg_type AS flat ON flat.oid OPERATOR(pg_catalog.=)
-    CASE WHEN e.typtype OPERATOR(pg_catalog.=) 'd' THEN e.typbasetype ELSE coalesce(e.oid, b.oid) END
+LEFT JOIN whole AS f ON f.domain OPERATOR(pg_catalog.=) e.oid
+LEFT JOIN pg_catalog.pg_type AS flat ON flat.oid OPERATOR(pg_catalog.=) coalesce(f.of, e.oid, b.oid)
 UNION ALL
-SELECT 'type', w.name, '', t.typname::pg_catalog.text, t.typcategory::pg_catalog.text, false, false, false
+SELECT 'type', w.name, '', t.typname::pg_catalog.text, t.typcategory::pg_catalog.text, false, false, ''
 FROM ROWS FROM (pg_catalog.unnest($4::pg_catalog.text[]), pg_catalog.unnest($5::pg_catalog.text[])) AS w (name, quoted)
 JOIN pg_catalog.pg_type AS t ON t.oid OPERATOR(pg_catalog.=) pg_catalog.to_regtype(w.quoted)::pg_catalog.oid
 UNION ALL
-SELECT 'label', w.name, l.enumlabel::pg_catalog.text, '', '', false, false, false
+SELECT 'label', w.name, l.enumlabel::pg_catalog.text, '', '', false, false, ''
 FROM ROWS FROM (pg_catalog.unnest($4::pg_catalog.text[]), pg_catalog.unnest($5::pg_catalog.text[])) AS w (name, quoted)
 JOIN pg_catalog.pg_enum AS l ON l.enumtypid OPERATOR(pg_catalog.=) pg_catalog.to_regtype(w.quoted)::pg_catalog.oid
 UNION ALL
-SELECT 'function', w.name, '', '', '', false, false, false
+SELECT 'function', w.name, '', '', '', false, false, ''
 FROM pg_catalog.unnest($6::pg_catalog.text[]) AS w (name)
 WHERE EXISTS (
     SELECT FROM pg_catalog.pg_proc AS p
@@ -188,8 +227,8 @@ type fact struct {
 	Kind, Of, Name string
 	Type, Category string // of an array those of its elements; "" where they are not compared
 	Array          bool
-	Must           bool // an INSERT must set the column
-	Computed       bool
+	Must           bool   // an INSERT must set the column
+	Fixed          string // always, computed or fixed: why a query can't set the column; "" if it can
 }
 
 // facts are what the database has.
@@ -233,17 +272,19 @@ type needs struct {
 	tables         []*dbtx.Table
 	columns        map[dbtx.ColumnOf]bool
 	schemas, names []string // of the tables; the schema is "" where it is the current one
+	written        []bool
 
 	types, quotedTypes []string
 	functions          []string
 }
 
 func needsOf(m *dbtx.Metadata) *needs {
-	n := &needs{m: m, columns: map[dbtx.ColumnOf]bool{}, schemas: []string{}, names: []string{}, functions: []string{}}
-	used, types := map[string]bool{}, map[string]bool{}
+	n := &needs{m: m, columns: map[dbtx.ColumnOf]bool{}, schemas: []string{}, names: []string{}, written: []bool{}, functions: []string{}}
+	used, written, types := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, q := range m.Queries {
 		for _, u := range q.Uses {
 			used[u.Table] = true
+			written[u.Table] = written[u.Table] || len(u.Insert)+len(u.Update) > 0
 			for _, c := range slices.Concat(u.Select, u.Insert, u.Update) {
 				n.columns[dbtx.ColumnOf{Table: u.Table, Column: c}] = true
 			}
@@ -266,6 +307,7 @@ func needsOf(m *dbtx.Metadata) *needs {
 		n.tables = append(n.tables, t)
 		name := named("", t.Name)
 		n.schemas, n.names = append(n.schemas, name[0]), append(n.names, name[1])
+		n.written = append(n.written, written[t.Name])
 		for _, c := range t.Columns {
 			if n.columns[dbtx.ColumnOf{Table: t.Name, Column: c.Name}] {
 				types[c.Type] = true
@@ -282,10 +324,11 @@ func needsOf(m *dbtx.Metadata) *needs {
 
 // lacks says why the queries can't work.
 func (n *needs) lacks(have *facts) (reasons []string) {
-	if have.schema == "" {
+	here := slices.Contains(n.schemas, "") // some table is in the current schema
+	if have.schema == "" && (here || len(n.functions) > 0) {
 		return []string{"the search_path names no schema that exists"}
 	}
-	if len(n.tables) > 0 && len(have.columns) == 0 {
+	if here && len(have.columns) == 0 {
 		return []string{"schema " + have.schema + " has none of this program's tables"}
 	}
 	for _, t := range n.tables {
@@ -355,17 +398,38 @@ func (n *needs) refused(t *dbtx.Table, columns map[string]fact) (reasons []strin
 				}
 			}
 		}
-		for _, p := range q.Params {
-			for _, a := range p.Assigned {
-				if a.Table == t.Name && columns[a.Column].Computed {
-					say(a.Column, " is computed by the database, and "+q.Name+" sets it")
-				}
+		for _, name := range sets(q, t) {
+			switch fixed := columns[name].Fixed; {
+			case fixed == "computed":
+				say(name, " is computed by the database, and "+q.Name+" sets it")
+			case fixed == "always" && q.Command != dbtx.Copyfrom && !strings.Contains(strings.ToUpper(q.SQL), "OVERRIDING"):
+				say(name, " is GENERATED ALWAYS AS IDENTITY, and "+q.Name+" sets it")
+			case fixed == "fixed":
+				say(name, " is of a view that can't set it, and "+q.Name+" sets it")
 			}
 		}
 	}
 	slices.Sort(reasons)
 
 	return reasons
+}
+
+// sets returns the columns of a table that a query sets to a value. If its text has the word DEFAULT, only those are known that it sets to parameters.
+func sets(q *dbtx.Query, t *dbtx.Table) (columns []string) {
+	for _, p := range q.Params {
+		for _, c := range p.Assigned {
+			if c.Table == t.Name {
+				columns = append(columns, c.Column)
+			}
+		}
+	}
+	for _, u := range q.Uses {
+		if u.Table == t.Name && !strings.Contains(strings.ToUpper(q.SQL), "DEFAULT") {
+			columns = slices.Concat(columns, u.Insert, u.Update)
+		}
+	}
+
+	return columns
 }
 
 // meetsStrangers says whether the tables have columns that the program does not know.
@@ -386,9 +450,9 @@ func (n *needs) meetsStrangers(have *facts) bool {
 func sameKind(c dbtx.Column, want, have fact) bool {
 	kind := func(of fact) string {
 		switch {
-		case of.Category == "N": // https://www.postgresql.org/docs/current/catalog-pg-type.html#CATALOG-TYPCATEGORY-TABLE
+		case slices.Contains([]string{"int2", "int4", "int8", "float4", "float8", "numeric"}, of.Type):
 			return "number"
-		case of.Category == "S", of.Category == "E":
+		case of.Category == "S", of.Category == "E": // https://www.postgresql.org/docs/current/catalog-pg-type.html#CATALOG-TYPCATEGORY-TABLE
 			return "text"
 		case of.Type == "jsonb":
 			return "json"

@@ -112,6 +112,7 @@ func notes(tb testing.TB) *program {
 			Uses: []dbtx.Use{{Table: "notes", Select: append(columns, "ctid")}},
 		},
 		{Name: "MoodOfTwo", SQL: "SELECT doubled(2), $1::moods::text", Calls: []string{"doubled"}, Params: []dbtx.Param{{Type: "moods"}}},
+		{Name: "ResetLevel", SQL: "UPDATE notes SET level = default", Uses: []dbtx.Use{{Table: "notes", Update: []string{"level"}}}},
 	}
 	type feeling string
 
@@ -131,6 +132,87 @@ func notes(tb testing.TB) *program {
 	}
 }
 
+// written is notes with queries that set columns to constants.
+func written(tb testing.TB) *program {
+	tb.Helper()
+	p := notes(tb)
+	columns := []string{"id", "name", "mood", "tags"}
+	p.Queries = append(p.Queries,
+		&dbtx.Query{
+			Name: "CreateSeven", SQL: "INSERT INTO notes (id, name, mood, tags) VALUES (7, 'x', 'sad', '{}')",
+			Uses: []dbtx.Use{{Table: "notes", Insert: columns}},
+		},
+		&dbtx.Query{Name: "LevelAll", SQL: "UPDATE notes SET level = 7", Uses: []dbtx.Use{{Table: "notes", Update: []string{"level"}}}},
+	)
+
+	return p
+}
+
+// What a query sets and the database does not let it set. The controls are as below.
+func TestFits_SaysWhatAQueryCantSet(t *testing.T) {
+	t.Parallel()
+	const view = `DROP VIEW loud; ALTER TABLE notes RENAME TO letters; CREATE VIEW loud AS SELECT id, name FROM letters;
+CREATE FUNCTION give() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
+CREATE VIEW notes AS SELECT id, upper(name) AS name, mood, level, tags, seen, details FROM letters;`
+	cases := map[string][]string{
+		"": nil,
+		"ALTER TABLE notes ALTER COLUMN id SET GENERATED ALWAYS": {"column notes.id is GENERATED ALWAYS AS IDENTITY, and CreateSeven sets it"},
+		"ALTER TABLE notes ALTER COLUMN level TYPE bigint":       nil,
+		view: {"column notes.name is of a view that can't set it, and CreateNote sets it"},
+		view + "CREATE TRIGGER give INSTEAD OF INSERT OR UPDATE ON notes FOR EACH ROW EXECUTE FUNCTION give()":                                     nil,
+		view + "CREATE RULE give AS ON INSERT TO notes DO INSTEAD NOTHING":                                                                         nil,
+		"DROP VIEW loud; ALTER TABLE notes RENAME TO letters; CREATE VIEW notes AS SELECT * FROM letters; CREATE VIEW loud AS SELECT * FROM notes": nil,
+		"DROP VIEW loud; ALTER TABLE notes RENAME TO letters; CREATE MATERIALIZED VIEW notes AS SELECT id, level FROM letters; " +
+			"ALTER TABLE letters RENAME TO old": {
+			"column notes.name is missing", "column notes.mood is missing", "column notes.tags is missing", "column notes.seen is missing", "column notes.details is missing",
+			"column notes.id is of a view that can't set it, and CreateSeven sets it", "column notes.level is of a view that can't set it, and CreateNote sets it", "view loud is missing",
+		},
+	}
+	same(t, written(t), cases)
+
+	// A query that says OVERRIDING, and a COPY, set such a column.
+	p := written(t)
+	p.Queries = p.Queries[len(p.Queries)-2:]
+	p.Queries[0].SQL = strings.Replace(p.Queries[0].SQL, "VALUES", "overriding system value VALUES", 1)
+	always := "ALTER TABLE notes ALTER COLUMN id SET GENERATED ALWAYS"
+	same(t, p, map[string][]string{always: nil})
+	db := connect(t, dbtest.EmptyURL(t))
+	run(t, db, notesSQL+always)
+	p.Queries[0].SQL, p.Queries[0].Command = "", dbtx.Copyfrom
+	_, err := schema.Fits(t.Context(), db, p.Metadata)
+	require.NoError(t, err)
+	_, err = db.CopyFrom(t.Context(), pgx.Identifier{"notes"}, []string{"id", "name", "mood", "tags"}, pgx.CopyFromRows([][]any{{int64(7), "x", "sad", []string{}}}))
+	require.NoError(t, err)
+
+	// And of a query that only sets constants, without a parameter.
+	p.Queries = p.Queries[1:]
+	same(t, p, map[string][]string{
+		"ALTER TABLE notes DROP COLUMN level; ALTER TABLE notes ADD COLUMN level integer GENERATED ALWAYS AS (1) STORED": {
+			"column notes.level is computed by the database, and LevelAll sets it",
+		},
+	})
+}
+
+// A program that needs nothing of the current schema starts without one.
+func TestFits_WithoutACurrentSchema(t *testing.T) {
+	t.Parallel()
+	db := connect(t, dbtest.EmptyURL(t), searchPath("no_such"))
+	run(t, db, "CREATE TABLE public.notes (name text)")
+	m := &dbtx.Metadata{Queries: []*dbtx.Query{{Name: "One", SQL: "SELECT 1"}}}
+	_, err := schema.Fits(t.Context(), db, m)
+	require.NoError(t, err)
+	m.Tables = []*dbtx.Table{{Name: "public.notes", Columns: []dbtx.Column{{Name: "name", Type: "text"}}}}
+	m.Queries[0].Uses = []dbtx.Use{{Table: "public.notes", Select: []string{"name"}}}
+	_, err = schema.Fits(t.Context(), db, m)
+	require.NoError(t, err)
+	run(t, db, "DROP TABLE public.notes")
+	_, err = schema.Fits(t.Context(), db, m)
+	require.ErrorContains(t, err, "table public.notes is missing")
+	m.Tables[0].Name, m.Queries[0].Uses[0].Table = "notes", "notes"
+	_, err = schema.Fits(t.Context(), db, m)
+	require.ErrorContains(t, err, "the search_path names no schema that exists")
+}
+
 // Each case is a change of the database. The control of each: what is refused makes a query fail, and what fits does not.
 func TestFits_SaysWhatAQueryCantWorkWithout(t *testing.T) {
 	t.Parallel()
@@ -142,20 +224,29 @@ CREATE TRIGGER give BEFORE INSERT ON notes FOR EACH ROW EXECUTE FUNCTION give();
 		"":                         nil,
 		"DROP TABLE notes CASCADE": {"schema public has none of this program's tables"},
 		"DROP VIEW loud":           {"view loud is missing"},
-		"ALTER VIEW loud RENAME COLUMN name TO title":                                                           {"column loud.name is missing"},
-		"DROP VIEW loud; ALTER TABLE notes RENAME TO letters; CREATE VIEW loud AS SELECT id, name FROM letters": {"table notes is missing"},
-		"ALTER TABLE notes DROP COLUMN seen, DROP COLUMN tags":                                                  {"column notes.tags is missing", "column notes.seen is missing"},
-		"ALTER TABLE notes DROP COLUMN extra":                                                                   nil,
-		"ALTER TABLE notes ADD COLUMN more text":                                                                nil,
-		"ALTER TABLE notes ADD COLUMN more text NOT NULL":                                                       {"column notes.more must have a value, and CreateNote sets none"},
-		"ALTER TABLE notes ADD COLUMN more text NOT NULL DEFAULT 'x'":                                           nil,
-		"ALTER TABLE notes ADD COLUMN more bigint GENERATED ALWAYS AS IDENTITY":                                 nil,
-		"ALTER TABLE notes ADD COLUMN more text NOT NULL GENERATED ALWAYS AS ('x') STORED":                      nil,
-		"CREATE DOMAIN d AS text NOT NULL; ALTER TABLE notes ADD COLUMN more d":                                 {"column notes.more must have a value, and CreateNote sets none"},
-		"CREATE DOMAIN d AS text NOT NULL DEFAULT 'x'; ALTER TABLE notes ADD COLUMN more d":                     nil,
-		"ALTER TABLE notes ALTER COLUMN extra SET NOT NULL":                                                     {"column notes.extra must have a value, and CreateNote sets none"},
+		"ALTER VIEW loud RENAME COLUMN name TO title":                                                             {"column loud.name is missing"},
+		"DROP VIEW loud; ALTER TABLE notes RENAME TO letters; CREATE VIEW loud AS SELECT id, name FROM letters":   {"table notes is missing"},
+		"ALTER TABLE notes DROP COLUMN seen, DROP COLUMN tags":                                                    {"column notes.tags is missing", "column notes.seen is missing"},
+		"ALTER TABLE notes DROP COLUMN extra":                                                                     nil,
+		"ALTER TABLE notes ADD COLUMN more text":                                                                  nil,
+		"ALTER TABLE notes ADD COLUMN more text NOT NULL":                                                         {"column notes.more must have a value, and CreateNote sets none"},
+		"ALTER TABLE notes ADD COLUMN more text NOT NULL DEFAULT 'x'":                                             nil,
+		"ALTER TABLE notes ADD COLUMN more bigint GENERATED ALWAYS AS IDENTITY":                                   nil,
+		"ALTER TABLE notes ADD COLUMN more text NOT NULL GENERATED ALWAYS AS ('x') STORED":                        nil,
+		"CREATE DOMAIN d AS text NOT NULL; ALTER TABLE notes ADD COLUMN more d":                                   {"column notes.more must have a value, and CreateNote sets none"},
+		"CREATE DOMAIN d AS text NOT NULL DEFAULT 'x'; ALTER TABLE notes ADD COLUMN more d":                       nil,
+		"CREATE DOMAIN d AS text NOT NULL; CREATE DOMAIN e AS d; ALTER TABLE notes ADD COLUMN more e":             {"column notes.more must have a value, and CreateNote sets none"},
+		"CREATE DOMAIN d AS text NOT NULL DEFAULT 'x'; CREATE DOMAIN e AS d; ALTER TABLE notes ADD COLUMN more e": nil,
+		"CREATE DOMAIN d AS text; CREATE DOMAIN e AS d; ALTER TABLE notes ADD COLUMN more e":                      nil,
+		"ALTER TABLE notes ALTER COLUMN extra SET NOT NULL":                                                       {"column notes.extra must have a value, and CreateNote sets none"},
 		trigger: nil,
-		trigger + "ALTER TABLE notes DISABLE TRIGGER give": {"column notes.more must have a value, and CreateNote sets none"},
+		trigger + "ALTER TABLE notes DISABLE TRIGGER give":        {"column notes.more must have a value, and CreateNote sets none"},
+		trigger + "ALTER TABLE notes ENABLE REPLICA TRIGGER give": {"column notes.more must have a value, and CreateNote sets none"},
+		trigger + "ALTER TABLE notes ENABLE ALWAYS TRIGGER give":  nil,
+		"ALTER TABLE notes ADD COLUMN more text NOT NULL; CREATE RULE r AS ON DELETE TO notes DO ALSO NOTHING": {
+			"column notes.more must have a value, and CreateNote sets none",
+		},
+		"ALTER TABLE notes ADD COLUMN more text NOT NULL; CREATE RULE r AS ON INSERT TO notes DO INSTEAD NOTHING": nil,
 		"ALTER TABLE notes DROP COLUMN level; ALTER TABLE notes ADD COLUMN level integer GENERATED ALWAYS AS (1) STORED": {
 			"column notes.level is computed by the database, and CreateNote sets it",
 		},
@@ -165,6 +256,11 @@ CREATE TRIGGER give BEFORE INSERT ON notes FOR EACH ROW EXECUTE FUNCTION give();
 		"ALTER TABLE notes ALTER COLUMN level TYPE double precision":                                                           nil,
 		"ALTER TABLE notes ALTER COLUMN level TYPE text":                                                                       {"column notes.level is text, not int4"},
 		"ALTER TABLE notes ALTER COLUMN level TYPE boolean USING level > 1":                                                    {"column notes.level is bool, not int4"},
+		"ALTER TABLE notes ALTER COLUMN level TYPE money USING 1::money":                                                       {"column notes.level is money, not int4"},
+		"ALTER TABLE notes ALTER COLUMN level TYPE oid USING 1":                                                                {"column notes.level is oid, not int4"},
+		"CREATE DOMAIN d AS bytea; CREATE DOMAIN e AS d; ALTER TABLE notes ALTER COLUMN level TYPE e USING ''":                 {"column notes.level is bytea, not int4"},
+		"CREATE DOMAIN d AS integer; CREATE DOMAIN e AS d; ALTER TABLE notes ALTER COLUMN tags TYPE e[] USING '{}'":            {"column notes.tags is int4[], not text[]"},
+		"CREATE DOMAIN d AS text[]; CREATE DOMAIN e AS d; ALTER TABLE notes ALTER COLUMN tags TYPE e":                          nil,
 		"CREATE DOMAIN d AS levels; ALTER TABLE notes ALTER COLUMN level TYPE d":                                               nil,
 		"DROP VIEW loud; ALTER TABLE notes ALTER COLUMN name TYPE varchar(50); CREATE VIEW loud AS SELECT id, name FROM notes": nil,
 		"DROP VIEW loud; ALTER TABLE notes ALTER COLUMN name TYPE bytea USING ''; CREATE VIEW loud AS SELECT id, name::text FROM notes": {
@@ -187,7 +283,12 @@ CREATE TRIGGER give BEFORE INSERT ON notes FOR EACH ROW EXECUTE FUNCTION give();
 		"DROP FUNCTION doubled; CREATE FUNCTION doubled(n bigint) RETURNS integer LANGUAGE sql AS 'SELECT 2'": nil,
 		"CREATE TABLE more (id bigint NOT NULL); CREATE UNIQUE INDEX i ON notes (name)":                       nil,
 	}
-	p := notes(t)
+	same(t, notes(t), cases)
+}
+
+// same checks what Fits says after each change of notesSQL, and that the queries do the same.
+func same(t *testing.T, p *program, cases map[string][]string) {
+	t.Helper()
 	db := connect(t, dbtest.EmptyURL(t))
 	run(t, db, notesSQL)
 	for change, reasons := range cases {
