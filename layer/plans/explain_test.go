@@ -374,6 +374,8 @@ func TestExplain_Ends(t *testing.T) {
 	require.EqualError(t, err, `explain Wrong: ERROR: column "x" does not exist (SQLSTATE 42703)`)
 	_, err = plans.Explain(t.Context(), db, &dbgen.Metadata, "getpaper", nil, plans.ExplainOptions{})
 	require.EqualError(t, err, "explain: getpaper: no query has this name, but there is GetPaper, GetPaperByURL")
+	_, err = plans.Explain(t.Context(), db, known("One :many\nSELECT 1 WHERE 'x' = '@a';\n"), "One", []string{"1"}, plans.ExplainOptions{})
+	require.EqualError(t, err, "explain One: the query has 1 parameters, but the server finds 0 in its text")
 	_, err = plans.Explain(t.Context(), db, m, "Wrong", []string{"1"}, plans.ExplainOptions{})
 	require.EqualError(t, err, "explain Wrong: it has no parameters, so it takes no arguments")
 }

@@ -266,8 +266,6 @@ func tokensOf(sql string) (tokens []string) {
 		case found[token.SubexpIndex("nothing")] != "":
 		case constant:
 			tokens = append(tokens, "?")
-		case t[0] == '"':
-			tokens = append(tokens, t)
 		default:
 			tokens = append(tokens, strings.ToLower(t))
 		}

@@ -184,7 +184,16 @@ CREATE VIEW notes AS SELECT id, upper(name) AS name, mood, level, tags, seen, de
 	_, err = db.CopyFrom(t.Context(), pgx.Identifier{"notes"}, []string{"id", "name", "mood", "tags"}, pgx.CopyFromRows([][]any{{int64(7), "x", "sad", []string{}}}))
 	require.NoError(t, err)
 
+	// DEFAULT sets no value.
+	p = notes(t)
+	p.Queries = p.Queries[len(p.Queries)-1:]
+	same(t, p, map[string][]string{
+		"ALTER TABLE notes DROP COLUMN level; ALTER TABLE notes ADD COLUMN level integer GENERATED ALWAYS AS (1) STORED": nil,
+	})
+
 	// And of a query that only sets constants, without a parameter.
+	p = written(t)
+	p.Queries = p.Queries[len(p.Queries)-2:]
 	p.Queries = p.Queries[1:]
 	same(t, p, map[string][]string{
 		"ALTER TABLE notes DROP COLUMN level; ALTER TABLE notes ADD COLUMN level integer GENERATED ALWAYS AS (1) STORED": {
@@ -208,7 +217,11 @@ func TestFits_WithoutACurrentSchema(t *testing.T) {
 	run(t, db, "DROP TABLE public.notes")
 	_, err = schema.Fits(t.Context(), db, m)
 	require.ErrorContains(t, err, "table public.notes is missing")
-	m.Tables[0].Name, m.Queries[0].Uses[0].Table = "notes", "notes"
+	m.Queries[0].Uses, m.Queries[0].Calls = nil, []string{"doubled"}
+	_, err = schema.Fits(t.Context(), db, m)
+	require.ErrorContains(t, err, "the search_path names no schema that exists")
+	m.Queries[0].Uses, m.Queries[0].Calls = []dbtx.Use{{Table: "notes", Select: []string{"name"}}}, nil
+	m.Tables[0].Name = "notes"
 	_, err = schema.Fits(t.Context(), db, m)
 	require.ErrorContains(t, err, "the search_path names no schema that exists")
 }
@@ -247,6 +260,12 @@ CREATE TRIGGER give BEFORE INSERT ON notes FOR EACH ROW EXECUTE FUNCTION give();
 			"column notes.more must have a value, and CreateNote sets none",
 		},
 		"ALTER TABLE notes ADD COLUMN more text NOT NULL; CREATE RULE r AS ON INSERT TO notes DO INSTEAD NOTHING": nil,
+		"ALTER TABLE notes ADD COLUMN more text NOT NULL; CREATE RULE r AS ON INSERT TO notes DO ALSO NOTHING": {
+			"column notes.more must have a value, and CreateNote sets none",
+		},
+		"ALTER TABLE notes ADD COLUMN more text NOT NULL; CREATE RULE r AS ON INSERT TO notes DO INSTEAD NOTHING; ALTER TABLE notes DISABLE RULE r": {
+			"column notes.more must have a value, and CreateNote sets none",
+		},
 		"ALTER TABLE notes DROP COLUMN level; ALTER TABLE notes ADD COLUMN level integer GENERATED ALWAYS AS (1) STORED": {
 			"column notes.level is computed by the database, and CreateNote sets it",
 		},
