@@ -134,7 +134,14 @@ func TestSlow(t *testing.T) { //nolint:tparallel // the parts share the statisti
 		}
 		loads, err := plans.Slow(ctx, db, m)
 		require.NoError(t, err)
-		require.Equal(t, map[string]int64{"A": 1, "B": 2, "C": 1, "D": 1, "F": 1, "G": 1}, calls(loads))
+		want := map[string]int64{"A": 1, "B": 2, "C": 1, "D": 1, "F": 1, "G": 1}
+		var version int
+		require.NoError(t, db.QueryRow(ctx, "SELECT current_setting('server_version_num')::integer").Scan(&version))
+		if version >= 180000 { // it counts a constant with a parameter, under the text that came first
+			want["A"] += want["B"]
+			delete(want, "B")
+		}
+		require.Equal(t, want, calls(loads))
 		_, byHand, _ := strings.Cut(m.Queries[0].SQL, "\n")
 		reset()
 		run(t, db, byHand, pgx.QueryExecModeExec, 5)
