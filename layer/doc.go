@@ -18,8 +18,8 @@
 //
 // These names are stable. If one changes, the old one works for one more release, and CHANGELOG says so: what is exported by private,
 // schema, plans, localpg and dbtest; dbtx.Open, New, SQL, Store, the options, TxOptions, Settings, Metrics, NewMetrics, the errors, Derive,
-// Derive2, Derive3, Wrap, Underived, Unstorable, Page, MaxPage, List, Walk; the forms of sqlc.yaml, defaults.yaml and the marks that generate reads; and what is
-// exported by the code that it writes.
+// Derive2, Derive3, Wrap, Underived, Unstorable, Page, MaxPage, List, Walk; the forms of sqlc.yaml, defaults.yaml and the marks that generate
+// reads; and what is exported by the code that it writes.
 //
 // What only generated code uses may change with the generator: dbtx.Metadata and the types in it. Run the generator again after each update of musicstore.
 // ddl, settings, wireproxy and dbtx/dbtxtest serve the layer and its tests, and may change at any time.

@@ -69,8 +69,8 @@ func (o *opening) begun(ctx context.Context, start time.Time, tx pgx.Tx, err err
 	return err
 }
 
-// first sends BEGIN, the settings and statements in one go, and returns the results of the statements. It returns nil if it has sent BEGIN by itself: the caller sends the
-// statements then.
+// first sends BEGIN, the settings and statements in one go, and returns the results of the statements. It returns nil if it has sent BEGIN by
+// itself: the caller sends the statements then.
 func (o *opening) first(ctx context.Context, statements ...*pgx.QueuedQuery) (pgx.BatchResults, error) {
 	if o.tx != nil || o.err != nil || o.done || o.alone || ctx.Err() != nil || o.conn.PgConn().TxStatus() != 'I' || otherMode(statements) {
 		return nil, o.begin(ctx)

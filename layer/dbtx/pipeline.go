@@ -254,8 +254,8 @@ func (r *request) abandon() {
 	}
 }
 
-// ask puts a look-up in the queue and waits for the reply. A caller whose context ends leaves at once, and the others
-// don't notice.
+// ask puts a request in the queue and waits for the reply. A caller whose context ends leaves at once, and the others don't notice. While its
+// own reply is read, it leaves when that is done, or when the flight takes too long.
 func (g *gatherer) ask(r *request) error {
 	g.mu.Lock()
 	g.queue = append(g.queue, r)
