@@ -95,6 +95,9 @@ func (p Path) Checked() ([]string, error) {
 // A schema's owner may always create in it. That endangers a superuser. Other sessions use the owner's tables, and so
 // trust the owner anyway. Roles that are, or can become, superusers endanger nobody.
 //
+// What has an OID under 16384 is of initdb, and a superuser's (PostgreSQL, "OID Assignment"). To leave it out lets the
+// server use an index, where it would read the catalogue from end to end.
+//
 // Some settings have the server lose rows or commits, and say nothing. zero_damaged_pages and ignore_checksum_failure are
 // for the repair of a damaged database. synchronous_commit is the user's choice: it is named where a role, a database or
 // the session turns it off, and not where the server's own configuration does, which its administrator wrote for all.
@@ -142,7 +145,7 @@ WITH path AS (
     SELECT p.n, 'a function' AS kind, f.proowner AS owner, pg_catalog.format('ROUTINE %I.%I(%s)',
         p.nspname, f.proname, pg_catalog.pg_get_function_identity_arguments(f.oid)) AS name
     FROM place AS p
-    JOIN pg_catalog.pg_proc AS f ON f.pronamespace OPERATOR(pg_catalog.=) p.oid
+    JOIN pg_catalog.pg_proc AS f ON f.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid AND f.pronamespace OPERATOR(pg_catalog.=) p.oid
     WHERE EXISTS (
         SELECT FROM pg_catalog.pg_proc AS own
         WHERE own.proname OPERATOR(pg_catalog.=) f.proname
@@ -155,7 +158,7 @@ WITH path AS (
         CASE WHEN o.oprright OPERATOR(pg_catalog.=) 0::pg_catalog.oid THEN 'NONE'
             ELSE pg_catalog.format_type(o.oprright, NULL) END)
     FROM place AS p
-    JOIN pg_catalog.pg_operator AS o ON o.oprnamespace OPERATOR(pg_catalog.=) p.oid
+    JOIN pg_catalog.pg_operator AS o ON o.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid AND o.oprnamespace OPERATOR(pg_catalog.=) p.oid
     WHERE EXISTS (
         SELECT FROM pg_catalog.pg_operator AS own
         WHERE own.oprname OPERATOR(pg_catalog.=) o.oprname
@@ -164,7 +167,7 @@ WITH path AS (
     UNION ALL
     SELECT p.n, 'a type', t.typowner, pg_catalog.format('TYPE %I.%I', p.nspname, t.typname)
     FROM place AS p
-    JOIN pg_catalog.pg_type AS t ON t.typnamespace OPERATOR(pg_catalog.=) p.oid
+    JOIN pg_catalog.pg_type AS t ON t.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid AND t.typnamespace OPERATOR(pg_catalog.=) p.oid
     WHERE t.typelem OPERATOR(pg_catalog.=) 0::pg_catalog.oid -- an array goes with its element
         AND EXISTS (
         SELECT FROM pg_catalog.pg_type AS own
