@@ -136,11 +136,20 @@ func TestDeadLinks(t *testing.T) {
 	require.Equal(t, []string{"README.md"}, deadLinks(t, root, "docs/a.md"))
 }
 
+// What a page of Markdown is made of. To compile them takes longer than to use them, most of all with the race detector.
+var (
+	codeRE        = regexp.MustCompile("`[^`]*`")
+	codeBlockRE   = regexp.MustCompile("(?ms)^ *```.*?^ *```$")
+	headingRE     = regexp.MustCompile(`(?m)^#+ +(.*?) *$`)
+	linkRE        = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	linkOfWordsRE = regexp.MustCompile(`\[(.*?)\]\(.*?\)`)
+	punctuationRE = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+)
+
 // deadLinks returns the links of a Markdown page that lead to no file of the repository, or to no heading of its file.
 func deadLinks(t *testing.T, root fs.FS, page string) (dead []string) {
 	t.Helper()
-	text := regexp.MustCompile("`[^`]*`").ReplaceAllString(prose(t, root, page), "")
-	for _, link := range regexp.MustCompile(`\]\(([^)\s]+)\)`).FindAllStringSubmatch(text, -1) {
+	for _, link := range linkRE.FindAllStringSubmatch(codeRE.ReplaceAllString(prose(t, root, page), ""), -1) {
 		if strings.Contains(link[1], "://") {
 			continue
 		}
@@ -163,16 +172,16 @@ func prose(t *testing.T, root fs.FS, page string) string {
 	text, err := fs.ReadFile(root, page)
 	require.NoError(t, err)
 
-	return regexp.MustCompile("(?ms)^ *```.*?^ *```$").ReplaceAllString(string(text), "")
+	return codeBlockRE.ReplaceAllString(string(text), "")
 }
 
 // anchors returns the anchors that GitHub gives the headings of a page: in lower case, without punctuation, with hyphens for spaces,
 // and with a number if a heading is there again.
 func anchors(page string) (all []string) {
 	seen := map[string]int{}
-	for _, heading := range regexp.MustCompile(`(?m)^#+ +(.*?) *$`).FindAllStringSubmatch(page, -1) {
-		words := regexp.MustCompile(`\[(.*?)\]\(.*?\)`).ReplaceAllString(heading[1], "$1")
-		words = regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(words), "")
+	for _, heading := range headingRE.FindAllStringSubmatch(page, -1) {
+		words := linkOfWordsRE.ReplaceAllString(heading[1], "$1")
+		words = punctuationRE.ReplaceAllString(strings.ToLower(words), "")
 		anchor := strings.ReplaceAll(words, " ", "-")
 		if n := seen[anchor]; n > 0 {
 			all = append(all, anchor+"-"+strconv.Itoa(n))
