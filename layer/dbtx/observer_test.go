@@ -103,9 +103,9 @@ func TestWithLogger(t *testing.T) {
 	t.Run("HasALevelForEachOutcome", func(t *testing.T) {
 		t.Parallel()
 		l, take := logger(slog.LevelDebug)
-		store := open(t, dbtest.URL(t), testdb.WithLogger(l), testdb.WithSlowStatements(100*time.Millisecond))
+		store := open(t, dbtest.URL(t), testdb.WithLogger(l), testdb.WithSlowStatements(500*time.Millisecond))
 		db := testdb.Store(store).DBTX()
-		const soon, late = 50 * time.Millisecond, 150 * time.Millisecond
+		const soon, late = 50 * time.Millisecond, 600 * time.Millisecond
 		for _, test := range []struct {
 			sql  string
 			ends time.Duration
@@ -113,7 +113,7 @@ func TestWithLogger(t *testing.T) {
 			want string
 		}{
 			{"SELECT 1", 0, nil, "DEBUG statement"},
-			{"SELECT pg_sleep(0.11)", 0, nil, "WARN slow statement"},
+			{"SELECT pg_sleep(0.51)", 0, nil, "WARN slow statement"},
 			{"SELECT $1::integer / $2::integer", 0, []any{1, 0}, "DEBUG statement failed"},
 			{"DO $$ BEGIN RAISE EXCEPTION 'x'; END $$", 0, nil, "DEBUG statement failed"},
 			{"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '40P01'; END $$", 0, nil, "WARN statement failed"},
