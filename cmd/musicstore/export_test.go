@@ -130,6 +130,7 @@ func TestSoak_ExportWritesNoLineThatIsTooLongForImport(t *testing.T) {
 // The naive variants are those beside exportAll that write the same catalogue where nothing happens meanwhile.
 func TestExport_Fault(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	const albums = 1100 // more than a page can have
 	fill := func(t *testing.T) *repo.Repo {
 		t.Helper()

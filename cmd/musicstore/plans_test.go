@@ -117,6 +117,7 @@ func TestExplain(t *testing.T) {
 
 func TestSlow(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	ctx := t.Context()
 	server, err := localpg.TempInMemory(ctx, "shared_preload_libraries=pg_stat_statements")
 	if err != nil && strings.Contains(err.Error(), `could not access file "pg_stat_statements"`) {

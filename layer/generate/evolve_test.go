@@ -58,11 +58,6 @@ func psql(t *testing.T, url, text string) {
 	require.NoError(t, err, "%s", out)
 }
 
-func TestMigrate_Evolves(t *testing.T) {
-	t.Parallel()
-	evolves(t, "014-rename-and-type")
-}
-
 func TestSoak_MigrateEvolves(t *testing.T) {
 	t.Parallel()
 	dbtest.Full(t)

@@ -774,11 +774,6 @@ func TestSoak_MigrateFindsMistakesInThePlanner(t *testing.T) {
 	}
 }
 
-func TestMigrate_RandomEvolutionsFindAMistake(t *testing.T) {
-	t.Parallel()
-	findMistake(t, newLab(t), 3)
-}
-
 func TestMigrate_RandomEvolutions(t *testing.T) {
 	t.Parallel()
 	if text := os.Getenv("MUSICSTORE_SEED"); text != "" { // from, or from:how many

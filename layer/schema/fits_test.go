@@ -578,6 +578,7 @@ func TestFits_OfANewProgramThatDropsARequiredColumn(t *testing.T) {
 // A program's role reads no table but its own, and not the record.
 func TestFits_NeedsNoRights(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	ctx := t.Context()
 	first, second := people(t, 1), people(t, 2)
 	role := "fits-" + testdb.NewID()
@@ -624,6 +625,7 @@ func TestFits_OfACommentThatIsNotMigrates(t *testing.T) {
 // A migration does not fail because the record is the table of another role. The role may insert into it.
 func TestMigrate_KeepsARecordOfAnotherRole(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	ctx := t.Context()
 	role := "keeper-" + testdb.NewID()
 	atEnd(t, fmt.Sprintf("DROP ROLE %q", role))

@@ -128,6 +128,7 @@ func TestPlan_SaysWhichHeirsAreLocked(t *testing.T) {
 // What needs another type, or comes with what waits, waits as well.
 func TestMigrate_ExpandsWithoutWhatNeedsTheRest(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	cases := map[string][2]string{
 		"another type": {
 			"CREATE TABLE t (id integer, status text); CREATE INDEX t_idx ON t (id) WHERE status = 'open'; CREATE VIEW v AS SELECT id FROM t WHERE status = 'open'",

@@ -64,6 +64,7 @@ func invalid(t *testing.T, db schema.DB) []string {
 
 func TestMigrate_OneWorksAndTheOthersWait(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	url := dbtest.EmptyURL(t)
 	db := withJobs(t, url)
 	sql := newJobs(t, "upper(state)")
@@ -196,6 +197,7 @@ func behindLocks(t *testing.T, held time.Duration) {
 // A table that another has for itself: the plan waits for it as long as it takes.
 func TestMigrate_WaitsForATableThatIsLocked(t *testing.T) {
 	t.Parallel()
+	dbtest.Full(t)
 	url := dbtest.EmptyURL(t)
 	db, other := withJobs(t, url), connect(t, url)
 	sql := newJobs(t, "upper(state)")
