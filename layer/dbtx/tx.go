@@ -36,7 +36,7 @@ func (r *Store) InTx(ctx context.Context, fn func(*Store) error) error {
 }
 
 // InTxOptions is InTx at another isolation level, read only, or deferrable. On a transaction the options must be none:
-// it has begun.
+// it has begun. On a DB of the caller's own that has no method BeginTx they are sent by SET TRANSACTION, in a round trip of their own.
 // https://www.postgresql.org/docs/current/transaction-iso.html
 func (r *Store) InTxOptions(ctx context.Context, opts pgx.TxOptions, fn func(*Store) error) error {
 	return r.InTxWith(ctx, TxOptions{TxOptions: opts}, fn)
@@ -156,11 +156,13 @@ func (r *Store) begin(ctx context.Context, opts pgx.TxOptions, list []setting, o
 	if conn, ok := cl.db.(*pgx.Conn); ok && err == nil {
 		t.tx = &opening{c: &r.conn, conn: conn, opts: opts, settings: list, alone: r.opts.alone || r.conn.pool == nil}
 	} else {
+		var left pgx.TxOptions // that Begin does not take
 		if err == nil {
 			if b, ok := cl.db.(beginner); ok {
 				sql = beginSQL(opts)
 				t.tx, err = b.BeginTx(ctx, opts)
 			} else {
+				left = opts
 				t.tx, err = cl.db.Begin(ctx)
 			}
 		}
@@ -170,7 +172,10 @@ func (r *Store) begin(ctx context.Context, opts pgx.TxOptions, list []setting, o
 		}
 		r.conn.observer.statement(ctx, cl.start, sql, nil, 0, err)
 		if err == nil {
-			if err = r.conn.set(ctx, t.tx, list); err != nil {
+			if err = r.conn.setModes(ctx, t.tx, left); err == nil {
+				err = r.conn.set(ctx, t.tx, list)
+			}
+			if err != nil {
 				_ = settings.Rollback(ctx, t.tx)
 			}
 		}
@@ -191,6 +196,25 @@ func (r *Store) begin(ctx context.Context, opts pgx.TxOptions, list []setting, o
 	t.held, cl.held = cl.held, nil
 
 	return t, nil
+}
+
+// setModes gives a transaction that has just begun the options that its Begin could not be given.
+func (c *conn) setModes(ctx context.Context, tx pgx.Tx, opts pgx.TxOptions) error {
+	if opts.BeginQuery != "" || opts.CommitQuery != "" {
+		return settingError{&InvalidError{
+			Op: opBegin, Field: "options", Reason: "have a BeginQuery or a CommitQuery, and the DB of the store has no method BeginTx",
+		}}
+	}
+	modes, some := strings.CutPrefix(beginSQL(opts), "BEGIN ")
+	if !some {
+		return nil
+	}
+	start, sql := c.observer.start(), "SET TRANSACTION "+modes
+	_, err := tx.Exec(ctx, sql)
+	err = misread(ctx, tx.Conn(), err)
+	c.observer.statement(ctx, start, sql, nil, 0, err)
+
+	return err
 }
 
 // commit keeps what the transaction did. If it returns with the transaction not done, COMMIT was not sent.

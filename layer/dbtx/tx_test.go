@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
+	"musicstore/layer/dbtx"
 	"musicstore/layer/dbtx/dbtxtest"
 	"musicstore/layer/internal/testdb"
 	"musicstore/layer/internal/testdb/dbtest"
@@ -213,6 +214,54 @@ func TestRepo_InTxOptions(t *testing.T) {
 		require.ErrorAs(t, err, &pg)
 		require.Equal(t, "25006", pg.Code)
 		require.Contains(t, echo.String(), "BEGIN ISOLATION LEVEL repeatable read read only | 0 rows | ")
+	})
+	t.Run("HoldOnADBWithoutBeginTx", func(t *testing.T) {
+		t.Parallel()
+		pool := dbtest.Pool(t)
+		db := struct{ dbtx.DB }{pool} // which has Begin alone
+		echo := &dbtxtest.Echo{}
+		store := testdb.New(db, testdb.WithEcho(echo))
+		const modes = "SELECT current_setting('transaction_isolation') || ' ' || current_setting('transaction_read_only')"
+		for _, c := range []struct {
+			opts pgx.TxOptions
+			want string
+		}{
+			{pgx.TxOptions{}, "read committed off"},
+			{pgx.TxOptions{IsoLevel: pgx.Serializable}, "serializable off"},
+			{pgx.TxOptions{AccessMode: pgx.ReadOnly}, "read committed on"},
+			{pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly, DeferrableMode: pgx.NotDeferrable}, "repeatable read on"},
+		} {
+			var got string
+			require.NoError(t, store.InTxOptions(t.Context(), c.opts, func(tx *testdb.Repo) error {
+				return tx.DB().QueryRow(t.Context(), modes).Scan(&got)
+			}))
+			require.Equal(t, c.want, got)
+		}
+		require.Contains(t, echo.String(), "SET TRANSACTION ISOLATION LEVEL serializable | 0 rows | ")
+
+		var got string
+		require.NoError(t, testdb.Store(store).Snapshot(t.Context(), func(db dbtx.DBTX) error { return db.QueryRow(t.Context(), modes).Scan(&got) }))
+		require.Equal(t, "repeatable read on", got)
+
+		err := store.InTxOptions(t.Context(), pgx.TxOptions{CommitQuery: "COMMIT"}, func(*testdb.Repo) error { panic("it ran") })
+		require.EqualError(t, err, "begin: options: have a BeginQuery or a CommitQuery, and the DB of the store has no method BeginTx")
+		require.ErrorIs(t, err, testdb.ErrInvalid)
+
+		err = store.InTxOptions(t.Context(), pgx.TxOptions{IsoLevel: "chaos"}, func(*testdb.Repo) error { panic("it ran") })
+		var pg *pgconn.PgError
+		require.ErrorAs(t, err, &pg)
+		require.Equal(t, "42601", pg.Code)
+		require.Zero(t, pool.Stat().AcquiredConns())
+
+		begun, err := pool.Begin(t.Context()) // that has run a statement, so its level is settled
+		require.NoError(t, err)
+		defer func() { _ = begun.Rollback(context.WithoutCancel(t.Context())) }()
+		_, err = begun.Exec(t.Context(), "SELECT 1")
+		require.NoError(t, err)
+		store = testdb.New(struct{ dbtx.DB }{begun})
+		err = store.InTxOptions(t.Context(), pgx.TxOptions{IsoLevel: pgx.Serializable}, func(*testdb.Repo) error { panic("it ran") })
+		require.ErrorAs(t, err, &pg)
+		require.Equal(t, "25001", pg.Code)
 	})
 }
 
