@@ -352,3 +352,67 @@ func TestStore_InTx_RefusesTheFirstStatementLikeALaterOne(t *testing.T) {
 		}
 	}
 }
+
+// An answer to BEGIN that is not BEGIN's is another's: nothing runs as if the transaction had begun.
+func TestRepo_InTx_RunsNothingAfterAnAnswerThatIsNotToBegin(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	pool := dbtest.Pool(t)
+	proxy := wireproxy.New(t, pool.Config().ConnString())
+	alone := func(m wireproxy.Message) wireproxy.Action { // the answer to BEGIN by itself says that no transaction has begun
+		if ready, ok := m.Is.(*pgproto3.ReadyForQuery); ok && ready.TxStatus == 'T' {
+			m.Become(&pgproto3.ReadyForQuery{TxStatus: 'I'})
+		}
+
+		return wireproxy.Pass
+	}
+	first := func(m wireproxy.Message) wireproxy.Action { // the answer to BEGIN with a statement is that to an empty one
+		if done, ok := m.Is.(*pgproto3.CommandComplete); ok && string(done.CommandTag) == "BEGIN" {
+			m.Become(&pgproto3.EmptyQueryResponse{})
+		}
+
+		return wireproxy.Pass
+	}
+	write := func(store *testdb.Repo) error {
+		return store.InTx(ctx, func(tx *testdb.Repo) error { return addPaper(ctx, tx, testdb.NewID()) })
+	}
+	conn := func() *pgx.Conn {
+		conn, err := pgx.Connect(ctx, proxy.URL("default_query_exec_mode=cache_statement"))
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(ctx)) })
+
+		return conn
+	}
+
+	own := conn()
+	proxy.Set(alone)
+	require.EqualError(t, write(testdb.New(own)), "add paper: the database is not available: the server's reply is out of step, and so the connection is closed")
+	require.True(t, own.IsClosed())
+	wrong, all := 0, open(t, proxy.URL("pool_max_conns=1"))
+	proxy.Set(func(m wireproxy.Message) wireproxy.Action {
+		if wrong == 0 {
+			first(m)
+		}
+		if done, ok := m.Is.(*pgproto3.CommandComplete); ok && string(done.CommandTag) == "BEGIN" {
+			wrong++
+		}
+
+		return wireproxy.Pass
+	})
+	require.NoError(t, write(all), "on a pool it runs again, on another connection")
+	require.Equal(t, 2, wrong)
+	require.Equal(t, 1, countPapers(t, testdb.New(pool)))
+
+	// The control: pgx itself goes on.
+	naive := conn()
+	proxy.Set(alone)
+	_, err := naive.Begin(ctx)
+	require.NoError(t, err)
+	proxy.Set(nil)
+	naive = conn()
+	proxy.Set(first)
+	b := &pgx.Batch{}
+	b.BeginTx(pgx.TxOptions{})
+	b.Queue("SELECT 1")
+	require.NoError(t, naive.SendBatch(ctx, b).Close())
+}
