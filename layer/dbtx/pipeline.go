@@ -38,6 +38,10 @@ const (
 	// slow now and then does not keep a statement apart for long, and a statement that is slow stays apart.
 	apart        = 100 * time.Millisecond
 	longestApart = time.Minute
+
+	// mostOwn is how many statements that are not generated may be gathered: as many as pgx keeps prepared on a connection. A
+	// program that writes a new text for each call would otherwise fill the memory of both sides.
+	mostOwn = 512
 )
 
 // gatherer sends the look-ups of concurrent callers together: they wait in a queue for one of a few connections, which
@@ -57,6 +61,7 @@ type gatherer struct {
 	begin, commit *lookup // of a snapshot
 
 	lookups  sync.Map     // *lookup by SQL
+	own      atomic.Int64 // those of lookups that are not generated
 	underWay atomic.Int64 // look-ups, gathered or not
 
 	mu         sync.Mutex
@@ -91,6 +96,9 @@ type lookup struct {
 	slow  atomic.Int64 // for how many milliseconds it was kept apart the last time, less its good look-ups since
 }
 
+// ungathered stands for the statements for which there is no room.
+var ungathered = &lookup{never: true}
+
 func newLookup(sql string) *lookup {
 	digest := sha256.Sum256([]byte(sql))
 
@@ -119,6 +127,9 @@ func (g *gatherer) gathers(sql string) bool {
 func (g *gatherer) lookup(sql string) *lookup {
 	known, ok := g.lookups.Load(sql)
 	if !ok {
+		if g.conn.known.Query(sql) == nil && (g.own.Load() >= mostOwn || g.own.Add(1) > mostOwn) {
+			return ungathered
+		}
 		l := newLookup(sql)
 		l.never = !g.gathers(sql)
 		l.apart.Store(math.MaxInt64)

@@ -448,6 +448,32 @@ func TestWithPipelining(t *testing.T) {
 		}
 		require.Greater(t, forgotten, len(rounds)/4)
 	})
+	t.Run("KeepsFewStatementsOfTheCallersOwn", func(t *testing.T) {
+		t.Parallel()
+		g := newGatheringOf(t, "4")
+		db, most := testdb.Store(g.store).DBTX(), 512
+		ask := func(i int) {
+			t.Helper()
+			var got int
+			sql := fmt.Sprintf("-- name: Own%d :one\nSELECT $1::integer + %[1]d", i)
+			require.NoError(t, db.QueryRow(t.Context(), sql, 1).Scan(&got))
+			require.Equal(t, 1+i, got)
+		}
+		for i := range most + 100 {
+			ask(i)
+		}
+		leave := g.company(t)
+		for i := range most + 100 {
+			ask(i)
+		}
+		_, err := g.store.GetPaper(t.Context(), 0) // a generated one, for the first time
+		require.ErrorIs(t, err, testdb.ErrNotFound)
+		_, err = g.store.GetPaper(t.Context(), 0)
+		require.ErrorIs(t, err, testdb.ErrNotFound)
+		leave()
+		require.Equal(t, 1, g.count("GetPaper"))
+		require.Equal(t, most, g.count("")-g.count("GetPaper")-g.count("GetSale"))
+	})
 	t.Run("EndsTheRowsThatAReadKeeps", func(t *testing.T) {
 		t.Parallel()
 		g := newGatheringOf(t, "2")
