@@ -123,11 +123,14 @@ func (q *query) pagesForm(a *analysis, s *pgquery.SelectStmt, reason string) (_ 
 			return nil, fmt.Sprintf("needs @%s in one place only: a page sets it", a.params[n].Name)
 		}
 	}
-	if reason == "" {
-		why = cmp.Or(a.notTotal(s, columns, equal), a.lostAtStart(s, p, columns))
+	if reason != "" {
+		return p, ""
+	}
+	if why := a.notTotal(s, columns, equal); why != "" {
+		return p, why
 	}
 
-	return p, why
+	return p, a.lostAtStart(s, p, columns) // of one table
 }
 
 // changesBehind tells why the rows behind a place may be others than in the whole list.

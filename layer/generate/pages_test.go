@@ -89,6 +89,8 @@ func TestGenerate_RefusesWhatIsNoListWithPages(t *testing.T) {
 		{"many", all + "WHERE token < @before ORDER BY token DESC LIMIT @page_size", "begins behind the token 'ffffffff-ffff-ffff-ffff-ffffffffffff', so a row that has it would be in no page. Add CHECK (token <> 'ffffffff-ffff-ffff-ffff-ffffffffffff') to the table, or write behind the mark why there is none: -- +pages every token is random"},
 		{"many", "SELECT id, created_at FROM recent WHERE " + key + " " + order, "needs a FROM of one table, whose keys show that no two rows have the same values in the ORDER BY" + again},
 		{"many", "SELECT n.id, m.title FROM notes AS n JOIN notes AS m ON m.owner = n.owner WHERE n.id > @after_id ORDER BY n.id LIMIT @page_size", "needs a FROM of one table, whose keys show that no two rows have the same values in the ORDER BY" + again},
+		{"many", "SELECT s.id FROM (SELECT id FROM notes) AS s WHERE s.id > @after_id::bigint ORDER BY s.id LIMIT @page_size", "needs a FROM of one table, whose keys show that no two rows have the same values in the ORDER BY" + again},
+		{"many", "WITH notes AS (SELECT id FROM notes) SELECT id FROM notes WHERE id > @after_id::bigint ORDER BY id LIMIT @page_size", "needs a FROM of one table, whose keys show that no two rows have the same values in the ORDER BY" + again},
 		{"many", inTime + key + " ORDER BY id LIMIT @page_size", once + "id > @after_id"},
 		{"many", inTime + "id > ANY (@after::bigint[]) ORDER BY id LIMIT @page_size", once + "id > @after_id"},
 		{"many", inTime + "id > @after ORDER BY id USING > LIMIT @page_size", "needs an ORDER BY of plain columns: a page begins behind their values"},
