@@ -372,7 +372,7 @@ func (a *analysis) lostAtStart(s *pgquery.SelectStmt, p *pages, columns []rowCol
 		}
 		excluded := value == ""
 		for _, c := range t.constraints {
-			excluded = excluded || excludes(c.check, columns[i].name, value)
+			excluded = excluded || !c.notValid && excludes(c.check, columns[i].name, value)
 		}
 		if excluded || excludes(s.GetWhereClause(), columns[i].name, value) {
 			return ""

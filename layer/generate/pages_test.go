@@ -36,6 +36,7 @@ CREATE UNIQUE INDEX notes_lower_key ON notes (lower(slug));
 CREATE UNIQUE INDEX notes_both_key ON notes (slug, lower(title));
 CREATE DOMAIN word AS text CHECK (VALUE <> '');
 CREATE TABLE logs (id bigserial PRIMARY KEY, line word NOT NULL UNIQUE CHECK (line ~ ANY ('{a*,b}')), code varchar(9) NOT NULL UNIQUE CHECK (code <> ''));
+ALTER TABLE logs ADD CONSTRAINT logs_line_said CHECK (line <> '') NOT VALID;
 CREATE TABLE late_logs () INHERITS (logs);
 CREATE FUNCTION twice(x bigint) RETURNS TABLE (y bigint) LANGUAGE sql STABLE AS 'SELECT x UNION ALL SELECT x';
 CREATE VIEW recent AS SELECT id, title, created_at FROM notes WHERE created_at > '2020-01-01Z';

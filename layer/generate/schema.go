@@ -78,6 +78,7 @@ type constraint struct {
 	elements   []*pgquery.Node
 	where      *pgquery.Node // of a partial index
 	check      *pgquery.Node
+	notValid   bool // rows that are older than it may break it
 	references string
 	keeps      bool // a foreign key that stops the row it refers to from going
 	index      bool
@@ -500,6 +501,7 @@ func (s *schema) addConstraint(file *source, t *table, c *pgquery.Constraint, co
 		return nil
 	}
 	added := &constraint{name: c.GetConname(), kind: kind, check: c.GetRawExpr(), where: c.GetWhereClause(), at: at}
+	added.notValid = c.GetSkipValidation()
 	if loc := int(c.GetLocation()); loc > 0 {
 		added.at.line = file.Line(loc)
 	}
