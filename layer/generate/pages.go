@@ -135,7 +135,7 @@ func (q *query) pagesForm(a *analysis, s *pgquery.SelectStmt, reason string) (_ 
 
 // changesBehind tells why the rows behind a place may be others than in the whole list.
 func changesBehind(s *pgquery.SelectStmt) (why string) {
-	of := ""
+	var of string
 	switch {
 	case slices.ContainsFunc(s.GetLockingClause(), func(n *pgquery.Node) bool {
 		return n.GetLockingClause().GetWaitPolicy() == pgquery.LockWaitPolicy_LockWaitSkip
