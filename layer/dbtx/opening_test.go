@@ -366,7 +366,8 @@ func TestRepo_InTx_RunsNothingAfterAnAnswerThatIsNotToBegin(t *testing.T) {
 
 		return wireproxy.Pass
 	}
-	first := func(m wireproxy.Message) wireproxy.Action { // the answer to BEGIN with a statement is that to an empty one
+	// The answer to BEGIN with a statement is that to an empty one. In some query modes BEGIN travels by itself.
+	first := func(m wireproxy.Message) wireproxy.Action {
 		if done, ok := m.Is.(*pgproto3.CommandComplete); ok && string(done.CommandTag) == "BEGIN" {
 			m.Become(&pgproto3.EmptyQueryResponse{})
 		}
@@ -388,7 +389,7 @@ func TestRepo_InTx_RunsNothingAfterAnAnswerThatIsNotToBegin(t *testing.T) {
 	proxy.Set(alone)
 	require.EqualError(t, write(testdb.New(own)), "add paper: the database is not available: the server's reply is out of step, and so the connection is closed")
 	require.True(t, own.IsClosed())
-	wrong, all := 0, open(t, proxy.URL("pool_max_conns=1"))
+	wrong, all := 0, open(t, dbtxtest.With(t, proxy.URL("pool_max_conns=1"), "default_query_exec_mode", cacheStatement))
 	proxy.Set(func(m wireproxy.Message) wireproxy.Action {
 		if wrong == 0 {
 			first(m)
